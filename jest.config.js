@@ -1,0 +1,9 @@
+/** Tests run straight from the TypeScript sources: Node strips the types, `make build` checks them. */
+export default {
+  testEnvironment: "node",
+  roots: ["<rootDir>/src", "<rootDir>/test"],
+  testMatch: ["**/*.test.ts"],
+  extensionsToTreatAsEsm: [".ts"],
+  transform: { "\\.ts$": "<rootDir>/tools/strip-types.js" },
+  cacheDirectory: "node_modules/.cache/jest",
+};

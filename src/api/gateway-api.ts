@@ -1,0 +1,28 @@
+import type {
+  IGateway,
+  IGatewayClass,
+  IGRPCRoute,
+  IHTTPRoute,
+  IReferenceGrant,
+} from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
+import type { Kept } from "./object.ts";
+
+/** Gateway API kinds as read, Gateway API v1.6. */
+export type GatewayClass = Kept<IGatewayClass>;
+export type Gateway = Kept<IGateway>;
+export type HTTPRoute = Kept<IHTTPRoute>;
+export type GRPCRoute = Kept<IGRPCRoute>;
+export type ReferenceGrant = Kept<IReferenceGrant>;
+
+export type GatewayListener = Gateway["spec"]["listeners"][number];
+export type HTTPRouteRule = NonNullable<HTTPRoute["spec"]["rules"]>[number];
+export type HTTPRouteMatch = NonNullable<HTTPRouteRule["matches"]>[number];
+export type HTTPRouteFilter = NonNullable<HTTPRouteRule["filters"]>[number];
+export type HTTPBackendRef = NonNullable<HTTPRouteRule["backendRefs"]>[number];
+export type GRPCRouteRule = NonNullable<GRPCRoute["spec"]["rules"]>[number];
+export type GRPCRouteMatch = NonNullable<GRPCRouteRule["matches"]>[number];
+export type GRPCRouteFilter = NonNullable<GRPCRouteRule["filters"]>[number];
+export type GRPCBackendRef = NonNullable<GRPCRouteRule["backendRefs"]>[number];
+export type ParentReference = NonNullable<HTTPRoute["spec"]["parentRefs"]>[number];
+
+export const gatewayGroup = "gateway.networking.k8s.io";

@@ -1,0 +1,227 @@
+import type { ParentReference } from "../api/gateway-api.ts";
+import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Problem } from "../base/problems.ts";
+
+/**
+ * The attached objects: what `attach/` finds out and `translate/` builds Envoy messages from. Everything is plain readonly
+ * data, compared structurally by the dataflow engine, so a value must not depend on anything that does not change the outcome
+ * (no generation, no resourceVersion).
+ */
+
+/** Settings of this instance that change what objects mean. A source with the one key `settings`. */
+export interface Settings {
+  /** Controller names whose GatewayClasses are ours. */
+  readonly controllerNames: readonly string[];
+  /** Envoy runs as a process on this host: Backends may be loopback addresses and ports are bound on the host itself. */
+  readonly hostInfrastructure: boolean;
+  /** Added to listener ports below 1024 when Envoy may not bind them (behaviour.md section 5): 0 or 10000. */
+  readonly privilegedPortOffset: number;
+}
+
+export interface RouteKindReference {
+  readonly group: string;
+  readonly kind: string;
+}
+
+/** Which namespaces a listener takes routes from. */
+export type AllowedNamespaces =
+  | { readonly from: "All" | "Same" | "None" }
+  | { readonly from: "Selector"; readonly selector: LabelSelector };
+
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: string;
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** A Gateway of ours and what its listeners come to, before certificates and routes. */
+export interface GatewayPlan {
+  readonly key: ObjectKey;
+  readonly className: string;
+  /** All listeners in the order of the spec, the invalid ones included (they have statuses too). */
+  readonly listeners: readonly ListenerPlan[];
+  /** One per port that Envoy must open; holds valid listeners only. Sorted by port. */
+  readonly ports: readonly PortPlan[];
+  /** Problems of the Gateway as a whole. */
+  readonly problems: readonly Problem[];
+  /** Address of `spec.addresses` to bind to (host infrastructure only); undefined = all. */
+  readonly bindAddress?: string;
+}
+
+export interface ListenerPlan {
+  readonly name: string;
+  /** Position in `spec.listeners`. */
+  readonly index: number;
+  readonly protocol: string;
+  /** As in the spec. */
+  readonly port: number;
+  /** Lower case; undefined = every host. */
+  readonly hostname?: string;
+  /** Kinds of route that may attach: protocol's kinds intersected with `allowedRoutes.kinds`; goes to the status as it is. */
+  readonly supportedKinds: readonly RouteKindReference[];
+  readonly allowedNamespaces: AllowedNamespaces;
+  /** HTTPS only: `tls.certificateRefs` with defaults filled in. */
+  readonly certificateRefs: readonly {
+    readonly group: string;
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+  }[];
+  readonly problems: readonly Problem[];
+  /** False: the listener opens no port and serves nothing. Certificates are judged apart (`ListenerCertificates`). */
+  readonly valid: boolean;
+  /** Name of the RouteConfiguration that carries its routes (behaviour.md section 6). Present for HTTP and HTTPS when valid. */
+  readonly routeTable?: string;
+}
+
+export interface PortPlan {
+  /** As in the spec. */
+  readonly port: number;
+  /** What Envoy binds: the port, or port + privilegedPortOffset below 1024. */
+  readonly bindPort: number;
+  readonly protocol: "HTTP" | "HTTPS";
+  /** Name of the Envoy Listener: `ns/gateway/<first listener on the port>`. */
+  readonly name: string;
+  /** Valid listeners on this port, in spec order. */
+  readonly listeners: readonly ListenerPlan[];
+}
+
+/** Certificates of one HTTPS listener after its references are followed. Key `<gateway key>/<listener name>`. */
+export interface ListenerCertificates {
+  readonly gateway: ObjectKey;
+  readonly listener: string;
+  /** Keys of usable Secrets, in the order of the references. Empty: the listener cannot serve. */
+  readonly secrets: readonly ObjectKey[];
+  /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */
+  readonly dnsNames: readonly string[];
+  readonly problems: readonly Problem[];
+}
+
+/** To which listeners a route belongs. One per route object. */
+export interface RouteAttachment {
+  readonly routeKind: "HTTPRoute" | "GRPCRoute";
+  readonly key: ObjectKey;
+  /** One per parentRef that names a Gateway of ours, in the order of the spec. */
+  readonly parents: readonly ParentAttachment[];
+}
+
+export interface ParentAttachment {
+  readonly parentRef: ParentReference;
+  readonly gateway: ObjectKey;
+  /** Listeners that accepted the route; empty when `problems` says why not. */
+  readonly listeners: readonly AttachedListener[];
+  readonly problems: readonly Problem[];
+}
+
+export interface AttachedListener {
+  readonly listener: string;
+  readonly routeTable: string;
+  /** Port of the listener in the spec: the default port of redirects. */
+  readonly port: number;
+  readonly scheme: "http" | "https";
+  /**
+   * Hosts on which the route is served here: the intersection of listener and route hostnames, minus those that a more
+   * specific listener of the same port claims. Lower case, sorted, `*` for every host. Never empty for a valid listener
+   * unless all hosts are claimed by others.
+   */
+  readonly hostnames: readonly string[];
+}
+
+/** A route with its references followed. One per route object. */
+export interface ResolvedRoute {
+  readonly routeKind: "HTTPRoute" | "GRPCRoute";
+  readonly key: ObjectKey;
+  /** Same order and length as the spec's rules. */
+  readonly rules: readonly ResolvedRule[];
+  readonly problems: readonly Problem[];
+}
+
+export interface ResolvedRule {
+  /** Same order and length as the rule's backendRefs. */
+  readonly backends: readonly ResolvedBackend[];
+  /** RequestMirror filters of the rule by their position in `filters`; without a target the mirror is dropped. */
+  readonly mirrors: readonly { readonly filterIndex: number; readonly target?: ClusterSpec }[];
+  /** HTTPRouteFilters of ExtensionRef filters by their position in `filters`. */
+  readonly extensions: readonly ResolvedExtension[];
+  /** Set when the rule cannot work as written (a bad filter): every request that matches it is answered with this status. */
+  readonly failureStatus?: number;
+}
+
+export interface ResolvedBackend {
+  /** Default 1; 0 takes no traffic. */
+  readonly weight: number;
+  /** Undefined: the reference is invalid and its share of requests is answered with 500. */
+  readonly target?: ClusterSpec;
+  /** HTTPRouteFilters of ExtensionRef filters of the backendRef by their position in its `filters`. */
+  readonly extensions: readonly ResolvedExtension[];
+}
+
+export interface ResolvedExtension {
+  readonly filterIndex: number;
+  readonly filter: HTTPRouteFilter["spec"];
+  /** Body of `directResponse`, inline or read from its ConfigMap. */
+  readonly body?: string;
+}
+
+/**
+ * A cluster by what it reaches and how. The name is `<reach>/<hash of everything else>`, so that routes share clusters and a
+ * change of settings is a new cluster that routes move to. Build with `attach/cluster-spec.ts` only.
+ */
+export interface ClusterSpec {
+  readonly name: string;
+  readonly reach: ClusterReach;
+  /** How to speak to the backend. `http1` default, `http2` = h2c or gRPC, `client` = whatever the client spoke. */
+  readonly protocol: "http1" | "http2";
+  readonly tls?: UpstreamTls;
+  /** Credential injected into requests by an upstream filter (HTTPRouteFilter credentialInjection). */
+  readonly credential?: { readonly secret: ObjectKey; readonly header: string; readonly overwrite: boolean };
+}
+
+export type ClusterReach =
+  /** Endpoints from EndpointSlices of the Service whose port has this number; `portName` selects the slices' port. */
+  | {
+      readonly kind: "Service";
+      readonly key: ObjectKey;
+      readonly port: number;
+      readonly portName: string;
+    }
+  /** IP or unix endpoints of one or more Backends: EDS. */
+  | { readonly kind: "Backend"; readonly key: ObjectKey; readonly group: string }
+  /** Host names resolved by Envoy; part of the cluster itself, no EDS. */
+  | {
+      readonly kind: "Dns";
+      readonly key: ObjectKey;
+      readonly group: string;
+      readonly endpoints: readonly BackendEndpoint[];
+    }
+  /** The request's own Host header decides. */
+  | { readonly kind: "DynamicResolver"; readonly key: ObjectKey };
+
+/** An endpoint as a Backend lists it. */
+export interface BackendEndpoint {
+  readonly address: { readonly host: string; readonly port: number } | { readonly unixPath: string };
+  readonly hostname?: string;
+  readonly zone?: string;
+  /** 0, or 1 for a Backend with `fallback: true`. */
+  readonly priority: number;
+}
+
+export interface UpstreamTls {
+  readonly sni?: string;
+  readonly autoSniFromEndpointHostname: boolean;
+  readonly insecureSkipVerify: boolean;
+  /** `System`: the host's trust store. Else keys `configmap/ns/name` or `secret/ns/name` of the objects with `ca.crt`. */
+  readonly trust: "None" | "System" | readonly string[];
+  readonly clientCertificate?: ObjectKey;
+  readonly minVersion?: string;
+  readonly maxVersion?: string;
+  readonly ciphers?: readonly string[];
+  readonly ecdhCurves?: readonly string[];
+  readonly signatureAlgorithms?: readonly string[];
+  readonly alpnProtocols?: readonly string[];
+  readonly fingerprints?: readonly string[];
+}

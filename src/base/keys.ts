@@ -1,0 +1,17 @@
+/** `namespace/name` for namespaced objects, `name` for cluster-scoped ones. The key of every source collection. */
+export type ObjectKey = string;
+
+export function objectKey(namespace: string | undefined, name: string): ObjectKey {
+  return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
+}
+
+/** The inverse of {@link objectKey}. */
+export function splitObjectKey(key: ObjectKey): { namespace: string; name: string } {
+  const slash = key.indexOf("/");
+  return slash < 0 ? { namespace: "", name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** Orders strings by UTF-16 code units: the same on every machine, unlike localeCompare, and several times faster. */
+export function compareStrings(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

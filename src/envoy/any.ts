@@ -1,0 +1,30 @@
+import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+
+/** What ts-proto generates for a message: its full protobuf name and its encoder. */
+export interface MessageType<T> {
+  readonly $type: string;
+  encode(message: T, writer?: BinaryWriter): BinaryWriter;
+}
+
+/** Shape of google.protobuf.Any as generated. */
+export interface Any {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+export function typeUrl(type: { readonly $type: string }): string {
+  return `type.googleapis.com/${type.$type}`;
+}
+
+/** Packs a message into an Any. The name comes from the generated type, so it cannot be mistyped. */
+export function pack<T>(type: MessageType<T>, message: T): Any {
+  return { typeUrl: typeUrl(type), value: type.encode(message).finish() };
+}
+
+/**
+ * A map field in canonical form: keys sorted by code unit. ts-proto writes map entries in insertion order, and the version
+ * of a resource is the hash of its bytes, so two builds of the same map must insert in the same order.
+ */
+export function sortedMap<V>(entries: Iterable<readonly [string, V]>): Record<string, V> {
+  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+}

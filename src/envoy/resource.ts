@@ -1,0 +1,91 @@
+import type { MessageType } from "./any.ts";
+import { typeUrl } from "./any.ts";
+import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
+import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
+import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
+import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
+import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
+import { contentHash } from "./hash.ts";
+
+/** Type URLs of the resources that Gatehouse serves. */
+export const resourceTypes = {
+  cluster: typeUrl(Cluster),
+  endpoints: typeUrl(ClusterLoadAssignment),
+  secret: typeUrl(Secret),
+  listener: typeUrl(Listener),
+  route: typeUrl(RouteConfiguration),
+} as const;
+
+export type ResourceType = (typeof resourceTypes)[keyof typeof resourceTypes];
+
+/**
+ * One xDS resource, encoded once. Immutable. The canonical bytes are the concatenation of `chunks`: a RouteConfiguration of
+ * 10,000 virtual hosts keeps each virtual host's own bytes, shared with the previous version of the table, and is joined
+ * only when it is written to a socket.
+ */
+export interface EncodedResource {
+  readonly type: ResourceType;
+  readonly name: string;
+  /** Hash of the canonical bytes: equal version means equal bytes, across restarts and replicas. */
+  readonly version: string;
+  readonly chunks: readonly Uint8Array[];
+  readonly byteLength: number;
+  /** For a Cluster or Listener: resources that must be sent with it (design.md 6.2). */
+  readonly dependents: readonly ResourceName[];
+  /**
+   * For a RouteConfiguration: names of the clusters that it routes to, in lists that are shared with earlier versions; a
+   * name may appear in several. Routes wait for their new clusters, cluster removals for the routes (design.md 6.3).
+   */
+  readonly clusters: readonly (readonly string[])[];
+}
+
+export interface ResourceName {
+  readonly type: ResourceType;
+  readonly name: string;
+}
+
+const nothing: readonly never[] = Object.freeze([]);
+
+/** Encodes a whole message. O(bytes). */
+export function encodeResource<T>(
+  messageType: MessageType<T>,
+  name: string,
+  message: T,
+  dependents: readonly ResourceName[] = nothing,
+): EncodedResource {
+  const bytes = messageType.encode(message).finish();
+  return {
+    type: typeUrl(messageType) as ResourceType,
+    name,
+    version: contentHash(bytes),
+    chunks: [bytes],
+    byteLength: bytes.byteLength,
+    dependents,
+    clusters: nothing,
+  };
+}
+
+/** Equal for the dataflow engine: the same bytes under the same name. */
+export function sameResource(a: EncodedResource, b: EncodedResource): boolean {
+  return a.version === b.version && a.name === b.name && a.type === b.type;
+}
+
+/** A change of what one gateway's Envoys are to have; no resource means: removed. The only message from pipeline to xDS. */
+export interface ResourceChange {
+  /** Key `namespace/name` of the Gateway. */
+  readonly gateway: string;
+  readonly type: ResourceType;
+  readonly name: string;
+  readonly resource: EncodedResource | undefined;
+}
+
+/** What an Envoy said of a resource version. The only message from xDS back into the pipeline. */
+export interface Acknowledgement {
+  readonly gateway: string;
+  readonly type: ResourceType;
+  readonly name: string;
+  readonly version: string;
+  readonly accepted: boolean;
+  /** Envoy's own words when it refused. */
+  readonly error?: string;
+}

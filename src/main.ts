@@ -1,0 +1,1 @@
+console.error("gatehouse: no command yet");
