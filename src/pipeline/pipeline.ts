@@ -1,0 +1,142 @@
+import type { KubernetesObject } from "../api/object.ts";
+import type { Settings } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import { type CommitReport, Graph } from "../dataflow/graph.ts";
+import { createScheduler } from "../dataflow/scheduler.ts";
+import { type Acknowledgement, type ResourceChange, resourceTypes } from "../envoy/resource.ts";
+import { createClusterNodes } from "./clusters.ts";
+import { createGatewayNodes } from "./gateways.ts";
+import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
+import { createPublication } from "./publication.ts";
+import { createQuarantine } from "./quarantine.ts";
+import { createRouteNodes } from "./routes.ts";
+import { acknowledgementKey, createSources, type ObjectSources, type Sources } from "./sources.ts";
+import { createStatusReports, type StatusReport } from "./status-reports.ts";
+
+/** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
+export interface PipelineOutputs {
+  /** Called on every commit, with no changes too: the first call tells the xDS server that the state is complete. */
+  xds(changes: readonly ResourceChange[]): void;
+  statuses(changes: ReadonlyMap<string, StatusReport | undefined>): void;
+  infrastructure(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
+  /** Figures of each commit, for metrics. */
+  committed?(report: CommitReport): void;
+}
+
+/** Changed objects by collection and key; undefined = deleted. */
+export type Batch = {
+  readonly [Name in keyof ObjectSources]?: ReadonlyMap<ObjectKey, KubernetesObject | undefined>;
+};
+
+export interface Pipeline {
+  readonly sources: Sources;
+  /** Stages a batch; nothing is computed until the scheduler commits. */
+  stage(batch: Batch): void;
+  /** Every source of objects has been read in full once: from here on the graph computes. */
+  markSynced(): void;
+  acknowledge(answer: Acknowledgement): void;
+  setConnected(gateway: ObjectKey, connected: number): void;
+  /** Asks the scheduler for a commit. */
+  notify(): void;
+  /** Commits at once, on the caller's time: for tests, benches and one-shot commands. */
+  commitNow(): CommitReport;
+  idle(): Promise<void>;
+  stop(): void;
+  readonly failures: ReadonlyMap<string, Error>;
+  statuses(): IterableIterator<[string, StatusReport]>;
+}
+
+/**
+ * The whole way of a change, top-down: sources → gateways → routes → clusters → statuses, and the three outputs. The only
+ * place that knows all nodes; each `create…Nodes` describes its own part.
+ */
+export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pipeline {
+  const graph = new Graph();
+  const sources = createSources(graph, settings);
+  const gateways = createGatewayNodes(graph, sources);
+  const routes = createRouteNodes(graph, sources, gateways);
+  const clusters = createClusterNodes(graph, sources, gateways, routes);
+  const reports = createStatusReports(graph, sources, gateways, routes, clusters);
+  const infrastructure = createInfrastructure(graph, gateways);
+
+  const publication = createPublication(graph, gateways, routes, clusters);
+  const quarantine = createQuarantine(sources);
+  let stagedByOutputs = false;
+  graph.subscribe(routes.hostEntries, (changes) => {
+    if (quarantine.edited(changes)) stagedByOutputs = true;
+  });
+  graph.subscribe(routes.servedEntries, (changes) => quarantine.served(changes));
+  graph.subscribe(routes.routeConfigurations, (changes) => {
+    for (const [table, value] of changes) {
+      if (value !== undefined && quarantine.published(table, value.resource.version)) stagedByOutputs = true;
+    }
+  });
+  graph.subscribe(reports, (changes) => outputs.statuses(changes));
+  graph.subscribe(infrastructure, (changes) => outputs.infrastructure(changes));
+
+  const scheduler = createScheduler({ graph, onCommit: finishCommit });
+  function finishCommit(report: CommitReport): void {
+    outputs.xds(publication.take());
+    outputs.committed?.(report);
+    if (stagedByOutputs) {
+      stagedByOutputs = false;
+      scheduler.notify();
+    }
+  }
+
+  return {
+    sources,
+    stage: (batch) => stageBatch(sources, batch),
+    markSynced: () => markSynced(sources),
+    acknowledge(answer) {
+      if (stageAnswer(sources, answer) || quarantine.answered(answer)) scheduler.notify();
+    },
+    setConnected(gateway, connected) {
+      sources.connections.set(gateway, { connected });
+      scheduler.notify();
+    },
+    notify: () => scheduler.notify(),
+    commitNow() {
+      const report = graph.commit();
+      finishCommit(report);
+      return report;
+    },
+    idle: () => scheduler.idle(),
+    stop: () => scheduler.stop(),
+    failures: graph.failures,
+    statuses: () => reports.entries(),
+  };
+}
+
+function stageBatch(sources: Sources, batch: Batch): void {
+  for (const [name, changes] of Object.entries(batch)) {
+    // The batch's collection name decides the object's type; the input validated each object as of that kind.
+    const source = sources[name as keyof ObjectSources] as unknown as {
+      set(key: string, value: KubernetesObject): void;
+      delete(key: string): void;
+    };
+    for (const [key, object] of changes) {
+      if (object === undefined) source.delete(key);
+      else source.set(key, object);
+    }
+  }
+}
+
+function markSynced(sources: Sources): void {
+  for (const source of Object.values(sources)) source.markSynced();
+}
+
+/**
+ * Keeps what the statuses read: every answer on a Listener, and refusals of other types until a later version is accepted.
+ * Tables of routes are the quarantine's. Returns whether something was staged.
+ */
+function stageAnswer(sources: Sources, answer: Acknowledgement): boolean {
+  const key = acknowledgementKey(answer.gateway, answer.type, answer.name);
+  if (answer.type === resourceTypes.listener || (!answer.accepted && answer.type !== resourceTypes.route)) {
+    sources.acknowledgements.set(key, answer);
+    return true;
+  }
+  if (sources.acknowledgements.get(key) === undefined) return false;
+  sources.acknowledgements.delete(key);
+  return true;
+}

@@ -1,0 +1,229 @@
+import type { GRPCRoute, HTTPRoute, ReferenceGrant } from "../api/gateway-api.ts";
+import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
+import { type ResolveReader, resolveHttpRoute } from "../attach/resolve-http.ts";
+import { attachRoute } from "../attach/route.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import { translateGrpcRoute } from "../translate/grpc-route.ts";
+import { translateHttpRoute } from "../translate/http-route.ts";
+import type { RouteEntry } from "../translate/route-order.ts";
+import { translateRouteTable } from "../translate/route-table.ts";
+import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
+import { type GatewayNodes, type GatewayResource, readSettings, sameGatewayResource } from "./gateways.ts";
+import type { Sources } from "./sources.ts";
+
+/** A route of any kind; the key of the collection is {@link routeKey}. */
+export type RouteObject =
+  | { readonly kind: "HTTPRoute"; readonly key: ObjectKey; readonly route: HTTPRoute }
+  | { readonly kind: "GRPCRoute"; readonly key: ObjectKey; readonly route: GRPCRoute };
+
+/** `HTTPRoute/namespace/name`: unique over the kinds, and the origin that translated routes carry. */
+export function routeKey(kind: RouteObject["kind"], key: ObjectKey): string {
+  return `${kind}/${key}`;
+}
+
+/** What one route puts on one host of one route table. Key `<table>|<host>|<route key>`. */
+export interface HostEntries {
+  readonly table: string;
+  readonly host: string;
+  readonly route: string;
+  readonly entries: readonly RouteEntry[];
+}
+
+function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
+  return (
+    a.entries.length === b.entries.length &&
+    a.entries.every((entry, position) => entry.hash === b.entries[position]?.hash)
+  );
+}
+
+/** A RouteConfiguration to be: its hosts join by name. */
+interface RouteTable {
+  readonly gateway: ObjectKey;
+  /** Hostnames of the listeners that share it: each answers for itself, with 404 when nothing is attached. */
+  readonly hostnames: readonly string[];
+}
+
+export interface RouteNodes {
+  readonly routes: Collection<RouteObject>;
+  readonly attachments: Collection<RouteAttachment>;
+  /** Group `<gateway>/<listener>`: the routes that the listener accepted, for `attachedRoutes`. */
+  readonly attachedByListener: Index<RouteAttachment>;
+  readonly resolved: Collection<ResolvedRoute>;
+  readonly hostEntries: Collection<HostEntries>;
+  /** The same with what the quarantine holds back replaced. */
+  readonly servedEntries: Collection<HostEntries>;
+  /** Group: route key. Routes that match exactly what another route on the same host matches. */
+  readonly overlapsByRoute: Index<RouteOverlap>;
+  /** RouteConfigurations by name. */
+  readonly routeConfigurations: Collection<GatewayResource>;
+}
+
+/** Routes: to whom they belong, what they refer to, what they become on each host, and the tables that carry the hosts. */
+export function createRouteNodes(graph: Graph, sources: Sources, gateways: GatewayNodes): RouteNodes {
+  const routes = createRoutes(graph, sources);
+  const attachments = graph.map("attachments", routes, (object, _key, read) => {
+    const attachment = attachRoute(object.kind, object.route, {
+      gatewayPlan: (key) => read.get(gateways.plans, key),
+      namespaceLabels: (namespace) => ({
+        "kubernetes.io/metadata.name": namespace,
+        ...read.get(sources.namespaces, namespace)?.metadata.labels,
+      }),
+    });
+    return attachment.parents.length === 0 ? undefined : attachment;
+  });
+  const attachedByListener = graph.index("attachedByListener", attachments, (attachment) =>
+    attachment.parents.flatMap((parent) =>
+      parent.listeners.map((listener) => `${parent.gateway}/${listener.listener}`),
+    ),
+  );
+  const resolved = createResolvedRoutes(graph, sources, routes, attachments);
+  const hostEntries = graph.flatMap(
+    "hostEntries",
+    attachments,
+    (attachment, key, read) => {
+      const object = read.get(routes, key);
+      const references = read.get(resolved, key);
+      return object && references ? translateAttachment(object, attachment, references) : [];
+    },
+    { equals: sameHostEntries },
+  );
+  const servedEntries = graph.map(
+    "servedEntries",
+    hostEntries,
+    (entries, key, read) => {
+      const held = read.get(sources.heldEntries, key);
+      return held === undefined ? entries : held.replacement;
+    },
+    { equals: sameHostEntries },
+  );
+  const tables = createTables(graph, gateways, servedEntries);
+  return { routes, attachments, attachedByListener, resolved, hostEntries, servedEntries, ...tables };
+}
+
+function createRoutes(graph: Graph, sources: Sources): Collection<RouteObject> {
+  return graph.union(
+    "routes",
+    graph.flatMap<HTTPRoute, RouteObject>("httpRouteObjects", sources.httpRoutes, (route, key) => [
+      [routeKey("HTTPRoute", key), { kind: "HTTPRoute", key, route }],
+    ]),
+    graph.flatMap<GRPCRoute, RouteObject>("grpcRouteObjects", sources.grpcRoutes, (route, key) => [
+      [routeKey("GRPCRoute", key), { kind: "GRPCRoute", key, route }],
+    ]),
+  );
+}
+
+function createResolvedRoutes(
+  graph: Graph,
+  sources: Sources,
+  routes: Collection<RouteObject>,
+  attachments: Collection<RouteAttachment>,
+): Collection<ResolvedRoute> {
+  const grantsByNamespace = graph.index("routeGrants", sources.referenceGrants, (grant) => [
+    grant.metadata.namespace ?? "",
+  ]);
+  return graph.map("resolvedRoutes", routes, (object, key, read) => {
+    // Routes of other controllers' gateways are not ours to judge.
+    if (read.get(attachments, key) === undefined) return undefined;
+    const reader = createResolveReader(sources, grantsByNamespace, read);
+    return object.kind === "HTTPRoute"
+      ? resolveHttpRoute(object.route, reader)
+      : resolveGrpcRoute(object.route, reader);
+  });
+}
+
+function createResolveReader(sources: Sources, grantsByNamespace: Index<ReferenceGrant>, read: Reader): ResolveReader {
+  return {
+    service: (key) => read.get(sources.services, key),
+    backend: (key) => read.get(sources.backends, key),
+    staticBackend: (key) => read.get(sources.staticBackends, key),
+    routeFilter: (key) => read.get(sources.httpRouteFilters, key),
+    secret: (key) => read.get(sources.secrets, key),
+    configMap: (key) => read.get(sources.configMaps, key),
+    grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
+    settings: readSettings(sources, read),
+  };
+}
+
+/** O(hosts × matches) of one route. A host that two parentRefs reach in one table is translated once. */
+function translateAttachment(
+  object: RouteObject,
+  attachment: RouteAttachment,
+  resolved: ResolvedRoute,
+): Iterable<readonly [string, HostEntries]> {
+  const key = routeKey(object.kind, object.key);
+  const result = new Map<string, HostEntries>();
+  for (const { listeners } of attachment.parents) {
+    for (const listener of listeners) {
+      const table = listener.routeTable;
+      if (table === undefined) continue;
+      for (const host of listener.hostnames) {
+        const id = `${table}|${host.host}|${key}`;
+        if (result.has(id)) continue;
+        const entries = translateOn(object, resolved, listener, host);
+        result.set(id, { table, host: host.host, route: key, entries });
+      }
+    }
+  }
+  return result;
+}
+
+function translateOn(
+  object: RouteObject,
+  resolved: ResolvedRoute,
+  listener: AttachedListener,
+  host: AttachedHost,
+): RouteEntry[] {
+  return object.kind === "HTTPRoute"
+    ? translateHttpRoute(object.route, resolved, listener, host)
+    : translateGrpcRoute(object.route, resolved, listener, host);
+}
+
+function createTables(
+  graph: Graph,
+  gateways: GatewayNodes,
+  servedEntries: Collection<HostEntries>,
+): Pick<RouteNodes, "overlapsByRoute" | "routeConfigurations"> {
+  const entriesByHost = graph.index("entriesByHost", servedEntries, (entries) => [`${entries.table}|${entries.host}`]);
+  const virtualHosts = graph.reduce(
+    "virtualHosts",
+    entriesByHost,
+    (group, members) => {
+      const separator = group.lastIndexOf("|");
+      return translateVirtualHost(group.slice(0, separator), group.slice(separator + 1), flattenEntries(members));
+    },
+    { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
+  );
+  const overlaps = graph.flatMap("routeOverlaps", virtualHosts, (host, key) =>
+    host.overlaps.map((overlap) => [`${key}|${overlap.a}|${overlap.b}|${overlap.matchKey}`, overlap] as const),
+  );
+  const overlapsByRoute = graph.index("overlapsByRoute", overlaps, (overlap) => [overlap.a, overlap.b]);
+  const hostsByTable = graph.index("hostsByTable", virtualHosts, (host) => [host.table]);
+  const routeTables = graph.flatMap<GatewayPlan, RouteTable>("routeTables", gateways.plans, (plan, gateway) => {
+    const hostnames = new Map<string, Set<string>>();
+    for (const { listeners } of plan.ports) {
+      for (const { routeTable, hostname } of listeners) {
+        if (routeTable === undefined) continue;
+        const known = hostnames.get(routeTable) ?? new Set();
+        hostnames.set(routeTable, known.add(hostname ?? "*"));
+      }
+    }
+    return [...hostnames].map(([table, names]) => [table, { gateway, hostnames: [...names].sort() }] as const);
+  });
+  const routeConfigurations = graph.map(
+    "routeConfigurations",
+    routeTables,
+    ({ gateway, hostnames }, name, read): GatewayResource => {
+      const hosts = [...read.lookup(hostsByTable, name).values()];
+      const empty = hostnames.filter((hostname) => read.get(virtualHosts, `${name}|${hostname}`) === undefined);
+      return { gateway, resource: translateRouteTable(name, hosts, empty) };
+    },
+    { equals: sameGatewayResource },
+  );
+  return { overlapsByRoute, routeConfigurations };
+}
+
+function* flattenEntries(members: ReadonlyMap<string, HostEntries>): Iterable<RouteEntry> {
+  for (const { entries } of members.values()) yield* entries;
+}

@@ -1,0 +1,96 @@
+import type { Backend } from "../api/backend.ts";
+import type { ConfigMap, EndpointSlice, Namespace, Secret, Service } from "../api/core.ts";
+import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute, ReferenceGrant } from "../api/gateway-api.ts";
+import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import type { StaticBackend } from "../api/static-backend.ts";
+import type { Settings } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Graph, Source } from "../dataflow/graph.ts";
+import type { Acknowledgement } from "../envoy/resource.ts";
+import type { HeldEntries, Rejection } from "./quarantine.ts";
+
+/** The objects that users write, one source collection a kind, keyed by `namespace/name`. */
+export interface ObjectSources {
+  readonly gatewayClasses: Source<GatewayClass>;
+  readonly gateways: Source<Gateway>;
+  readonly httpRoutes: Source<HTTPRoute>;
+  readonly grpcRoutes: Source<GRPCRoute>;
+  readonly referenceGrants: Source<ReferenceGrant>;
+  readonly namespaces: Source<Namespace>;
+  readonly services: Source<Service>;
+  readonly endpointSlices: Source<EndpointSlice>;
+  readonly secrets: Source<Secret>;
+  readonly configMaps: Source<ConfigMap>;
+  readonly backends: Source<Backend>;
+  readonly staticBackends: Source<StaticBackend>;
+  readonly httpRouteFilters: Source<HTTPRouteFilter>;
+}
+
+/** Number of Envoys of a gateway that are connected now. */
+export interface Connection {
+  readonly connected: number;
+}
+
+export interface GatewayAddress {
+  readonly type: string;
+  readonly value: string;
+}
+
+/** Everything that flows into the graph: what users write, and what the running system says back. */
+export interface Sources extends ObjectSources {
+  /** One key: `settings`. */
+  readonly settings: Source<Settings>;
+  /** Key: {@link acknowledgementKey}. Listeners always, other types only while refused. */
+  readonly acknowledgements: Source<Acknowledgement>;
+  /** Key: gateway. */
+  readonly connections: Source<Connection>;
+  /** Key: gateway. Where clients reach it. */
+  readonly addresses: Source<readonly GatewayAddress[]>;
+  /** Key: as in the collection `routeEntries`. Filled by the quarantine only. */
+  readonly heldEntries: Source<HeldEntries>;
+  /** Key: `<route key>|<route table>`. Filled by the quarantine only. */
+  readonly rejections: Source<Rejection>;
+}
+
+export const SETTINGS_KEY = "settings";
+
+export function acknowledgementKey(gateway: ObjectKey, type: string, name: string): string {
+  return `${gateway}|${type}|${name}`;
+}
+
+/** Creates all sources. Only the objects wait to be synced; what the running system says starts empty. */
+export function createSources(graph: Graph, settings: Settings): Sources {
+  const sources: Sources = {
+    settings: graph.source("settings"),
+    gatewayClasses: graph.source("gatewayClasses"),
+    gateways: graph.source("gateways"),
+    httpRoutes: graph.source("httpRoutes"),
+    grpcRoutes: graph.source("grpcRoutes"),
+    referenceGrants: graph.source("referenceGrants"),
+    namespaces: graph.source("namespaces"),
+    services: graph.source("services"),
+    endpointSlices: graph.source("endpointSlices"),
+    secrets: graph.source("secrets"),
+    configMaps: graph.source("configMaps"),
+    backends: graph.source("backends"),
+    staticBackends: graph.source("staticBackends"),
+    httpRouteFilters: graph.source("httpRouteFilters"),
+    acknowledgements: graph.source("acknowledgements"),
+    connections: graph.source("connections"),
+    addresses: graph.source("addresses"),
+    heldEntries: graph.source("heldEntries"),
+    rejections: graph.source("rejections"),
+  };
+  sources.settings.set(SETTINGS_KEY, settings);
+  for (const source of [
+    sources.settings,
+    sources.acknowledgements,
+    sources.connections,
+    sources.addresses,
+    sources.heldEntries,
+    sources.rejections,
+  ]) {
+    source.markSynced();
+  }
+  return sources;
+}
