@@ -119,7 +119,8 @@ export interface ParentAttachment {
 
 export interface AttachedListener {
   readonly listener: string;
-  readonly routeTable: string;
+  /** Absent: the listener accepted the route but serves nothing. */
+  readonly routeTable?: string;
   /** Port of the listener in the spec: the default port of redirects. */
   readonly port: number;
   readonly scheme: "http" | "https";
@@ -155,6 +156,8 @@ export interface ResolvedRule {
   readonly extensions: readonly ResolvedExtension[];
   /** Set when the rule cannot work as written (a bad filter): every request that matches it is answered with this status. */
   readonly failureStatus?: number;
+  /** Set when the matches of the rule cannot be given to Envoy (a bad regular expression): the rule makes no routes at all. */
+  readonly dropped?: boolean;
 }
 
 export interface ResolvedBackend {

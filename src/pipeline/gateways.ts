@@ -1,6 +1,6 @@
 import type { Gateway } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
-import { planGateway } from "../attach/gateway.ts";
+import { bindPortOf, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, Settings } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
@@ -120,12 +120,6 @@ function findPortOwner(
     }
   }
   return owner[0] === key ? undefined : owner[0];
-}
-
-const FIRST_UNPRIVILEGED_PORT = 1024;
-
-function bindPortOf(port: number, settings: Settings): number {
-  return port < FIRST_UNPRIVILEGED_PORT ? port + settings.privilegedPortOffset : port;
 }
 
 function sharesAddress(a: Gateway, b: Gateway): boolean {

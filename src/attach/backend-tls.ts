@@ -1,0 +1,173 @@
+import type { Backend, BackendTls } from "../api/backend.ts";
+import type { ConfigMap, Secret } from "../api/core.ts";
+import { type ObjectKey, objectKey } from "../base/keys.ts";
+import type { BackendFault } from "./backend.ts";
+import type { UpstreamTls } from "./model.ts";
+import { objectBytes } from "./object-data.ts";
+import { readCertificates } from "./pem.ts";
+import { checkTlsSecret } from "./tls-secret.ts";
+import { cipherSuites, ecdhCurves, signatureAlgorithms } from "./tls-vocabulary.ts";
+
+/** What is read to follow the references of `spec.tls`. */
+export interface TlsReader {
+  secret(key: ObjectKey): Secret | undefined;
+  configMap(key: ObjectKey): ConfigMap | undefined;
+}
+
+/** Bytes of an ALPN protocol name (RFC 7301 section 3.1). */
+const MAX_ALPN_LENGTH_BYTES = 255;
+
+/** Faults of `spec.tls` that can be seen without following references. */
+export function findTlsSettingsFault(tls: BackendTls): BackendFault | undefined {
+  if (tls.wellKnownCACertificates !== undefined && !["", "System"].includes(tls.wellKnownCACertificates)) {
+    return fault("wellKnownCACertificates", `is ${tls.wellKnownCACertificates}; only System is known`);
+  }
+  if (tls.fingerprints !== undefined && tls.fingerprints.length > 0) {
+    return fault(
+      "fingerprints",
+      "is for the client's side only: Envoy makes no fingerprint of a backend. Leave it out",
+    );
+  }
+  if (tls.sni !== undefined && tls.autoSNIFromEndpointHostname) {
+    return fault("sni", "and autoSNIFromEndpointHostname exclude one another: keep one of them");
+  }
+  const alpn = (tls.alpnProtocols ?? []).findIndex(
+    (name) => name === "" || Buffer.byteLength(name) > MAX_ALPN_LENGTH_BYTES,
+  );
+  if (alpn >= 0) return fault(`alpnProtocols[${alpn}]`, `must have 1 to ${MAX_ALPN_LENGTH_BYTES} bytes`);
+  return (
+    findVersionFault(tls) ??
+    findUnknownWord("ciphers", tls.ciphers, cipherSuites) ??
+    findUnknownWord("ecdhCurves", tls.ecdhCurves, ecdhCurves) ??
+    findUnknownWord("signatureAlgorithms", tls.signatureAlgorithms, signatureAlgorithms)
+  );
+}
+
+const versionOrder = ["1.0", "1.1", "1.2", "1.3"];
+/** Envoy's lower bound towards backends when none is set. */
+const DEFAULT_MIN_VERSION = "1.2";
+
+function findVersionFault({ minVersion, maxVersion }: BackendTls): BackendFault | undefined {
+  const lower = minVersion === undefined || minVersion === "Auto" ? DEFAULT_MIN_VERSION : minVersion;
+  if (maxVersion === undefined || maxVersion === "Auto") return undefined;
+  return versionOrder.indexOf(lower) <= versionOrder.indexOf(maxVersion)
+    ? undefined
+    : fault("maxVersion", `is ${maxVersion}, below minVersion ${lower}`);
+}
+
+function findUnknownWord(
+  field: string,
+  words: readonly string[] | undefined,
+  known: ReadonlySet<string>,
+): BackendFault | undefined {
+  const index = (words ?? []).findIndex((word) => !known.has(word));
+  return index < 0
+    ? undefined
+    : fault(
+        `${field}[${index}]`,
+        `is "${words?.[index]}", which Envoy does not know; it knows ${[...known].join(", ")}`,
+      );
+}
+
+function fault(field: string, message: string): BackendFault {
+  return { reason: "InvalidBackendTLS", field: `spec.tls.${field}`, message };
+}
+
+export type ResolvedTls = { readonly tls: UpstreamTls; readonly fault?: undefined } | { readonly fault: BackendFault };
+
+/** Follows the references of `spec.tls` of a Backend without faults of its own. */
+export function resolveBackendTls(backend: Backend, tls: BackendTls, read: TlsReader): ResolvedTls {
+  const namespace = backend.metadata.namespace ?? "";
+  const insecureSkipVerify = tls.insecureSkipVerify === true;
+  const trust = insecureSkipVerify ? ("None" as const) : resolveTrust(tls, namespace, read);
+  if (typeof trust === "object" && "reason" in trust) return { fault: trust };
+  const client = tls.clientCertificateRef && resolveClientCertificate(tls.clientCertificateRef, namespace, read);
+  if (typeof client === "object") return { fault: client };
+  return {
+    tls: {
+      ...(tls.sni !== undefined && { sni: tls.sni }),
+      autoSniFromEndpointHostname: tls.autoSNIFromEndpointHostname === true,
+      insecureSkipVerify,
+      trust,
+      ...(client !== undefined && { clientCertificate: client }),
+      ...bound("minVersion", tls.minVersion),
+      ...bound("maxVersion", tls.maxVersion),
+      ...words("ciphers", tls.ciphers),
+      ...words("ecdhCurves", tls.ecdhCurves),
+      ...words("signatureAlgorithms", tls.signatureAlgorithms),
+      ...words("alpnProtocols", tls.alpnProtocols),
+    },
+  };
+}
+
+function bound(name: "minVersion" | "maxVersion", version: string | undefined): Partial<UpstreamTls> {
+  return version === undefined || version === "Auto" ? {} : { [name]: version };
+}
+
+function words(name: keyof UpstreamTls, list: readonly string[] | undefined): Partial<UpstreamTls> {
+  return list === undefined || list.length === 0 ? {} : { [name]: [...list] };
+}
+
+function resolveTrust(
+  tls: BackendTls,
+  namespace: string,
+  read: TlsReader,
+): "System" | readonly string[] | BackendFault {
+  if (tls.wellKnownCACertificates === "System") return "System";
+  const references = tls.caCertificateRefs ?? [];
+  if (references.length === 0) {
+    return {
+      reason: "InvalidBackendTLS",
+      field: "spec.tls",
+      message:
+        "names no authorities: set caCertificateRefs or wellKnownCACertificates (or, for tests, insecureSkipVerify)",
+    };
+  }
+  const trust: string[] = [];
+  for (const [index, { group, kind, name }] of references.entries()) {
+    const path = `caCertificateRefs[${index}]`;
+    if (group !== "" || (kind !== "ConfigMap" && kind !== "Secret")) {
+      return fault(path, `names a ${kind}; authorities come from a ConfigMap or Secret of the core group`);
+    }
+    const key = objectKey(namespace, name);
+    const object = kind === "Secret" ? read.secret(key) : read.configMap(key);
+    if (object === undefined) return fault(path, `names ${kind} ${key}, which does not exist`);
+    const problem = checkAuthorities(object);
+    if (problem !== undefined) return fault(path, `names ${kind} ${key}, which ${problem}`);
+    trust.push(`${kind.toLowerCase()}/${key}`);
+  }
+  return trust;
+}
+
+const authorityChecks = new WeakMap<Secret | ConfigMap, { readonly fault: string | undefined }>();
+
+/** Many routes reach backends that trust one bundle, and decoding a bundle of 150 certificates costs some milliseconds. */
+function checkAuthorities(object: Secret | ConfigMap): string | undefined {
+  let check = authorityChecks.get(object);
+  if (check === undefined) {
+    const pem = objectBytes(object, "ca.crt");
+    const fault = pem === undefined ? "has no key ca.crt" : readCertificates(pem).fault;
+    check = { fault: fault === undefined || pem === undefined ? fault : `${fault} in ca.crt` };
+    authorityChecks.set(object, check);
+  }
+  return check.fault;
+}
+
+function resolveClientCertificate(
+  reference: NonNullable<BackendTls["clientCertificateRef"]>,
+  namespace: string,
+  read: TlsReader,
+): ObjectKey | BackendFault {
+  const { group = "", kind = "Secret", name } = reference;
+  if (group !== "" || kind !== "Secret") {
+    return fault("clientCertificateRef", `names a ${kind}; a client certificate comes from a Secret`);
+  }
+  if (reference.namespace !== undefined && reference.namespace !== namespace) {
+    return fault("clientCertificateRef.namespace", `must be ${namespace}, the namespace of the Backend`);
+  }
+  const key = objectKey(namespace, name);
+  const secret = read.secret(key);
+  if (secret === undefined) return fault("clientCertificateRef", `names Secret ${key}, which does not exist`);
+  const check = checkTlsSecret(secret);
+  return check.fault === undefined ? key : fault("clientCertificateRef", `names Secret ${key}, which ${check.fault}`);
+}

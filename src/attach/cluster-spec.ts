@@ -1,0 +1,131 @@
+import type { ObjectKey } from "../base/keys.ts";
+import { nameHash } from "../envoy/hash.ts";
+import type { ClusterReach, ClusterSpec, UpstreamTls } from "./model.ts";
+
+/** How to speak to what is reached: everything of a cluster but its reach. */
+export interface ClusterSettings {
+  readonly protocol: ClusterSpec["protocol"];
+  readonly tls?: UpstreamTls;
+  readonly credential?: ClusterSpec["credential"];
+}
+
+/** A Secret resource that a cluster needs, and the object that it is made of. */
+export interface SecretUse {
+  /** Name of the xDS resource. One name has one use: a Secret object used in two ways has two resources. */
+  readonly name: string;
+  readonly use: "certificate" | "trust" | "credential";
+  readonly source: "secret" | "configmap";
+  readonly key: ObjectKey;
+  /** Further objects whose authorities belong to the same trust bundle. */
+  readonly also?: readonly Pick<SecretUse, "source" | "key">[];
+}
+
+const noSecrets: readonly SecretUse[] = Object.freeze([]);
+
+/**
+ * Builds the description of a cluster. Its name is what it reaches and a hash of the settings, so equal reach with equal
+ * settings is one cluster for all routes, and new settings are a new cluster that routes move to. The list of host names of
+ * a `Dns` reach is no part of the name: like EDS endpoints it changes in place, and no route notices.
+ */
+export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings): ClusterSpec {
+  const { protocol, tls, credential } = settings;
+  const ordered = tls && orderTls(tls);
+  const identity = JSON.stringify([identify(reach), protocol, ordered, orderCredential(credential)]);
+  return {
+    name: `${nameReach(reach)}/${nameHash(identity)}`,
+    reach,
+    protocol,
+    ...(ordered && { tls: ordered }),
+    ...(credential && { credential }),
+  };
+}
+
+/** Equal for clusters that could be one but for their reach. */
+export function settingsKey({ protocol, tls, credential }: ClusterSettings): string {
+  return JSON.stringify([protocol, tls && orderTls(tls), orderCredential(credential)]);
+}
+
+/** Secrets that a cluster with this description names, sorted by name. */
+export function secretsOf(spec: ClusterSpec): readonly SecretUse[] {
+  if (spec.tls === undefined && spec.credential === undefined) return noSecrets;
+  const uses: SecretUse[] = [];
+  const { clientCertificate, trust } = spec.tls ?? {};
+  if (clientCertificate !== undefined) {
+    uses.push({ name: clientCertificate, use: "certificate", source: "secret", key: clientCertificate });
+  }
+  if (trust !== undefined) uses.push(...trustSecret(trust));
+  if (spec.credential !== undefined) {
+    const key = spec.credential.secret;
+    uses.push({ name: `credential/${key}`, use: "credential", source: "secret", key });
+  }
+  return uses.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function trustSecret(trust: UpstreamTls["trust"]): readonly SecretUse[] {
+  if (typeof trust === "string") return noSecrets;
+  const [first, ...also] = trust.map(parseTrust);
+  if (first === undefined) return noSecrets;
+  if (also.length === 0) return [{ name: `${trust[0]}/ca.crt`, use: "trust", ...first }];
+  return [{ name: `trust/${nameHash(JSON.stringify(trust))}`, use: "trust", ...first, also }];
+}
+
+function parseTrust(reference: string): Pick<SecretUse, "source" | "key"> {
+  const slash = reference.indexOf("/");
+  return { source: reference.slice(0, slash) === "secret" ? "secret" : "configmap", key: reference.slice(slash + 1) };
+}
+
+/** What people read of a cluster's name: kind, namespace, name and port. */
+function nameReach(reach: ClusterReach): string {
+  switch (reach.kind) {
+    case "Service":
+      return `service/${reach.key}/${reach.port}`;
+    case "Backend":
+    case "Dns":
+    case "DynamicResolver":
+      return `backend/${reach.key}`;
+    case "Fallback": {
+      const [first] = reach.members;
+      return `fallback/${first?.reach.key ?? ""}`;
+    }
+  }
+}
+
+/** All of a reach that tells it from others, in a fixed order. */
+function identify(reach: ClusterReach): readonly unknown[] {
+  switch (reach.kind) {
+    case "Service":
+      return ["Service", reach.key, reach.port, reach.portName];
+    case "Backend":
+    case "Dns":
+      return [reach.kind, reach.group, reach.key];
+    case "DynamicResolver":
+      return [reach.kind, reach.key];
+    case "Fallback":
+      return [
+        reach.kind,
+        ...reach.members.map(({ reach, weight, priority }) => [...identify(reach), weight, priority]),
+      ];
+  }
+}
+
+/** The same settings with keys in a fixed order and set-like lists sorted: their JSON is canonical. */
+function orderTls(tls: UpstreamTls): UpstreamTls {
+  return {
+    sni: tls.sni,
+    autoSniFromEndpointHostname: tls.autoSniFromEndpointHostname,
+    insecureSkipVerify: tls.insecureSkipVerify,
+    trust: typeof tls.trust === "string" ? tls.trust : [...new Set(tls.trust)].sort(),
+    clientCertificate: tls.clientCertificate,
+    minVersion: tls.minVersion,
+    maxVersion: tls.maxVersion,
+    ciphers: tls.ciphers,
+    ecdhCurves: tls.ecdhCurves,
+    signatureAlgorithms: tls.signatureAlgorithms,
+    alpnProtocols: tls.alpnProtocols,
+    fingerprints: tls.fingerprints,
+  };
+}
+
+function orderCredential(credential: ClusterSpec["credential"]): readonly unknown[] | null {
+  return credential === undefined ? null : [credential.secret, credential.header, credential.overwrite];
+}

@@ -1,0 +1,127 @@
+import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
+import type { Problem } from "../base/problems.ts";
+import { isValidHostname } from "./hostname.ts";
+import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
+
+/** Kinds of route by protocol (Gateway API, ListenerStatus.supportedKinds). */
+const kindsByProtocol: Readonly<Record<string, readonly string[]>> = {
+  HTTP: ["HTTPRoute", "GRPCRoute"],
+  HTTPS: ["HTTPRoute", "GRPCRoute"],
+};
+
+/** One listener judged by itself: protocol, hostname, kinds, TLS. Conflicts with others are judged by `gateway.ts`. */
+export function planListener(gateway: Gateway, listener: GatewayListener, index: number): ListenerPlan {
+  const problems: Problem[] = [];
+  const report = (condition: string, reason: string, field: string, text: string) => {
+    const path = `spec.listeners[${index}].${field}`;
+    const message = `Gateway ${gateway.metadata.namespace}/${gateway.metadata.name}, listener ${listener.name}: ${field} ${text}`;
+    problems.push({ condition, reason, field: path, message });
+  };
+  const kinds = kindsByProtocol[listener.protocol];
+  if (kinds === undefined) {
+    report(
+      "Accepted",
+      "UnsupportedProtocol",
+      "protocol",
+      `is ${listener.protocol}, and only ${Object.keys(kindsByProtocol).join(" and ")} are served; choose one of these.`,
+    );
+  }
+  const hostname = listener.hostname?.toLowerCase();
+  if (hostname !== undefined && hostname !== "" && !isValidHostname(hostname)) {
+    report(
+      "Accepted",
+      "UnsupportedValue",
+      "hostname",
+      `${listener.hostname} is no DNS name; write a name such as www.example.com or *.example.com.`,
+    );
+  }
+  const certificateRefs = judgeTls(gateway, listener, report);
+  const supportedKinds = judgeKinds(listener, kinds ?? [], report);
+  const allowedNamespaces = judgeNamespaces(listener, report);
+  const valid =
+    kinds !== undefined && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
+  const plan = {
+    name: listener.name,
+    index,
+    protocol: listener.protocol,
+    port: listener.port,
+    supportedKinds,
+    allowedNamespaces,
+    certificateRefs,
+    problems,
+    valid,
+  };
+  return hostname === undefined || hostname === "" ? plan : { ...plan, hostname };
+}
+
+type Report = (condition: string, reason: string, field: string, text: string) => void;
+
+function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): ListenerPlan["certificateRefs"] {
+  if (listener.protocol !== "HTTPS") return [];
+  const { tls } = listener;
+  if (tls?.mode !== undefined && tls.mode !== "Terminate") {
+    report(
+      "Accepted",
+      "UnsupportedValue",
+      "tls.mode",
+      `is ${tls.mode}, and an HTTPS listener can only Terminate; TLSRoutes of a TLS listener pass through.`,
+    );
+  }
+  const options = Object.keys(tls?.options ?? {});
+  if (options.length > 0) {
+    report(
+      "Accepted",
+      "UnsupportedValue",
+      "tls.options",
+      `has ${options.join(", ")}, and no option is implemented; remove it.`,
+    );
+  }
+  const references = tls?.certificateRefs ?? [];
+  if (references.length === 0) {
+    report(
+      "ResolvedRefs",
+      "InvalidCertificateRef",
+      "tls.certificateRefs",
+      "is empty, so there is no certificate to serve; name a Secret of type kubernetes.io/tls.",
+    );
+  }
+  return references.map((reference) => ({
+    group: reference.group ?? "",
+    kind: reference.kind ?? "Secret",
+    namespace: reference.namespace ?? gateway.metadata.namespace ?? "",
+    name: reference.name,
+  }));
+}
+
+function judgeKinds(listener: GatewayListener, served: readonly string[], report: Report): RouteKindReference[] {
+  const wanted = listener.allowedRoutes?.kinds ?? [];
+  if (wanted.length === 0) return served.map((kind) => ({ group: gatewayGroup, kind }));
+  const isServed = ({ group, kind }: { group?: string; kind: string }) =>
+    (group ?? gatewayGroup) === gatewayGroup && served.includes(kind);
+  const refused = wanted.filter((kind) => !isServed(kind));
+  if (refused.length > 0) {
+    report(
+      "ResolvedRefs",
+      "InvalidRouteKinds",
+      "allowedRoutes.kinds",
+      `has ${refused.map(({ kind }) => kind).join(", ")}, which cannot attach to a listener of protocol ${listener.protocol}; remove it.`,
+    );
+  }
+  return wanted.filter(isServed).map(({ kind }) => ({ group: gatewayGroup, kind }));
+}
+
+function judgeNamespaces(listener: GatewayListener, report: Report): AllowedNamespaces {
+  const namespaces = listener.allowedRoutes?.namespaces;
+  const from = namespaces?.from ?? "Same";
+  if (from === "All" || from === "Same" || from === "None") return { from };
+  if (from === "Selector" && namespaces?.selector !== undefined) {
+    return { from: "Selector", selector: namespaces.selector as LabelSelector };
+  }
+  report(
+    "Accepted",
+    "UnsupportedValue",
+    "allowedRoutes.namespaces",
+    "is Selector without a selector; write one, or All or Same.",
+  );
+  return { from: "None" };
+}

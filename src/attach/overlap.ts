@@ -1,0 +1,49 @@
+import type { Problem } from "../base/problems.ts";
+import { ANY_HOST, coversHostname } from "./hostname.ts";
+import type { GatewayPlan, ListenerCertificates, ListenerPlan } from "./model.ts";
+
+/**
+ * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
+ * that overlap, or certificates that are good for another listener's hosts. By listener name. O(listeners² × names).
+ */
+export function overlappingTls(
+  plan: GatewayPlan,
+  certificates: readonly ListenerCertificates[],
+): ReadonlyMap<string, Problem> {
+  const names = new Map(certificates.map(({ listener, dnsNames }) => [listener, dnsNames]));
+  const result = new Map<string, Problem>();
+  for (const { protocol, listeners } of plan.ports) {
+    if (protocol !== "HTTPS") continue;
+    for (const listener of listeners) {
+      const others = listeners.filter((other) => other !== listener);
+      const byHostname = others.find((other) => overlap(hostOf(listener), hostOf(other)));
+      const byCertificate = others.find((other) => shareCertificate(names, listener, other));
+      if (byHostname === undefined && byCertificate === undefined) continue;
+      const [reason, rival, what] =
+        byHostname === undefined
+          ? ["OverlappingCertificates", byCertificate, "a certificate of one is good for hosts of the other"]
+          : ["OverlappingHostnames", byHostname, "their hostnames overlap"];
+      result.set(listener.name, {
+        condition: "OverlappingTLSConfig",
+        reason,
+        field: `spec.listeners[${listener.index}]`,
+        message: `Gateway ${plan.key}, listener ${listener.name}: it shares port ${listener.port} with listener ${rival?.name}, and ${what}, so HTTP/2 is not offered: a client could send requests for one on a connection to the other. Use separate certificates and hostnames, or separate ports.`,
+      });
+    }
+  }
+  return result;
+}
+
+function hostOf(listener: ListenerPlan): string {
+  return listener.hostname ?? ANY_HOST;
+}
+
+function overlap(a: string, b: string): boolean {
+  return coversHostname(a, b) || coversHostname(b, a);
+}
+
+function shareCertificate(names: ReadonlyMap<string, readonly string[]>, a: ListenerPlan, b: ListenerPlan): boolean {
+  const covers = (owner: ListenerPlan, other: ListenerPlan) =>
+    (names.get(owner.name) ?? []).some((name) => overlap(name, hostOf(other)));
+  return covers(a, b) || covers(b, a);
+}

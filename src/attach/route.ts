@@ -1,0 +1,148 @@
+import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
+import { compareStrings, objectKey } from "../base/keys.ts";
+import type { Problem } from "../base/problems.ts";
+import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
+import { matchesLabels } from "./label-selector.ts";
+import type {
+  AttachedHost,
+  AttachedListener,
+  GatewayPlan,
+  ListenerPlan,
+  ParentAttachment,
+  RouteAttachment,
+} from "./model.ts";
+
+export interface AttachReader {
+  gatewayPlan(key: string): GatewayPlan | undefined;
+  /** Labels of a namespace; a namespace that is not known has at least its name as a label. */
+  namespaceLabels(namespace: string): Readonly<Record<string, string>>;
+}
+
+/** Which listeners take the route, and on which hosts. O(parentRefs × listeners × hostnames). */
+export function attachRoute(
+  routeKind: RouteAttachment["routeKind"],
+  route: HTTPRoute | GRPCRoute,
+  read: AttachReader,
+): RouteAttachment {
+  const key = objectKey(route.metadata.namespace, route.metadata.name);
+  const parents = (route.spec.parentRefs ?? []).flatMap((parentRef, index): ParentAttachment[] => {
+    if ((parentRef.group ?? gatewayGroup) !== gatewayGroup || (parentRef.kind ?? "Gateway") !== "Gateway") return [];
+    const gateway = objectKey(parentRef.namespace ?? route.metadata.namespace, parentRef.name);
+    const plan = read.gatewayPlan(gateway);
+    return plan === undefined ? [] : [attachToParent(routeKind, key, route, parentRef, index, plan, read)];
+  });
+  return { routeKind, key, parents };
+}
+
+function attachToParent(
+  routeKind: RouteAttachment["routeKind"],
+  key: string,
+  route: HTTPRoute | GRPCRoute,
+  parentRef: ParentReference,
+  index: number,
+  plan: GatewayPlan,
+  read: AttachReader,
+): ParentAttachment {
+  const refuse = (reason: string, text: string): ParentAttachment => {
+    const field = `spec.parentRefs[${index}]`;
+    const message = `${routeKind} ${key}: ${field} ${text}`;
+    return {
+      parentRef,
+      gateway: plan.key,
+      listeners: [],
+      problems: [{ condition: "Accepted", reason, field, message }],
+    };
+  };
+  const named = plan.listeners.filter(
+    (listener) =>
+      (parentRef.sectionName === undefined || parentRef.sectionName === listener.name) &&
+      (parentRef.port === undefined || parentRef.port === listener.port),
+  );
+  if (named.length === 0) {
+    return refuse(
+      "NoMatchingParent",
+      `asks for ${describeSection(parentRef)} of Gateway ${plan.key}, which has ${plan.listeners.map(({ name, port }) => `${name} (port ${port})`).join(", ")}; name one of these.`,
+    );
+  }
+  const namespace = route.metadata.namespace ?? "";
+  const allowed = named.filter(
+    (listener) => allowsKind(listener, routeKind) && allowsNamespace(listener, plan, namespace, read),
+  );
+  if (allowed.length === 0) {
+    return refuse(
+      "NotAllowedByListeners",
+      `names listeners of Gateway ${plan.key} that take no ${routeKind} from namespace ${namespace}; change their allowedRoutes.`,
+    );
+  }
+  const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, route.spec.hostnames));
+  if (listeners.length === 0) {
+    return refuse(
+      "NoMatchingListenerHostname",
+      `leads to listeners of Gateway ${plan.key} for ${allowed.map(({ hostname }) => hostname ?? ANY_HOST).join(", ")}, and none of the route's hostnames (${(route.spec.hostnames ?? []).join(", ")}) is among them.`,
+    );
+  }
+  return { parentRef, gateway: plan.key, listeners, problems: [] };
+}
+
+function describeSection({ sectionName, port }: ParentReference): string {
+  const parts = [sectionName && `listener ${sectionName}`, port && `port ${port}`].filter(Boolean);
+  return parts.length === 0 ? "the listeners" : parts.join(", ");
+}
+
+function allowsKind(listener: ListenerPlan, kind: string): boolean {
+  return listener.supportedKinds.some((supported) => supported.kind === kind && supported.group === gatewayGroup);
+}
+
+function allowsNamespace(listener: ListenerPlan, plan: GatewayPlan, namespace: string, read: AttachReader): boolean {
+  const { allowedNamespaces } = listener;
+  switch (allowedNamespaces.from) {
+    case "All":
+      return true;
+    case "Same":
+      return plan.key === objectKey(namespace, plan.key.slice(plan.key.indexOf("/") + 1));
+    case "Selector":
+      return matchesLabels(allowedNamespaces.selector, read.namespaceLabels(namespace));
+    default:
+      return false;
+  }
+}
+
+function attachToListener(
+  listener: ListenerPlan,
+  plan: GatewayPlan,
+  routeHostnames: readonly string[] | undefined,
+): AttachedListener[] {
+  const own = listener.hostname ?? ANY_HOST;
+  const wanted = routeHostnames === undefined || routeHostnames.length === 0 ? [ANY_HOST] : routeHostnames;
+  const hosts = new Map<string, string>();
+  for (const written of wanted) {
+    const routeHostname = written.toLowerCase();
+    const host = intersectHostname(own, routeHostname);
+    if (host === undefined) continue;
+    const known = hosts.get(host);
+    if (known === undefined || compareHostnameSpecificity(routeHostname, known) < 0) hosts.set(host, routeHostname);
+  }
+  if (hosts.size === 0) return [];
+  const claims = claimsOfOthers(listener, plan);
+  const hostnames: AttachedHost[] = [...hosts]
+    .filter(([host]) => !claims.some((claim) => coversHostname(claim, host)))
+    .map(([host, routeHostname]) => ({ host, routeHostname }))
+    .sort((a, b) => compareStrings(a.host, b.host));
+  const base = {
+    listener: listener.name,
+    port: listener.port,
+    scheme: listener.protocol === "HTTPS" ? ("https" as const) : ("http" as const),
+    hostnames,
+  };
+  return [listener.routeTable === undefined ? base : { ...base, routeTable: listener.routeTable }];
+}
+
+/** Hostnames of more specific listeners on the same port: what they cover is theirs (Gateway API, listener isolation). */
+function claimsOfOthers(listener: ListenerPlan, plan: GatewayPlan): string[] {
+  const own = listener.hostname ?? ANY_HOST;
+  return plan.listeners.flatMap((other) => {
+    if (other === listener || other.port !== listener.port || !other.valid) return [];
+    const claim = other.hostname ?? ANY_HOST;
+    return claim !== own && coversHostname(own, claim) ? [claim] : [];
+  });
+}

@@ -1,0 +1,71 @@
+/**
+ * What the engine offers to those who build graphs and to those who consume them. The classes behind these interfaces are
+ * the engine's own business.
+ */
+
+/**
+ * A keyed collection of plain immutable data. The methods here are untracked: they are for consumers between commits, never
+ * for transforms, which read through their `Reader`. In the middle of a sliced commit they show a mixture of old and new.
+ */
+export interface Collection<V> {
+  readonly name: string;
+  get(key: string): V | undefined;
+  readonly size: number;
+  entries(): IterableIterator<[string, V]>;
+}
+
+/**
+ * A collection that is fed from outside. Changes are staged, one value per key, and take effect with the next commit; until
+ * then `get` and `entries` show the committed state.
+ */
+export interface Source<V> extends Collection<V> {
+  set(key: string, value: V): void;
+  delete(key: string): void;
+  /** Makes the entries the whole content: keys that are not among them are deleted. O(old + new). */
+  replaceAll(entries: Iterable<readonly [string, V]>): void;
+  /** Says that the initial content has been staged. Nothing runs before every source has synced: not ready is never absent. */
+  markSynced(): void;
+  readonly synced: boolean;
+}
+
+/** The values of a collection by group. A value may be in any number of groups. */
+export interface Index<V> {
+  readonly name: string;
+  /** Untracked, like the methods of `Collection`. A live map; empty when nothing is in the group. */
+  group(group: string): ReadonlyMap<string, V>;
+}
+
+/**
+ * How a transform reads what is not its own input. Each read is a dependency of that run: when what was read changes, its
+ * absence included, the transform runs again. Valid only during the call it was handed to. It reads only collections and
+ * indexes that were created before the transform. Maps that it returns are live: do not keep them and do not depend on
+ * their order.
+ */
+export interface Reader {
+  get<V>(collection: Collection<V>, key: string): V | undefined;
+  lookup<V>(index: Index<V>, group: string): ReadonlyMap<string, V>;
+  /** The whole collection; for small ones, because each change in it runs the transform again. */
+  all<V>(collection: Collection<V>): ReadonlyMap<string, V>;
+}
+
+export interface TransformOptions<O> {
+  /** True ends the propagation and keeps the old value. Default: `sameData`. */
+  readonly equals?: (a: O, b: O) => boolean;
+}
+
+export type MapFunction<I, O> = (value: I, key: string, read: Reader) => O | undefined;
+export type FlatMapFunction<I, O> = (value: I, key: string, read: Reader) => Iterable<readonly [string, O]>;
+export type GroupFunction<V> = (value: V, key: string) => Iterable<string>;
+export type ReduceFunction<V, O> = (group: string, members: ReadonlyMap<string, V>, read: Reader) => O | undefined;
+/** A key without a value was deleted. */
+export type Subscriber<V> = (changes: ReadonlyMap<string, V | undefined>) => void;
+
+/** What a commit cost. Nodes without any are left out. */
+export interface CommitReport {
+  /** Calls of the node's function, by node name. */
+  readonly runs: ReadonlyMap<string, number>;
+  /** Keys (of an index: groups) that changed, by node name. */
+  readonly changed: ReadonlyMap<string, number>;
+  /** Time spent inside the engine, functions and subscribers included, pauses between slices excluded. */
+  readonly milliseconds: number;
+}

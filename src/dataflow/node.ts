@@ -1,0 +1,141 @@
+import { KeyQueue } from "./key-queue.ts";
+import type { Run, TrackingReader } from "./tracking.ts";
+
+/** What all nodes of one graph share. */
+export interface Context {
+  readonly failures: Map<string, Error>;
+  readonly reader: TrackingReader;
+  /** Milliseconds; only differences count. */
+  readonly now: () => number;
+}
+
+/** The runs that read one slot. Nearly every slot has a single reader, and a Set for it would double its memory. */
+type Readers = Run | Set<Run>;
+
+/**
+ * A place in the graph. A commit visits the nodes in the order of their ranks and asks each to refresh its dirty keys; a node
+ * marks only nodes of higher rank, so each key is refreshed at most once per commit and always sees settled inputs.
+ */
+export abstract class Node {
+  readonly name: string;
+  readonly rank: number;
+  readonly context: Context;
+  /** Calls of the node's function and changed keys since the last report. */
+  runCount = 0;
+  changeCount = 0;
+  /** Keys of the input (of a reduce: groups) to refresh. */
+  protected readonly dirty = new KeyQueue();
+  /** Output keys to settle when all dirty keys are refreshed: for nodes where several inputs feed one output. */
+  protected readonly touched = new KeyQueue();
+  /** Nodes that this one feeds key by key. Their dependency is static and costs nothing per key. */
+  private readonly children: Node[] = [];
+  /** Readers by key (of an index: by group), of absent keys too. */
+  private readonly readers = new Map<string, Readers>();
+  private wholeReaders: Readers | undefined;
+  private wholeChanged = false;
+
+  constructor(context: Context, name: string, rank: number) {
+    this.context = context;
+    this.name = name;
+    this.rank = rank;
+  }
+
+  /** The keys that consumers know: of the values, or the groups of an index. */
+  abstract keys(): Iterable<string>;
+
+  /** Brings what depends on one key of the input up to date. */
+  protected abstract refresh(key: string): void;
+
+  /** Brings one output key up to date after all refreshes of this commit. */
+  protected settle(_key: string): void {}
+
+  /** A child that is created when there is content already starts with all of it. */
+  feed(child: Node): void {
+    this.children.push(child);
+    for (const key of this.keys()) child.dirty.add(key);
+  }
+
+  get waiting(): boolean {
+    return this.dirty.waiting || this.touched.waiting;
+  }
+
+  /** Does this node's share of the commit; false when the deadline (by `context.now`) came first: call again. */
+  work(deadline: number): boolean {
+    for (let key = this.dirty.take(); key !== undefined; key = this.dirty.take()) {
+      this.refresh(key);
+      if (this.isPast(deadline)) return false;
+    }
+    for (let key = this.touched.take(); key !== undefined; key = this.touched.take()) {
+      this.settle(key);
+      if (this.isPast(deadline)) return false;
+    }
+    if (this.wholeChanged) {
+      this.wholeChanged = false;
+      if (this.wholeReaders !== undefined) this.mark(this.wholeReaders);
+    }
+    return true;
+  }
+
+  private isPast(deadline: number): boolean {
+    return deadline < Infinity && this.context.now() >= deadline;
+  }
+
+  /** Tells everything that depends on the key that it changed. O(dependents). */
+  protected announce(key: string): void {
+    this.changeCount += 1;
+    this.wholeChanged = true;
+    for (const child of this.children) child.dirty.add(key);
+    const readers = this.readers.get(key);
+    if (readers !== undefined) this.mark(readers);
+  }
+
+  private mark(readers: Readers): void {
+    if (!(readers instanceof Set)) {
+      readers.node.dirty.add(readers.key);
+      return;
+    }
+    for (const run of readers) run.node.dirty.add(run.key);
+  }
+
+  /** Without a key: a reader of the whole collection. Adding twice is the same as once. */
+  addReader(run: Run, key: string | undefined): void {
+    if (key === undefined) this.wholeReaders = withReader(this.wholeReaders, run);
+    else {
+      const readers = this.readers.get(key);
+      const more = withReader(readers, run);
+      if (more !== readers) this.readers.set(key, more);
+    }
+  }
+
+  removeReader(run: Run, key: string | undefined): void {
+    if (key === undefined) this.wholeReaders = withoutReader(this.wholeReaders, run);
+    else {
+      const readers = this.readers.get(key);
+      if (readers !== undefined && withoutReader(readers, run) === undefined) this.readers.delete(key);
+    }
+  }
+
+  fail(key: string, thrown: unknown): void {
+    this.context.failures.set(`${this.name}/${key}`, thrown instanceof Error ? thrown : new Error(String(thrown)));
+  }
+
+  heal(key: string): void {
+    // The usual case is that nothing fails, and then not even the name is built.
+    if (this.context.failures.size > 0) this.context.failures.delete(`${this.name}/${key}`);
+  }
+}
+
+function withReader(readers: Readers | undefined, run: Run): Readers {
+  if (readers === undefined || readers === run) return run;
+  if (readers instanceof Set) return readers.add(run);
+  return new Set([readers, run]);
+}
+
+/** A Set stays one while it has members: what was read by two is likely to be so again. */
+function withoutReader(readers: Readers | undefined, run: Run): Readers | undefined {
+  if (readers instanceof Set) {
+    readers.delete(run);
+    return readers.size > 0 ? readers : undefined;
+  }
+  return readers === run ? undefined : readers;
+}

@@ -1,0 +1,130 @@
+import { typeUrl } from "./any.ts";
+import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
+import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
+import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
+import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
+import { FilterConfig as RouteFilterConfig } from "./generated/envoy/config/route/v3/route_components.ts";
+import { StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
+import { DnsCluster } from "./generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
+import { ClusterConfig as DynamicForwardProxyCluster } from "./generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
+import { Cors, CorsPolicy } from "./generated/envoy/extensions/filters/http/cors/v3/cors.ts";
+import { CredentialInjector } from "./generated/envoy/extensions/filters/http/credential_injector/v3/credential_injector.ts";
+import * as dynamicForwardProxy from "./generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
+import { FilterConfig as GrpcStats } from "./generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
+import { GrpcWeb } from "./generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
+import * as headerMutation from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
+import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
+import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
+import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
+import { HttpConnectionManager } from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { Generic } from "./generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
+import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
+import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
+import { RoundRobin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
+import { PreviousHostsPredicate } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
+import { RawBuffer } from "./generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.ts";
+import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
+import { DownstreamTlsContext, UpstreamTlsContext } from "./generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
+import { HttpProtocolOptions } from "./generated/envoy/extensions/upstreams/http/v3/http_protocol_options.ts";
+import * as httpInputs from "./generated/envoy/type/matcher/v3/http_inputs.ts";
+import { Any } from "./generated/google/protobuf/any.ts";
+import { Duration } from "./generated/google/protobuf/duration.ts";
+import type { EncodedResource } from "./resource.ts";
+
+/** What printing needs of a generated message. */
+interface PrintableMessage {
+  readonly $type: string;
+  decode(bytes: Uint8Array): unknown;
+  toJSON(message: never): unknown;
+}
+
+const messages: readonly PrintableMessage[] = [
+  Cluster,
+  ClusterLoadAssignment,
+  Listener,
+  RouteConfiguration,
+  RouteFilterConfig,
+  Secret,
+  StdoutAccessLog,
+  DnsCluster,
+  DynamicForwardProxyCluster,
+  Cors,
+  CorsPolicy,
+  CredentialInjector,
+  dynamicForwardProxy.FilterConfig,
+  dynamicForwardProxy.PerRouteConfig,
+  GrpcStats,
+  GrpcWeb,
+  headerMutation.HeaderMutation,
+  headerMutation.HeaderMutationPerRoute,
+  Router,
+  UpstreamCodec,
+  TlsInspector,
+  HttpConnectionManager,
+  Generic,
+  ClientSideWeightedRoundRobin,
+  LeastRequest,
+  RoundRobin,
+  PreviousHostsPredicate,
+  RawBuffer,
+  DownstreamTlsContext,
+  UpstreamTlsContext,
+  HttpProtocolOptions,
+  httpInputs.HttpRequestHeaderMatchInput,
+  httpInputs.HttpRequestQueryParamMatchInput,
+];
+
+const registry: ReadonlyMap<string, PrintableMessage> = new Map(messages.map((message) => [typeUrl(message), message]));
+
+/** A JSON object in protobuf's JSON form. */
+export type JsonObject = { readonly [key: string]: unknown };
+
+/**
+ * A resource in protobuf's own JSON form (camelCase names, durations as `10s`, Any with `@type`), which Envoy reads back from
+ * a file. For people: printing only, nothing is served from it. O(bytes).
+ *
+ * Private keys and passwords are not printed.
+ */
+export function resourceToJson(resource: EncodedResource): JsonObject {
+  const json = withProtobufForms(() => messageToJson(resource.type, Buffer.concat(resource.chunks)));
+  return resource.type === typeUrl(Secret) ? (redact(json) as JsonObject) : json;
+}
+
+function messageToJson(type: string, bytes: Uint8Array): JsonObject {
+  const message = registry.get(type);
+  if (message === undefined) return { "@type": type, value: Buffer.from(bytes).toString("base64") };
+  return { "@type": type, ...(message.toJSON(message.decode(bytes) as never) as JsonObject) };
+}
+
+/**
+ * ts-proto prints Duration and Any field by field. Every generated message reaches them through these two objects, so while
+ * `run` lasts (it is synchronous) they print what protobuf prescribes: the only place that knows which `{}` is a duration.
+ */
+function withProtobufForms<T>(run: () => T): T {
+  const [plainDuration, plainAny] = [Duration.toJSON, Any.toJSON];
+  Duration.toJSON = ({ seconds = 0, nanos = 0 }) => `${Number((seconds + nanos / 1e9).toFixed(9))}s`;
+  // An empty Any has a meaning of its own: in a route's FilterConfig it turns the filter on.
+  Any.toJSON = ({ typeUrl: type = "", value = new Uint8Array() }) => (type === "" ? {} : messageToJson(type, value));
+  try {
+    return run();
+  } finally {
+    Duration.toJSON = plainDuration;
+    Any.toJSON = plainAny;
+  }
+}
+
+const privateFields: ReadonlySet<string> = new Set([
+  "privateKey",
+  "password",
+  "secret",
+  "secrets",
+  "sessionTicketKeys",
+]);
+
+function redact(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(redact);
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, field]) => [key, privateFields.has(key) ? "[redacted]" : redact(field)]),
+  );
+}

@@ -1,0 +1,225 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Logger } from "../base/log.ts";
+import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
+import type { XdsAddress } from "./bootstrap.ts";
+import {
+  accessLogPath,
+  adoptEnvoy,
+  type EnvoyLaunch,
+  type EnvoyProcess,
+  findLeftEnvoy,
+  logPath,
+  readAdminAddress,
+  readLastErrors,
+  startEnvoy,
+  stopEnvoy,
+} from "./envoy-process.ts";
+import { rotateLog } from "./log-rotation.ts";
+import { envoyFolder, readEnvoyRecords, type StateFolder } from "./state-folder.ts";
+
+/** An Envoy that ends is started again: at once if it ran for a while, else after a pause that doubles up to the maximum. */
+const RESTART_PAUSE_BASE_MS = 200;
+const RESTART_PAUSE_MAX_MS = 10_000;
+const STABLE_RUN_MS = 30_000;
+
+const LOG_CHECK_INTERVAL_MS = 10_000;
+
+export interface HostOptions {
+  readonly envoyBinary: string;
+  readonly state: StateFolder;
+  readonly xds: XdsAddress;
+  readonly concurrency: number;
+  readonly envoyLogLevel: string;
+  readonly log: Logger;
+  /** Told of every Envoy that runs from now on. */
+  readonly onRunning?: (envoy: RunningEnvoy) => void;
+}
+
+export interface RunningEnvoy {
+  readonly gateway: ObjectKey;
+  readonly pid: number;
+  /** It was left by an earlier Gatehouse and never stopped serving. */
+  readonly adopted: boolean;
+  /** Times it had to be started again. */
+  readonly restarts: number;
+  /** Undefined while it starts. */
+  readonly adminAddress: string | undefined;
+  readonly folder: string;
+}
+
+/** One Envoy on this host for each gateway that has a port. The consumer of the pipeline's infrastructure output. */
+export interface HostInfrastructure {
+  apply(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
+  /**
+   * Stops Envoys of an earlier Gatehouse whose gateway is gone. Call once, after the first commit has been applied: before
+   * that, no gateway is known to be gone. Resolves to their gateways.
+   */
+  stopLeftovers(): Promise<ObjectKey[]>;
+  running(): Promise<RunningEnvoy[]>;
+  /** Stops all, with draining until `hurry` aborts; nothing is started any more. */
+  stop(hurry?: AbortSignal): Promise<void>;
+  /** Lets go of all: they serve on, for a successor to adopt. */
+  release(): void;
+}
+
+/** One gateway's loop: it alone starts and stops that gateway's Envoy, so the two never overlap. */
+interface Supervisor {
+  /** Ports of the latest change; undefined: the gateway is gone. */
+  wanted: GatewayInfrastructure | undefined;
+  envoy: EnvoyProcess | undefined;
+  restarts: number;
+  /** Wakes the loop out of a wait. */
+  wake: AbortController;
+  done: Promise<void>;
+}
+
+export function createHostInfrastructure(options: HostOptions): HostInfrastructure {
+  const supervisors = new Map<ObjectKey, Supervisor>();
+  let hurry: AbortSignal | undefined;
+  let released = false;
+
+  const rotation = setInterval(() => {
+    for (const { envoy } of supervisors.values()) {
+      if (envoy === undefined) continue;
+      for (const path of [logPath(envoy.folder), accessLogPath(envoy.folder)]) {
+        rotateLog(path).catch((error: Error) => options.log.warn("cannot cut a log file", { path, error }));
+      }
+    }
+  }, LOG_CHECK_INTERVAL_MS);
+  rotation.unref();
+
+  function ensureSupervisor(gateway: ObjectKey, wanted: GatewayInfrastructure): void {
+    const supervisor: Supervisor = {
+      wanted,
+      envoy: undefined,
+      restarts: 0,
+      wake: new AbortController(),
+      done: Promise.resolve(),
+    };
+    supervisors.set(gateway, supervisor);
+    supervisor.done = supervise(gateway, supervisor, options, () => hurry).finally(() => {
+      supervisors.delete(gateway);
+      // It came back while its Envoy was being stopped.
+      if (supervisor.wanted !== undefined) ensureSupervisor(gateway, supervisor.wanted);
+    });
+  }
+
+  return {
+    apply(changes) {
+      if (released || hurry !== undefined) return;
+      for (const [gateway, infrastructure] of changes) {
+        const supervisor = supervisors.get(gateway);
+        if (supervisor !== undefined) {
+          supervisor.wanted = infrastructure;
+          if (infrastructure === undefined) supervisor.wake.abort();
+        } else if (infrastructure !== undefined) {
+          ensureSupervisor(gateway, infrastructure);
+        }
+      }
+    },
+    async stopLeftovers() {
+      const records = await readEnvoyRecords(options.state);
+      const gone = records.map(({ gateway }) => gateway).filter((gateway) => !supervisors.has(gateway));
+      const stopped = await Promise.all(gone.map((gateway) => stopLeftEnvoy(options.state, gateway)));
+      return stopped.filter((gateway) => gateway !== undefined);
+    },
+    running: () =>
+      Promise.all(
+        [...supervisors].flatMap(([gateway, supervisor]) =>
+          supervisor.envoy === undefined ? [] : [describe(gateway, supervisor, supervisor.envoy)],
+        ),
+      ),
+    async stop(signal) {
+      hurry = signal ?? new AbortController().signal;
+      clearInterval(rotation);
+      const all = [...supervisors.values()];
+      for (const supervisor of all) {
+        supervisor.wanted = undefined;
+        supervisor.wake.abort();
+      }
+      await Promise.all(all.map(({ done }) => done));
+    },
+    release() {
+      released = true;
+      clearInterval(rotation);
+    },
+  };
+}
+
+/** Stops what an earlier Gatehouse left running for a gateway. Resolves to the gateway if there was something. */
+export async function stopLeftEnvoy(state: StateFolder, gateway: ObjectKey): Promise<ObjectKey | undefined> {
+  const left = await findLeftEnvoy(envoyFolder(state, gateway));
+  if (left === undefined) return undefined;
+  await stopEnvoy(left);
+  return gateway;
+}
+
+async function supervise(
+  gateway: ObjectKey,
+  supervisor: Supervisor,
+  options: HostOptions,
+  hurry: () => AbortSignal | undefined,
+): Promise<void> {
+  const log = options.log.with({ gateway });
+  const launch: EnvoyLaunch = {
+    gateway,
+    binary: options.envoyBinary,
+    folder: envoyFolder(options.state, gateway),
+    xds: options.xds,
+    concurrency: options.concurrency,
+    logLevel: options.envoyLogLevel,
+  };
+  let pauseMs = 0;
+  while (supervisor.wanted !== undefined) {
+    const startedAt = performance.now();
+    try {
+      const envoy = (await adoptEnvoy(launch, hurry())) ?? (await startEnvoy(launch));
+      supervisor.envoy = envoy;
+      log.info(envoy.adopted ? "took over an Envoy that was still serving" : "started Envoy", { pid: envoy.pid });
+      options.onRunning?.(await describe(gateway, supervisor, envoy));
+      const ended = await waitUntilEndedOrUnwanted(supervisor, envoy);
+      if (ended === undefined) {
+        await stopEnvoy(envoy, hurry());
+        supervisor.envoy = undefined;
+        log.info("stopped Envoy", { pid: envoy.pid });
+        continue;
+      }
+      log.error("Envoy ended", { pid: envoy.pid, cause: ended, lastLines: await readLastErrors(envoy.folder) });
+    } catch (error) {
+      log.error("Envoy cannot be started", { error });
+    }
+    supervisor.envoy = undefined;
+    supervisor.restarts += 1;
+    const stable = performance.now() - startedAt >= STABLE_RUN_MS;
+    pauseMs = stable ? 0 : Math.min(RESTART_PAUSE_MAX_MS, Math.max(RESTART_PAUSE_BASE_MS, pauseMs * 2));
+    if (supervisor.wanted === undefined) break;
+    supervisor.wake = new AbortController();
+    await delay(pauseMs, undefined, { signal: supervisor.wake.signal }).catch(() => undefined);
+  }
+}
+
+/** Resolves to how the Envoy ended, or to undefined once its gateway is gone. */
+async function waitUntilEndedOrUnwanted(supervisor: Supervisor, envoy: EnvoyProcess): Promise<string | undefined> {
+  while (supervisor.wanted !== undefined) {
+    supervisor.wake = new AbortController();
+    const { signal } = supervisor.wake;
+    const woken = new Promise<undefined>((resolve) => {
+      signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    });
+    const ended = await Promise.race([envoy.ended, woken]);
+    if (ended !== undefined) return ended;
+  }
+  return undefined;
+}
+
+async function describe(gateway: ObjectKey, supervisor: Supervisor, envoy: EnvoyProcess): Promise<RunningEnvoy> {
+  return {
+    gateway,
+    pid: envoy.pid,
+    adopted: envoy.adopted,
+    restarts: supervisor.restarts,
+    adminAddress: await readAdminAddress(envoy.folder),
+    folder: envoy.folder,
+  };
+}

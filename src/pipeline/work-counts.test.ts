@@ -1,0 +1,123 @@
+import { expect, test } from "@jest/globals";
+import { collectionOf, validateObject } from "../api/kinds.ts";
+import type { KubernetesObject } from "../api/object.ts";
+import { objectKey } from "../base/keys.ts";
+import type { ResourceChange } from "../envoy/resource.ts";
+import { type Batch, createPipeline, type Pipeline } from "./pipeline.ts";
+
+const settings = { controllerNames: ["example.com/c"], hostInfrastructure: true, privilegedPortOffset: 0 };
+
+function batchOf(...raw: object[]): Batch {
+  const batch: Record<string, Map<string, KubernetesObject>> = {};
+  for (const value of raw) {
+    const { object, problems } = validateObject(value);
+    if (object === undefined) throw new Error(JSON.stringify(problems));
+    const collection = collectionOf(object) as string;
+    batch[collection] ??= new Map();
+    batch[collection].set(objectKey(object.metadata.namespace, object.metadata.name), object);
+  }
+  return batch as Batch;
+}
+
+const gateway = "gateway.networking.k8s.io/v1";
+const route = (index: number, header = "a") => ({
+  apiVersion: gateway,
+  kind: "HTTPRoute",
+  metadata: { name: `route-${index}`, namespace: "default" },
+  spec: {
+    parentRefs: [{ name: "web" }],
+    hostnames: [`host-${index}.example.com`],
+    rules: [
+      {
+        filters: [{ type: "ResponseHeaderModifier", responseHeaderModifier: { set: [{ name: "x", value: header }] } }],
+        backendRefs: [{ name: `service-${index}`, port: 80 }],
+      },
+    ],
+  },
+});
+const service = (index: number) => ({
+  apiVersion: "v1",
+  kind: "Service",
+  metadata: { name: `service-${index}`, namespace: "default" },
+  spec: { ports: [{ name: "http", port: 80 }] },
+});
+const slice = (index: number, address: string) => ({
+  apiVersion: "discovery.k8s.io/v1",
+  kind: "EndpointSlice",
+  metadata: {
+    name: `slice-${index}`,
+    namespace: "default",
+    labels: { "kubernetes.io/service-name": `service-${index}` },
+  },
+  addressType: "IPv4",
+  ports: [{ name: "http", port: 8080, protocol: "TCP" }],
+  endpoints: [{ addresses: [address], conditions: { ready: true } }],
+});
+
+/** A settled gateway with so many routes, each with its own host, Service and EndpointSlice. */
+function createLoaded(routes: number): { pipeline: Pipeline; changes: () => ResourceChange[] } {
+  let published: ResourceChange[] = [];
+  const pipeline = createPipeline(settings, {
+    xds: (changes) => published.push(...changes),
+    statuses() {},
+    infrastructure() {},
+  });
+  pipeline.stage(
+    batchOf(
+      {
+        apiVersion: gateway,
+        kind: "GatewayClass",
+        metadata: { name: "c" },
+        spec: { controllerName: "example.com/c" },
+      },
+      {
+        apiVersion: gateway,
+        kind: "Gateway",
+        metadata: { name: "web", namespace: "default" },
+        spec: { gatewayClassName: "c", listeners: [{ name: "http", protocol: "HTTP", port: 8080 }] },
+      },
+      ...Array.from({ length: routes }, (_, index) => [route(index), service(index), slice(index, "10.0.0.1")]).flat(),
+    ),
+  );
+  pipeline.markSynced();
+  pipeline.commitNow();
+  const changes = () => {
+    const taken = published;
+    published = [];
+    return taken;
+  };
+  changes();
+  return { pipeline, changes };
+}
+
+const runsOf = (pipeline: Pipeline) => Object.fromEntries(pipeline.commitNow().runs);
+const namesOf = (changes: ResourceChange[]) =>
+  changes
+    .map(({ type, name }) => `${type.slice(type.lastIndexOf(".") + 1)} ${name.split("/").slice(0, 3).join("/")}`)
+    .sort();
+
+test.each([10, 300])("with %i routes, an edit runs the same few functions and sends what it changed", (count) => {
+  const { pipeline, changes } = createLoaded(count);
+
+  pipeline.stage(batchOf(slice(3, "10.0.0.9")));
+  expect(runsOf(pipeline)).toEqual({ slicesByService: 1, endpoints: 1, clusterAvailability: 1 });
+  expect(namesOf(changes())).toEqual(["ClusterLoadAssignment service/default/service-3"]);
+
+  pipeline.stage(batchOf(route(3, "b")));
+  expect(runsOf(pipeline)).toEqual({});
+  expect(namesOf(changes())).toEqual(["RouteConfiguration default/web/http"]);
+
+  pipeline.stage(batchOf(route(count), service(count), slice(count, "10.0.0.1")));
+  expect(runsOf(pipeline)).toEqual({});
+  expect(namesOf(changes())).toEqual([
+    `Cluster service/default/service-${count}`,
+    `ClusterLoadAssignment service/default/service-${count}`,
+    "RouteConfiguration default/web/http",
+  ]);
+
+  // The same object again, as a relist brings it: nothing runs.
+  pipeline.stage(batchOf(route(3, "b")));
+  expect(runsOf(pipeline)).toEqual({});
+  expect(changes()).toEqual([]);
+  pipeline.stop();
+});

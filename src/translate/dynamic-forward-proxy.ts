@@ -1,0 +1,34 @@
+import type { ClusterSpec } from "../attach/model.ts";
+import { pack } from "../envoy/any.ts";
+import {
+  type Cluster_CustomClusterType,
+  Cluster_DnsLookupFamily,
+} from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
+import { ClusterConfig } from "../envoy/generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
+import type { DnsCacheConfig } from "../envoy/generated/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache.ts";
+
+/**
+ * One cache of resolved names for all such clusters of a proxy. Envoy refuses two different configurations under one name,
+ * so this is a constant.
+ */
+const dnsCache: DnsCacheConfig = {
+  name: "dynamic-resolver",
+  dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
+  dnsRefreshRate: { seconds: 30, nanos: 0 },
+};
+
+/**
+ * A cluster that reaches whatever host the request names. The cluster resolves the name itself while the request waits
+ * (Envoy 1.34 and later), so no HTTP filter is needed and no Listener changes.
+ */
+export function dynamicForwardProxyType({ tls }: ClusterSpec): Cluster_CustomClusterType {
+  // Envoy insists on SNI and verification by the request's host, unless told that something else is meant.
+  const otherVerification = tls !== undefined && (tls.insecureSkipVerify || tls.sni !== undefined);
+  return {
+    name: "envoy.clusters.dynamic_forward_proxy",
+    typedConfig: pack(ClusterConfig, {
+      dnsCacheConfig: dnsCache,
+      ...(otherVerification && { allowInsecureClusterOptions: true }),
+    }),
+  };
+}

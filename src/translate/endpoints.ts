@@ -1,0 +1,120 @@
+import type { Backend } from "../api/backend.ts";
+import type { EndpointSlice } from "../api/core.ts";
+import { staticBackendDefinition, type StaticBackend } from "../api/static-backend.ts";
+import { backendEndpoints, staticBackendEndpoints } from "../attach/backend.ts";
+import type { BackendEndpoint, ClusterReach, ClusterSpec } from "../attach/model.ts";
+import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
+import type { LocalityLbEndpoints } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
+import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
+import { buildEndpoint, groupByLocality } from "./locality.ts";
+
+export interface EndpointReader {
+  /** All EndpointSlices of a Service, in any order. */
+  endpointSlices(service: ObjectKey): Iterable<EndpointSlice>;
+  backend(key: ObjectKey): Backend | undefined;
+  staticBackend(key: ObjectKey): StaticBackend | undefined;
+}
+
+export interface TranslatedEndpoints {
+  readonly resource: EncodedResource;
+  /** How many endpoints can take requests. */
+  readonly endpoints: number;
+}
+
+type EdsReach = Extract<ClusterReach, { kind: "Service" | "Backend" }>;
+type ServiceReach = Extract<ClusterReach, { kind: "Service" }>;
+
+/**
+ * Builds the ClusterLoadAssignment of an EDS cluster; empty when nothing can take requests, because Envoy waits for one.
+ * O(n log n) of the endpoints.
+ */
+export function translateEndpoints({ name, reach }: ClusterSpec, read: EndpointReader): TranslatedEndpoints {
+  const endpoints = localitiesOf(reach, read);
+  const message: ClusterLoadAssignment = { clusterName: name, endpoints };
+  return {
+    resource: encodeResource(ClusterLoadAssignment, name, message),
+    endpoints: endpoints.reduce((sum, { lbEndpoints }) => sum + (lbEndpoints?.length ?? 0), 0),
+  };
+}
+
+function localitiesOf(reach: ClusterReach, read: EndpointReader): LocalityLbEndpoints[] {
+  switch (reach.kind) {
+    case "Service":
+    case "Backend":
+      // The priority of a Backend matters beside others only, and there the rule gives it (Fallback).
+      return groupByLocality(readEndpoints(reach, read).map((endpoint) => ({ ...endpoint, priority: 0 })));
+    case "Fallback":
+      return reach.members.flatMap((member) => memberLocality(member, read));
+    case "Dns":
+    case "DynamicResolver":
+      return [];
+  }
+}
+
+/** Each member is one locality, which carries its weight against the others of the same priority. */
+function memberLocality(
+  { reach, weight, priority }: Extract<ClusterReach, { kind: "Fallback" }>["members"][number],
+  read: EndpointReader,
+): LocalityLbEndpoints[] {
+  const lbEndpoints = readEndpoints(reach, read).map(buildEndpoint);
+  if (lbEndpoints.length === 0) return [];
+  const region = `${reach.kind}/${reach.key}`.toLowerCase();
+  return [{ locality: { region }, ...(priority > 0 && { priority }), loadBalancingWeight: weight, lbEndpoints }];
+}
+
+function readEndpoints(reach: EdsReach, read: EndpointReader): readonly BackendEndpoint[] {
+  if (reach.kind === "Service") return serviceEndpoints(reach, read.endpointSlices(reach.key));
+  if (reach.group === staticBackendDefinition.group) {
+    const backend = read.staticBackend(reach.key);
+    return backend === undefined ? [] : sortUnique(staticBackendEndpoints(backend));
+  }
+  const backend = read.backend(reach.key);
+  return backend === undefined ? [] : sortUnique(backendEndpoints(backend));
+}
+
+interface Candidate {
+  readonly endpoint: BackendEndpoint;
+  readonly family: EndpointSlice["addressType"];
+}
+
+/**
+ * Endpoints of a Service port, chosen as kube-proxy chooses: those that are ready; when there are none, those that still
+ * serve while they terminate. Where a Service has both families IPv4 is used (Envoy Gateway's default `ipFamily`), so that a
+ * pod counts once.
+ */
+function serviceEndpoints(reach: ServiceReach, slices: Iterable<EndpointSlice>): readonly BackendEndpoint[] {
+  const ready: Candidate[] = [];
+  const draining: Candidate[] = [];
+  for (const slice of slices) {
+    if (slice.addressType === "FQDN") continue;
+    for (const { name, port, protocol } of slice.ports ?? []) {
+      if ((name ?? "") !== reach.portName || (protocol ?? "TCP") !== "TCP" || port === undefined) continue;
+      for (const { addresses, conditions, zone } of slice.endpoints ?? []) {
+        // All addresses of an endpoint are one pod: clients use the first (EndpointSlice API).
+        const [host] = addresses;
+        if (host === undefined) continue;
+        const endpoint: BackendEndpoint = { address: { host, port }, ...(zone && { zone }), priority: 0 };
+        // An unknown `ready` counts as ready, an unknown `serving` as what `ready` says (EndpointSlice API).
+        if (conditions?.ready ?? true) ready.push({ endpoint, family: slice.addressType });
+        else if (conditions?.serving && conditions.terminating) draining.push({ endpoint, family: slice.addressType });
+      }
+    }
+  }
+  const chosen = ready.length > 0 ? ready : draining;
+  const families = chosen.some(({ family }) => family === "IPv4") ? "IPv4" : "IPv6";
+  return sortUnique(chosen.flatMap(({ endpoint, family }) => (family === families ? [endpoint] : [])));
+}
+
+/** Sorted by address, each address once: slices may overlap while their controller moves endpoints between them. */
+function sortUnique(endpoints: readonly BackendEndpoint[]): readonly BackendEndpoint[] {
+  const byAddress = new Map<string, BackendEndpoint>();
+  for (const endpoint of endpoints) {
+    const { address } = endpoint;
+    const text = "unixPath" in address ? address.unixPath : `${address.host} ${address.port}`;
+    const known = byAddress.get(text);
+    // Of two that differ in the rest the choice must not depend on the order of the slices.
+    if (known === undefined || compareStrings(endpoint.zone ?? "", known.zone ?? "") < 0) byAddress.set(text, endpoint);
+  }
+  return [...byAddress].sort(([a], [b]) => compareStrings(a, b)).map(([, endpoint]) => endpoint);
+}

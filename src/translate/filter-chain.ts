@@ -1,0 +1,42 @@
+import type { ListenerCertificates, ListenerPlan, PortPlan } from "../attach/model.ts";
+import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import { buildHttpConnectionManager } from "./http-connection-manager.ts";
+import type { OptionalHttpFilter } from "./http-filters.ts";
+import { buildDownstreamTls } from "./listener-tls.ts";
+
+/**
+ * The one filter chain of a plain HTTP port: listeners that share it differ by host only, and hosts are told apart by the
+ * virtual hosts of their common route table.
+ */
+export function buildHttpChain(port: PortPlan, dynamicForwardProxy?: OptionalHttpFilter): FilterChain | undefined {
+  const routeTable = port.listeners[0]?.routeTable;
+  if (routeTable === undefined) return undefined;
+  return {
+    name: routeTable,
+    filters: [buildHttpConnectionManager(`http-${port.bindPort}`, routeTable, dynamicForwardProxy)],
+  };
+}
+
+/**
+ * The filter chain of one HTTPS listener, taken by the server name in the client's TLS greeting. Without a hostname it takes
+ * every connection that no other chain wants. Undefined without a usable certificate.
+ */
+export function buildHttpsChain(
+  port: PortPlan,
+  listener: ListenerPlan,
+  certificates: ListenerCertificates | undefined,
+  http1Only: boolean,
+  dynamicForwardProxy?: OptionalHttpFilter,
+): FilterChain | undefined {
+  if (listener.routeTable === undefined || certificates === undefined || certificates.secrets.length === 0) {
+    return undefined;
+  }
+  return {
+    name: listener.routeTable,
+    // A wildcard such as `*.example.com` means to Envoy what it means to the Gateway API: any depth of subdomain, the most
+    // specific chain first.
+    ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
+    transportSocket: buildDownstreamTls(certificates.secrets, http1Only),
+    filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, dynamicForwardProxy)],
+  };
+}

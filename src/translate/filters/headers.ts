@@ -1,0 +1,59 @@
+import {
+  type HeaderValueOption,
+  HeaderValueOption_HeaderAppendAction,
+} from "../../envoy/generated/envoy/config/core/v3/base.ts";
+import { formatHeaderValue } from "./header-format.ts";
+
+/** A Gateway API HTTPHeaderFilter. */
+export interface HeaderModifier {
+  readonly set?: readonly HeaderLine[];
+  readonly add?: readonly HeaderLine[];
+  readonly remove?: readonly string[];
+}
+
+export interface HeaderLine {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Changes of headers in Envoy's terms. On one level Envoy removes first, then sets and adds in this order. */
+export interface HeaderChanges {
+  readonly toAdd: readonly HeaderValueOption[];
+  readonly toRemove: readonly string[];
+}
+
+export const noHeaderChanges: HeaderChanges = Object.freeze({ toAdd: [], toRemove: [] });
+
+/**
+ * Translates RequestHeaderModifier and ResponseHeaderModifier filters. Names that Envoy forbids to change are left out:
+ * it would refuse the whole route table because of one of them.
+ */
+export function modifyHeaders(modifiers: readonly HeaderModifier[]): HeaderChanges {
+  if (modifiers.length === 0) return noHeaderChanges;
+  const toAdd: HeaderValueOption[] = [];
+  const toRemove: string[] = [];
+  for (const { set = [], add = [], remove = [] } of modifiers) {
+    for (const line of set) if (isModifiable(line.name)) toAdd.push(setHeader(line));
+    for (const line of add) if (isModifiable(line.name)) toAdd.push(addHeader(line));
+    toRemove.push(...remove.filter(isModifiable));
+  }
+  return { toAdd, toRemove };
+}
+
+export function setHeader(line: HeaderLine): HeaderValueOption {
+  return { header: headerOf(line), appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD };
+}
+
+/** Appending is Envoy's default action, so nothing is said and nothing is sent. */
+export function addHeader(line: HeaderLine): HeaderValueOption {
+  return { header: headerOf(line) };
+}
+
+function headerOf({ name, value }: HeaderLine): { key: string; value: string } {
+  return { key: name, value: formatHeaderValue(value) };
+}
+
+/** Pseudo headers and Host are changed by rewrites only (Envoy: ":-prefixed or host headers may not be modified"). */
+function isModifiable(name: string): boolean {
+  return !name.startsWith(":") && name.toLowerCase() !== "host";
+}

@@ -1,0 +1,40 @@
+import type { GRPCRoute, GRPCRouteMatch } from "../api/gateway-api.ts";
+import type { AttachedHost, AttachedListener, ResolvedRoute } from "../attach/model.ts";
+import { httpFilterNames } from "./http-filters.ts";
+import { unresolvedRule } from "./http-route.ts";
+import { translateGrpcMatch } from "./match.ts";
+import { buildEntries } from "./route-entry.ts";
+import type { RouteEntry } from "./route-order.ts";
+import { translateRule } from "./route-rule.ts";
+import { unlimitedTime } from "./route-timeouts.ts";
+
+const everyMethod: readonly GRPCRouteMatch[] = [{}];
+
+/** Browsers reach gRPC services by gRPC-Web, and gRPC calls are counted by their outcome, not by the HTTP status. */
+const grpcFilters = [httpFilterNames.grpcWeb, httpFilterNames.grpcStats] as const;
+
+/** Translates a GRPCRoute on one host of a listener: one entry per rule, match and alternative of cookies. O(matches). */
+export function translateGrpcRoute(
+  route: GRPCRoute,
+  resolved: ResolvedRoute,
+  listener: AttachedListener,
+  host: AttachedHost,
+): RouteEntry[] {
+  return (route.spec.rules ?? []).flatMap((rule, ruleIndex) => {
+    const template = translateRule(
+      {
+        filters: rule.filters ?? [],
+        backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
+        resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        limits: unlimitedTime,
+        enabledFilters: grpcFilters,
+      },
+      listener,
+    );
+    const hasMatches = rule.matches !== undefined && rule.matches.length > 0;
+    const matches = (hasMatches ? (rule.matches ?? []) : everyMethod).map(
+      (match) => (cookies: Parameters<typeof translateGrpcMatch>[1]) => translateGrpcMatch(match, cookies),
+    );
+    return buildEntries("GRPCRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
+  });
+}

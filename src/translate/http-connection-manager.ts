@@ -1,0 +1,54 @@
+import { pack } from "../envoy/any.ts";
+import { adsConfigSource } from "../envoy/constants.ts";
+import { HttpProtocolOptions_HeadersWithUnderscoresAction } from "../envoy/generated/envoy/config/core/v3/protocol.ts";
+import type { Filter } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import {
+  HttpConnectionManager,
+  HttpConnectionManager_CodecType,
+  HttpConnectionManager_PathWithEscapedSlashesAction,
+  HttpConnectionManager_ServerHeaderTransformation,
+} from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { requestLog } from "./access-log.ts";
+import { buildHttpFilters, type OptionalHttpFilter } from "./http-filters.ts";
+
+/** HTTP/2 limits of Envoy's guide for edge proxies: a client may not make Envoy hold more than this for one connection. */
+const HTTP2_CONCURRENT_STREAMS_MAX = 100;
+const HTTP2_STREAM_WINDOW_BYTES = 64 * 1024;
+const HTTP2_CONNECTION_WINDOW_BYTES = 1024 * 1024;
+
+/**
+ * The network filter that speaks HTTP. Depends on the port and on the name of the route table only; the routes come by RDS.
+ * Settings follow Envoy's guide "Configuring Envoy as an edge proxy" and Envoy Gateway's defaults.
+ *
+ * @param statPrefix as in `http-8080`; statistics of all filter chains of a port share it
+ */
+export function buildHttpConnectionManager(
+  statPrefix: string,
+  routeTable: string,
+  dynamicForwardProxy?: OptionalHttpFilter,
+): Filter {
+  const manager: HttpConnectionManager = {
+    // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
+    codecType: HttpConnectionManager_CodecType.AUTO,
+    statPrefix,
+    rds: { configSource: adsConfigSource, routeConfigName: routeTable },
+    httpFilters: buildHttpFilters(dynamicForwardProxy),
+    commonHttpProtocolOptions: {
+      headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
+    },
+    http2ProtocolOptions: {
+      maxConcurrentStreams: HTTP2_CONCURRENT_STREAMS_MAX,
+      initialStreamWindowSize: HTTP2_STREAM_WINDOW_BYTES,
+      initialConnectionWindowSize: HTTP2_CONNECTION_WINDOW_BYTES,
+    },
+    serverHeaderTransformation: HttpConnectionManager_ServerHeaderTransformation.PASS_THROUGH,
+    useRemoteAddress: true,
+    normalizePath: true,
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT,
+    // Here and not on each route: a WebSocket works wherever the backend takes it, and ten thousand routes say it once.
+    upgradeConfigs: [{ upgradeType: "websocket" }],
+    accessLog: [...requestLog],
+  };
+  return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };
+}

@@ -1,0 +1,39 @@
+import type { HTTPRoute, HTTPRouteMatch } from "../api/gateway-api.ts";
+import type { AttachedHost, AttachedListener, ResolvedRoute, ResolvedRule } from "../attach/model.ts";
+import { translateHttpMatch } from "./match.ts";
+import { buildEntries } from "./route-entry.ts";
+import type { RouteEntry } from "./route-order.ts";
+import { translateRule } from "./route-rule.ts";
+import { limitTime } from "./route-timeouts.ts";
+
+/** A rule of which nothing is known reaches nothing: its requests are answered with 500. */
+export const unresolvedRule: ResolvedRule = Object.freeze({ backends: [], mirrors: [], extensions: [] });
+
+/** What the CRD fills in for a rule without matches: every path. */
+const everyPath: readonly HTTPRouteMatch[] = [{}];
+
+/** Translates an HTTPRoute on one host of a listener: one entry per rule, match and alternative of cookies. O(matches). */
+export function translateHttpRoute(
+  route: HTTPRoute,
+  resolved: ResolvedRoute,
+  listener: AttachedListener,
+  host: AttachedHost,
+): RouteEntry[] {
+  return (route.spec.rules ?? [{}]).flatMap((rule, ruleIndex) => {
+    const template = translateRule(
+      {
+        filters: rule.filters ?? [],
+        backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
+        resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        limits: limitTime(rule.timeouts, rule.retry),
+        enabledFilters: [],
+      },
+      listener,
+    );
+    const hasMatches = rule.matches !== undefined && rule.matches.length > 0;
+    const matches = (hasMatches ? (rule.matches ?? []) : everyPath).map(
+      (match) => (cookies: Parameters<typeof translateHttpMatch>[1]) => translateHttpMatch(match, cookies),
+    );
+    return buildEntries("HTTPRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
+  });
+}

@@ -1,0 +1,78 @@
+import type { GatewayPlan, ListenerCertificates, PortPlan } from "../attach/model.ts";
+import { compareStrings } from "../base/keys.ts";
+import { pack } from "../envoy/any.ts";
+import { Listener, Listener_DrainType } from "../envoy/generated/envoy/config/listener/v3/listener.ts";
+import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import { TlsInspector } from "../envoy/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
+import { type EncodedResource, encodeResource, resourceTypes } from "../envoy/resource.ts";
+import { connectionLog } from "./access-log.ts";
+import { buildHttpChain, buildHttpsChain } from "./filter-chain.ts";
+import type { OptionalHttpFilter } from "./http-filters.ts";
+
+/** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
+const CONNECTION_BUFFER_BYTES = 32_768;
+
+/** A worker takes one connection, then serves what it has: a burst spreads over the workers. */
+const ACCEPTS_PER_EVENT_MAX = 1;
+
+/** All IPv4 addresses. */
+const ANY_ADDRESS = "0.0.0.0";
+
+export interface ListenerOptions {
+  /**
+   * The port belongs to one process: a port that is taken is refused by the kernel, and Envoy's words reach the status. False
+   * gives every worker its own socket (SO_REUSEPORT), better for many cores, but then two Envoys of one user on one host
+   * would silently share a port and answer each other's requests. Default true.
+   */
+  readonly exclusivePort?: boolean;
+  readonly dynamicForwardProxy?: OptionalHttpFilter;
+}
+
+/**
+ * The Envoy Listener of one port of a Gateway; undefined when nothing on the port can be served (HTTPS without a usable
+ * certificate). Depends on neither routes nor the content of certificates. O(listeners on the port).
+ *
+ * @param certificates by listener name
+ * @param overlaps names of HTTPS listeners that share server names or certificates with another (behaviour of Envoy Gateway:
+ *   these offer HTTP/1.1 only)
+ */
+export function translateListener(
+  plan: GatewayPlan,
+  port: PortPlan,
+  certificates: (listener: string) => ListenerCertificates | undefined,
+  overlaps: Pick<ReadonlySet<string>, "has"> = new Set<string>(),
+  options: ListenerOptions = {},
+): EncodedResource | undefined {
+  const listener: Listener = {
+    name: port.name,
+    address: { socketAddress: { address: plan.bindAddress ?? ANY_ADDRESS, portValue: port.bindPort } },
+    perConnectionBufferLimitBytes: CONNECTION_BUFFER_BYTES,
+    maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
+    // Drains on updates and when the health check is made to fail, which is how an Envoy is told to stop.
+    drainType: Listener_DrainType.DEFAULT,
+    enableReusePort: !(options.exclusivePort ?? true),
+  };
+  if (port.protocol === "HTTP") {
+    const defaultFilterChain = buildHttpChain(port, options.dynamicForwardProxy);
+    if (defaultFilterChain === undefined) return undefined;
+    return encodeResource(Listener, port.name, { ...listener, defaultFilterChain });
+  }
+  const secrets = new Set<string>();
+  const filterChains: FilterChain[] = [];
+  for (const one of port.listeners) {
+    const held = certificates(one.name);
+    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name), options.dynamicForwardProxy);
+    if (chain === undefined) continue;
+    filterChains.push(chain);
+    for (const secret of held?.secrets ?? []) secrets.add(secret);
+  }
+  if (filterChains.length === 0) return undefined;
+  const https: Listener = {
+    ...listener,
+    listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: pack(TlsInspector, {}) }],
+    filterChains,
+    accessLog: [...connectionLog],
+  };
+  const dependents = [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name }));
+  return encodeResource(Listener, port.name, https, dependents);
+}

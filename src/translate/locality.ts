@@ -1,0 +1,50 @@
+import type { BackendEndpoint } from "../attach/model.ts";
+import { compareStrings } from "../base/keys.ts";
+import type { Address } from "../envoy/generated/envoy/config/core/v3/address.ts";
+import type {
+  LbEndpoint,
+  LocalityLbEndpoints,
+} from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
+
+interface Group {
+  readonly zone: string;
+  readonly priority: number;
+  readonly endpoints: LbEndpoint[];
+}
+
+/**
+ * Groups endpoints by priority and zone. The weight of a locality is its number of endpoints, so that each endpoint gets the
+ * same share wherever it runs. Endpoints keep their order; groups are sorted. O(n).
+ */
+export function groupByLocality(endpoints: readonly BackendEndpoint[]): LocalityLbEndpoints[] {
+  const groups = new Map<string, Group>();
+  for (const endpoint of endpoints) {
+    const zone = endpoint.zone ?? "";
+    const key = `${endpoint.priority}/${zone}`;
+    let group = groups.get(key);
+    if (group === undefined) {
+      group = { zone, priority: endpoint.priority, endpoints: [] };
+      groups.set(key, group);
+    }
+    group.endpoints.push(buildEndpoint(endpoint));
+  }
+  return [...groups.values()]
+    .sort((a, b) => a.priority - b.priority || compareStrings(a.zone, b.zone))
+    .map(({ zone, priority, endpoints: members }) => ({
+      ...(zone !== "" && { locality: { zone } }),
+      ...(priority > 0 && { priority }),
+      loadBalancingWeight: members.length,
+      lbEndpoints: members,
+    }));
+}
+
+/** One endpoint; the host name serves SNI and, on request, the Host header. */
+export function buildEndpoint({ address, hostname }: BackendEndpoint): LbEndpoint {
+  return { endpoint: { address: buildAddress(address), ...(hostname !== undefined && { hostname }) } };
+}
+
+function buildAddress(address: BackendEndpoint["address"]): Address {
+  return "unixPath" in address
+    ? { pipe: { path: address.unixPath } }
+    : { socketAddress: { address: address.host, portValue: address.port } };
+}

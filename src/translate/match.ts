@@ -1,0 +1,180 @@
+import type { GRPCRouteMatch, HTTPRouteMatch } from "../api/gateway-api.ts";
+import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import { compareStrings } from "../base/keys.ts";
+import type {
+  HeaderMatcher,
+  QueryParameterMatcher,
+  RouteMatch,
+} from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import type { StringMatcher } from "../envoy/generated/envoy/type/matcher/v3/string.ts";
+import { type PathSpecificity, type RoutePath, rankMatch } from "./route-order.ts";
+
+type CookieMatch = NonNullable<NonNullable<HTTPRouteFilter["spec"]["matches"]>[number]["cookies"]>[number];
+
+/** Cookies that a request must carry, all of them. */
+export type CookieConditions = readonly CookieMatch[];
+
+/** A match in Envoy's terms, with what ordering and the route tree need to know of it. */
+export interface TranslatedMatch {
+  readonly match: RouteMatch;
+  readonly path: RoutePath;
+  readonly conditional: boolean;
+  /** Canonical text: does not depend on the order in which conditions were written. */
+  readonly key: string;
+  /** Rank among the matches of a virtual host that the route reached by this hostname of its own. */
+  rankOn(routeHostname: string): number;
+}
+
+/** A value and how to compare it, as header, query parameter and cookie matches share it. */
+interface Condition {
+  readonly name: string;
+  readonly regex: boolean;
+  readonly value: string;
+}
+
+interface Conditions {
+  readonly method?: string;
+  readonly headers: readonly Condition[];
+  readonly cookies: readonly Condition[];
+  readonly queryParams: readonly Condition[];
+}
+
+/** Translates one match of an HTTPRoute (HTTPRouteMatch) together with cookie conditions of HTTPRouteFilters. */
+export function translateHttpMatch(source: HTTPRouteMatch, cookies: CookieConditions): TranslatedMatch {
+  const path = normalizePath(source.path?.type, source.path?.value);
+  return buildMatch(
+    path,
+    { kind: "http", path },
+    {
+      method: source.method,
+      headers: readConditions(source.headers, foldCase),
+      cookies: readConditions(cookies, keepCase),
+      queryParams: readConditions(source.queryParams, keepCase),
+    },
+  );
+}
+
+/** Translates one match of a GRPCRoute (GRPCRouteMatch). A gRPC request's path is `/service/method`. */
+export function translateGrpcMatch(source: GRPCRouteMatch, cookies: CookieConditions): TranslatedMatch {
+  const { service = "", method = "", type = "Exact" } = source.method ?? {};
+  return buildMatch(
+    grpcPath(service, method, type === "RegularExpression"),
+    { kind: "grpc", service: service.length, method: method.length },
+    {
+      headers: readConditions(source.headers, foldCase),
+      cookies: readConditions(cookies, keepCase),
+      queryParams: [],
+    },
+  );
+}
+
+/** A prefix ends on a path element whether or not it is written with a trailing slash (HTTPPathMatch, PathPrefix). */
+function normalizePath(type: string | undefined, value: string | undefined): RoutePath {
+  const path = value ?? "/";
+  if (type === "Exact" || type === "RegularExpression") return { type, value: path };
+  const trimmed = path.endsWith("/") ? path.replace(/\/+$/, "") : path;
+  return { type: "PathPrefix", value: trimmed === "" ? "/" : trimmed };
+}
+
+function grpcPath(service: string, method: string, regex: boolean): RoutePath {
+  if (service === "" && method === "") return { type: "PathPrefix", value: "/" };
+  if (regex) {
+    const part = (pattern: string) => (pattern === "" ? "[^/]+" : `(?:${pattern})`);
+    return { type: "RegularExpression", value: `/${part(service)}/${part(method)}` };
+  }
+  if (method === "") return { type: "PathPrefix", value: `/${service}` };
+  if (service === "") return { type: "RegularExpression", value: `/[^/]+/${quoteRegex(method)}` };
+  return { type: "Exact", value: `/${service}/${method}` };
+}
+
+function buildMatch(path: RoutePath, specificity: PathSpecificity, conditions: Conditions): TranslatedMatch {
+  const { method, headers, cookies, queryParams } = conditions;
+  const matchers: HeaderMatcher[] = [];
+  if (method !== undefined) matchers.push({ name: ":method", stringMatch: { exact: method } });
+  for (const header of headers) matchers.push({ name: header.name, stringMatch: matchString(header) });
+  for (const cookie of cookies) matchers.push({ name: "cookie", stringMatch: matchCookie(cookie) });
+  const match: RouteMatch = { ...matchPath(path), headers: matchers };
+  if (queryParams.length > 0) {
+    match.queryParameters = queryParams.map(
+      (param): QueryParameterMatcher => ({ name: param.name, stringMatch: matchString(param) }),
+    );
+  }
+  return {
+    match,
+    path,
+    conditional: matchers.length > 0 || queryParams.length > 0,
+    key: describeMatch(path, conditions),
+    rankOn: (routeHostname) =>
+      rankMatch({
+        routeHostname,
+        specificity,
+        hasMethod: method !== undefined,
+        headers: headers.length,
+        cookies: cookies.length,
+        queryParams: queryParams.length,
+      }),
+  };
+}
+
+function matchPath(path: RoutePath): RouteMatch {
+  switch (path.type) {
+    case "Exact":
+      return { path: path.value };
+    case "RegularExpression":
+      return { safeRegex: { regex: path.value } };
+    case "PathPrefix":
+      // Envoy's path_separated_prefix cannot be "/"; every path starts with that anyway.
+      return path.value === "/" ? { prefix: "/" } : { pathSeparatedPrefix: path.value };
+  }
+}
+
+/** Of entries with equivalent names only the first counts (HTTPHeaderMatch.name, HTTPQueryParamMatch.name). */
+function readConditions(
+  sources: readonly { readonly name: string; readonly value: string; readonly type?: string }[] | undefined,
+  foldName: (name: string) => string,
+): readonly Condition[] {
+  const byName = new Map<string, Condition>();
+  for (const source of sources ?? []) {
+    const name = foldName(source.name);
+    if (!byName.has(name)) byName.set(name, { name, value: source.value, regex: source.type === "RegularExpression" });
+  }
+  return [...byName.values()];
+}
+
+function foldCase(name: string): string {
+  return name.toLowerCase();
+}
+
+function keepCase(name: string): string {
+  return name;
+}
+
+function matchString({ regex, value }: Condition): StringMatcher {
+  return regex ? { safeRegex: { regex: value } } : { exact: value };
+}
+
+/** Envoy compares whole header values, so the cookie is looked for between the semicolons of the Cookie header (RFC 6265, 4.2.1). */
+function matchCookie({ name, regex, value }: Condition): StringMatcher {
+  const expected = regex ? `(?:${value})` : quoteRegex(value);
+  return { safeRegex: { regex: `(?:.*;)?\\s*${quoteRegex(name)}=${expected}\\s*(?:;.*)?` } };
+}
+
+/** Escapes a literal for RE2. */
+export function quoteRegex(literal: string): string {
+  return literal.replace(/[\\^$.|?*+()[\]{}-]/g, "\\$&");
+}
+
+function describeMatch(path: RoutePath, { method, headers, cookies, queryParams }: Conditions): string {
+  let text = `${path.type} ${path.value}`;
+  if (method !== undefined) text += `\nmethod ${method}`;
+  for (const [kind, list] of [
+    ["header", headers],
+    ["cookie", cookies],
+    ["query", queryParams],
+  ] as const) {
+    if (list.length === 0) continue;
+    const lines = list.map(({ name, regex, value }) => `\n${kind} ${name} ${regex ? "~" : "="} ${value}`);
+    text += lines.sort(compareStrings).join("");
+  }
+  return text;
+}

@@ -1,0 +1,124 @@
+import type { ResolvedBackend } from "../attach/model.ts";
+import {
+  type RouteAction,
+  RouteAction_ClusterNotFoundResponseCode,
+  type WeightedCluster_ClusterWeight,
+} from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import { type HeaderChanges, modifyHeaders } from "./filters/headers.ts";
+import { type HostChange, mergeRewrites, readExtensionRewrite, readStandardRewrite } from "./filters/rewrite.ts";
+import type { RouteFilter } from "./route-rule.ts";
+
+/** Never defined: requests sent there are answered with 500, the share of an invalid backendRef (Gateway API, HTTPRouteRule.backendRefs). */
+export const INVALID_BACKEND_CLUSTER = "invalid-backend-cluster";
+
+/** Where the requests of a rule go. */
+export interface BackendChoice {
+  readonly action: Partial<RouteAction>;
+  /** Change of host that filters of the backendRefs ask for and that only a whole route can carry out. */
+  readonly host?: HostChange;
+  readonly clusters: readonly string[];
+  /** The request's own host decides (Backend of type DynamicResolver). */
+  readonly resolvesHost: boolean;
+}
+
+interface Share {
+  readonly backend: ResolvedBackend;
+  readonly weight: number;
+  readonly request: HeaderChanges;
+  readonly response: HeaderChanges;
+  readonly host?: HostChange;
+}
+
+/**
+ * Distributes requests over the backendRefs by weight. `filters` holds the filters of each backendRef.
+ *
+ * @returns undefined when no valid backend takes traffic: every request is answered with 500
+ */
+export function chooseBackends(
+  backends: readonly ResolvedBackend[],
+  filters: readonly (readonly RouteFilter[])[],
+): BackendChoice | undefined {
+  const shares = mergeShares(
+    backends.map((backend, index) => readShare(backend, filters[index] ?? [])).filter(({ weight }) => weight > 0),
+  );
+  const clusters = [...new Set(shares.flatMap(({ backend }) => backend.target?.name ?? []))];
+  const [first] = shares;
+  if (first === undefined || clusters.length === 0) return undefined;
+  const resolvesHost = shares.some(({ backend }) => backend.target?.reach.kind === "DynamicResolver");
+  const host = commonHost(shares);
+  if (shares.length === 1 && !hasHeaderChanges(first)) {
+    return { action: { cluster: clusters[0] }, host, clusters, resolvesHost };
+  }
+  return { action: weighClusters(shares, host), host, clusters, resolvesHost };
+}
+
+function readShare(backend: ResolvedBackend, filters: readonly RouteFilter[]): Share {
+  const extension = (index: number) => backend.extensions.find(({ filterIndex }) => filterIndex === index)?.filter;
+  const rewrites = filters.flatMap((filter, index) => {
+    const rewrite = extension(index)?.urlRewrite;
+    if (rewrite !== undefined) return [readExtensionRewrite(rewrite)];
+    return filter.urlRewrite === undefined ? [] : [readStandardRewrite(filter.urlRewrite)];
+  });
+  return {
+    backend,
+    weight: backend.weight,
+    request: modifyHeaders(filters.flatMap(({ requestHeaderModifier }) => requestHeaderModifier ?? [])),
+    response: modifyHeaders(filters.flatMap(({ responseHeaderModifier }) => responseHeaderModifier ?? [])),
+    host: mergeRewrites(rewrites).host,
+  };
+}
+
+/** References to one cluster become one share, unless filters tell them apart. */
+function mergeShares(shares: readonly Share[]): readonly Share[] {
+  const plain = new Map<string, Share>();
+  const result: Share[] = [];
+  for (const share of shares) {
+    if (hasHeaderChanges(share) || share.host !== undefined) {
+      result.push(share);
+      continue;
+    }
+    const name = clusterName(share);
+    plain.set(name, { ...share, weight: share.weight + (plain.get(name)?.weight ?? 0) });
+  }
+  return [...plain.values(), ...result];
+}
+
+function clusterName({ backend }: Share): string {
+  return backend.target?.name ?? INVALID_BACKEND_CLUSTER;
+}
+
+function hasHeaderChanges({ request, response }: Share): boolean {
+  return [request, response].some(({ toAdd, toRemove }) => toAdd.length + toRemove.length > 0);
+}
+
+/** Envoy rewrites the host of one weighted cluster to a literal only; anything else must hold for all valid shares. */
+function commonHost(shares: readonly Share[]): HostChange | undefined {
+  const [first, ...rest] = shares.filter(({ backend }) => backend.target !== undefined);
+  if (first?.host === undefined) return undefined;
+  const text = JSON.stringify(first.host);
+  return rest.every(({ host }) => JSON.stringify(host) === text) ? first.host : undefined;
+}
+
+function weighClusters(shares: readonly Share[], common: HostChange | undefined): Partial<RouteAction> {
+  const literals = common === undefined ? shares.filter(({ host }) => host?.kind === "literal") : [];
+  return {
+    weightedClusters: { clusters: shares.map((share) => weighCluster(share, literals.includes(share))) },
+    ...(literals.length > 0 ? { appendXForwardedHost: true } : {}),
+    ...(shares.some(({ backend }) => backend.target === undefined)
+      ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
+      : {}),
+  };
+}
+
+function weighCluster(share: Share, rewritesHost: boolean): WeightedCluster_ClusterWeight {
+  const { request, response, host, weight } = share;
+  return {
+    name: clusterName(share),
+    weight,
+    requestHeadersToAdd: [...request.toAdd],
+    requestHeadersToRemove: [...request.toRemove],
+    responseHeadersToAdd: [...response.toAdd],
+    responseHeadersToRemove: [...response.toRemove],
+    ...(rewritesHost && host?.kind === "literal" ? { hostRewriteLiteral: host.value } : {}),
+  };
+}

@@ -1,0 +1,63 @@
+import type { ObjectMeta } from "../api/object.ts";
+import type { AttachedHost } from "../attach/model.ts";
+import { Route } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import { contentHash, nameHash } from "../envoy/hash.ts";
+import type { CookieConditions, TranslatedMatch } from "./match.ts";
+import { type RouteEntry, tieOf } from "./route-order.ts";
+import type { RuleTemplate } from "./route-rule.ts";
+
+/** A rule with as many matches and variants as the API allows stays below the next rule in {@link RouteEntry.order}. */
+const SEQUENCE_RULE_STEP = 1_000_000;
+const SEQUENCE_MATCH_STEP = 1_000;
+const HEXADECIMAL = 16;
+
+/** A host as it appears in names: `*.example.com` as `*_example_com`. */
+export function underscoreHost(host: string): string {
+  return host.replaceAll(".", "_");
+}
+
+/**
+ * Entries of one rule on one host. `matches` translates each match of the rule with the given cookie conditions; a rule
+ * without matches has one that fits every request and counts as match -1 in names.
+ *
+ * Route names follow Envoy Gateway (`httproute/<ns>/<name>/rule/<i>/match/<j>/<host>`), since EnvoyPatchPolicies refer to
+ * them; alternatives of cookies are told apart by `/cookies/<k>` behind the match.
+ */
+export function buildEntries(
+  kind: "HTTPRoute" | "GRPCRoute",
+  metadata: ObjectMeta,
+  ruleIndex: number,
+  template: RuleTemplate,
+  host: AttachedHost,
+  matches: readonly ((cookies: CookieConditions) => TranslatedMatch)[],
+  hasMatches: boolean,
+): RouteEntry[] {
+  const namespace = metadata.namespace ?? "";
+  const origin = `${kind}/${namespace}/${metadata.name}`;
+  const tie = tieOf(kind, namespace, metadata.name, metadata.creationTimestamp);
+  const suffix = underscoreHost(host.host);
+  const entries: RouteEntry[] = [];
+  for (const [matchIndex, translate] of matches.entries()) {
+    for (const [variantIndex, cookies] of template.cookieVariants.entries()) {
+      const { match, path, conditional, key, rankOn } = translate(cookies);
+      const variant = template.cookieVariants.length > 1 ? `/cookies/${variantIndex}` : "";
+      const position = `rule/${ruleIndex}/match/${hasMatches ? matchIndex : -1}${variant}`;
+      const name = `${kind.toLowerCase()}/${namespace}/${metadata.name}/${position}/${suffix}`;
+      const bytes = Route.encode({ name, match, ...template.complete(path) }).finish();
+      const rank = rankOn(host.routeHostname);
+      const sequence = ruleIndex * SEQUENCE_RULE_STEP + matchIndex * SEQUENCE_MATCH_STEP + variantIndex;
+      entries.push({
+        order: { rank, tie, sequence },
+        path,
+        conditional,
+        bytes,
+        clusters: template.clusters,
+        matchKey: key,
+        matchHash: Number.parseInt(nameHash(key), HEXADECIMAL),
+        origin,
+        hash: contentHash(`${contentHash(bytes)} ${rank} ${sequence} ${tie}`),
+      });
+    }
+  }
+  return entries;
+}

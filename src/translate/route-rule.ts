@@ -1,0 +1,186 @@
+import type { HTTPRouteFilter } from "../api/gateway-api.ts";
+import type { AttachedListener, ResolvedExtension, ResolvedRule } from "../attach/model.ts";
+import { type Any, pack, sortedMap } from "../envoy/any.ts";
+import {
+  FilterConfig,
+  type Route,
+  type RouteAction,
+} from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import { PerRouteConfig } from "../envoy/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
+import { allowCrossOrigin } from "./filters/cors.ts";
+import { directResponseHeaders, respondDirectly } from "./filters/direct-response.ts";
+import { type HeaderModifier, modifyHeaders } from "./filters/headers.ts";
+import { mirrorRequests } from "./filters/mirror.ts";
+import { rewritePath } from "./filters/path.ts";
+import { redirectRequest } from "./filters/redirect.ts";
+import {
+  type HostChange,
+  mergeRewrites,
+  readExtensionRewrite,
+  readStandardRewrite,
+  rewriteHost,
+  type UrlRewrite,
+} from "./filters/rewrite.ts";
+import { httpFilterNames } from "./http-filters.ts";
+import type { CookieConditions } from "./match.ts";
+import { chooseBackends } from "./route-backends.ts";
+import type { RoutePath } from "./route-order.ts";
+
+/** A filter of an HTTPRoute or GRPCRoute: what one kind lacks is absent. */
+export type RouteFilter = Omit<HTTPRouteFilter, "type">;
+
+/** A rule of either kind, with its references followed. */
+export interface RuleSource {
+  readonly filters: readonly RouteFilter[];
+  /** Filters of each backendRef. */
+  readonly backendFilters: readonly (readonly RouteFilter[])[];
+  readonly resolved: ResolvedRule;
+  /** Timeouts and retries. */
+  readonly limits: Partial<RouteAction>;
+  /** HTTP filters, disabled by default, that every route of the kind turns on. */
+  readonly enabledFilters: readonly string[];
+}
+
+/** What a rule does with requests; all matches of the rule on all its hosts share it. */
+export interface RuleTemplate {
+  readonly clusters: readonly string[];
+  /** Alternatives, each to be combined with each match; one empty alternative when there are no conditions. */
+  readonly cookieVariants: readonly CookieConditions[];
+  /** The Route of a match with this path, without name and match. */
+  complete(path: RoutePath): Route;
+}
+
+/** HTTPRouteFilters of one rule can ask for no more combinations of cookie conditions than this. */
+const COOKIE_VARIANTS_MAX = 64;
+const INTERNAL_ERROR = 500;
+const noCookies: readonly CookieConditions[] = [[]];
+
+/** `typedPerFilterConfig` entry that turns on a filter that has no configuration for routes. */
+const enabledFilter: Any = pack(FilterConfig, { config: {} });
+
+/** Translates the part of a rule that does not depend on its matches. */
+export function translateRule(source: RuleSource, listener: AttachedListener): RuleTemplate {
+  const cookieVariants = combineCookies(source.resolved.extensions);
+  const failure = source.resolved.failureStatus ?? (cookieVariants === undefined ? INTERNAL_ERROR : undefined);
+  if (failure !== undefined) {
+    return failWith(failure, cookieVariants ?? noCookies);
+  }
+  const variants = cookieVariants ?? noCookies;
+  const { filters, resolved } = source;
+  const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;
+  const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
+  const common: Route = { ...changeHeaders(filters), typedPerFilterConfig: configureFilters(source) };
+  if (redirect !== undefined) {
+    return {
+      clusters: [],
+      cookieVariants: variants,
+      complete: (path) => ({ ...common, redirect: redirectRequest(redirect, path, listener) }),
+    };
+  }
+  if (direct?.filter.directResponse !== undefined) {
+    const route: Route = {
+      ...common,
+      directResponse: respondDirectly(direct.filter.directResponse, direct.body),
+      responseHeadersToAdd: [
+        ...(common.responseHeadersToAdd ?? []),
+        ...directResponseHeaders(direct.filter.directResponse),
+      ],
+    };
+    return { clusters: [], cookieVariants: variants, complete: () => route };
+  }
+  return forward(source, common, variants);
+}
+
+function failWith(status: number, cookieVariants: readonly CookieConditions[]): RuleTemplate {
+  const route: Route = { directResponse: { status } };
+  return { clusters: [], cookieVariants, complete: () => route };
+}
+
+function forward(source: RuleSource, common: Route, cookieVariants: readonly CookieConditions[]): RuleTemplate {
+  const { filters, backendFilters, resolved } = source;
+  const choice = chooseBackends(resolved.backends, backendFilters);
+  if (choice === undefined) return failWith(INTERNAL_ERROR, cookieVariants);
+  const rewrite = mergeRewrites(readRewrites(filters, resolved.extensions));
+  const host = choice.host ?? rewrite.host;
+  const mirrors = resolved.mirrors.flatMap(({ filterIndex, target }) => {
+    const filter = filters[filterIndex]?.requestMirror;
+    return filter === undefined || target === undefined ? [] : [mirrorRequests(filter, target.name)];
+  });
+  const action: RouteAction = {
+    ...choice.action,
+    ...(choice.resolvesHost ? {} : rewriteHost(host, rewrite.keepsOriginalHost)),
+    ...(mirrors.length > 0 ? { requestMirrorPolicies: mirrors } : {}),
+    ...source.limits,
+  };
+  const typedPerFilterConfig = choice.resolvesHost
+    ? sortedMap([
+        ...Object.entries(common.typedPerFilterConfig ?? {}),
+        [httpFilterNames.dynamicForwardProxy, resolveHost(host)],
+      ])
+    : common.typedPerFilterConfig;
+  return {
+    clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
+    cookieVariants,
+    complete: (path) => ({
+      ...common,
+      typedPerFilterConfig,
+      route: { ...action, ...rewritePath(rewrite.path, path) },
+    }),
+  };
+}
+
+/** The host must be changed before it is resolved, so the resolving filter changes it and not the router. */
+function resolveHost(host: HostChange | undefined): Any {
+  if (host?.kind === "literal") return pack(PerRouteConfig, { hostRewriteLiteral: host.value });
+  if (host?.kind === "header") return pack(PerRouteConfig, { hostRewriteHeader: host.header });
+  return pack(PerRouteConfig, {});
+}
+
+function readRewrites(
+  filters: readonly RouteFilter[],
+  extensions: readonly ResolvedExtension[],
+): readonly UrlRewrite[] {
+  const standard = filters.flatMap(({ urlRewrite }) =>
+    urlRewrite === undefined ? [] : [readStandardRewrite(urlRewrite)],
+  );
+  const extended = extensions.flatMap(({ filter }) =>
+    filter.urlRewrite === undefined ? [] : [readExtensionRewrite(filter.urlRewrite)],
+  );
+  return [...standard, ...extended];
+}
+
+function changeHeaders(filters: readonly RouteFilter[]): Route {
+  const pick = (read: (filter: RouteFilter) => HeaderModifier | undefined) =>
+    modifyHeaders(filters.flatMap((filter) => read(filter) ?? []));
+  const request = pick(({ requestHeaderModifier }) => requestHeaderModifier);
+  const response = pick(({ responseHeaderModifier }) => responseHeaderModifier);
+  return {
+    requestHeadersToAdd: [...request.toAdd],
+    requestHeadersToRemove: [...request.toRemove],
+    responseHeadersToAdd: [...response.toAdd],
+    responseHeadersToRemove: [...response.toRemove],
+  };
+}
+
+function configureFilters({ filters, enabledFilters }: RuleSource): Record<string, Any> {
+  const cors = filters.find((filter) => filter.cors !== undefined)?.cors;
+  return sortedMap([
+    ...enabledFilters.map((name) => [name, enabledFilter] as const),
+    ...(cors === undefined ? [] : [[httpFilterNames.cors, allowCrossOrigin(cors)] as const]),
+  ]);
+}
+
+/**
+ * Within one filter one of its `matches` must hold, and so for every filter. Undefined when that makes more than
+ * {@link COOKIE_VARIANTS_MAX} combinations: then the rule fails closed.
+ */
+function combineCookies(extensions: readonly ResolvedExtension[]): readonly CookieConditions[] | undefined {
+  let variants = noCookies;
+  for (const { filter } of extensions) {
+    const alternatives = (filter.matches ?? []).map(({ cookies }) => cookies ?? []);
+    if (alternatives.length === 0) continue;
+    if (variants.length * alternatives.length > COOKIE_VARIANTS_MAX) return undefined;
+    variants = variants.flatMap((variant) => alternatives.map((cookies) => [...variant, ...cookies]));
+  }
+  return variants;
+}

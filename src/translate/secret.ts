@@ -1,0 +1,76 @@
+import type { ConfigMap, Secret as SecretObject } from "../api/core.ts";
+import type { SecretUse } from "../attach/cluster-spec.ts";
+import { objectBytes } from "../attach/object-data.ts";
+import { readCertificates } from "../attach/pem.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import { Secret } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
+import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
+import { isStapleOf } from "./ocsp-staple.ts";
+
+/** Name of the xDS resource for a certificate; EnvoyPatchPolicies rely on it (compatible with Envoy Gateway). */
+export function certificateSecretName(key: ObjectKey): string {
+  return key;
+}
+
+/**
+ * Builds the xDS Secret. Undefined when the object or a needed key is missing; whoever refers to it has said so in a status.
+ *
+ * @param others objects of `use.also`, in that order: further authorities of a trust bundle. A missing one makes the bundle
+ *   smaller, never wider.
+ */
+export function translateSecret(
+  use: SecretUse,
+  object: SecretObject | ConfigMap | undefined,
+  others: readonly (SecretObject | ConfigMap | undefined)[] = [],
+): EncodedResource | undefined {
+  if (object === undefined) return undefined;
+  const content = contentOf(use, object, others);
+  return content && encodeResource(Secret, use.name, { name: use.name, ...content });
+}
+
+function contentOf(
+  use: SecretUse,
+  object: SecretObject | ConfigMap,
+  others: readonly (SecretObject | ConfigMap | undefined)[],
+): Secret | undefined {
+  switch (use.use) {
+    case "certificate":
+      return certificateContent(object);
+    case "trust":
+      return trustContent([object, ...others]);
+    case "credential":
+      return credentialContent(object);
+  }
+}
+
+function certificateContent(object: SecretObject | ConfigMap): Secret | undefined {
+  const chain = objectBytes(object, "tls.crt");
+  const key = objectBytes(object, "tls.key");
+  if (chain === undefined || key === undefined) return undefined;
+  const staple = objectBytes(object, "tls.ocsp-staple");
+  const serial = readCertificates(chain).certificates?.[0]?.serialNumber;
+  return {
+    tlsCertificate: {
+      certificateChain: { inlineBytes: chain },
+      privateKey: { inlineBytes: key },
+      // Envoy refuses the whole certificate for a staple that is not of it, as happens between renewal and next staple.
+      ...(staple && serial !== undefined && isStapleOf(staple, serial) && { ocspStaple: { inlineBytes: staple } }),
+    },
+  };
+}
+
+function trustContent(objects: readonly (SecretObject | ConfigMap | undefined)[]): Secret | undefined {
+  const bundles = objects.flatMap((object) => (object && objectBytes(object, "ca.crt")) ?? []);
+  if (bundles.length === 0) return undefined;
+  const [only] = bundles;
+  const inlineBytes = bundles.length === 1 ? only : Buffer.concat(bundles.flatMap((pem) => [pem, Buffer.from("\n")]));
+  return { validationContext: { trustedCa: { inlineBytes } } };
+}
+
+function credentialContent(object: SecretObject | ConfigMap): Secret | undefined {
+  const credential = objectBytes(object, "credential");
+  if (credential === undefined) return undefined;
+  // `echo secret | base64` leaves a line feed that no header may carry.
+  const text = credential.toString("latin1").replace(/[\r\n]+$/, "");
+  return { genericSecret: { secret: { inlineBytes: Buffer.from(text, "latin1") } } };
+}

@@ -1,0 +1,213 @@
+import { compareStrings } from "../base/keys.ts";
+import { pack, typeUrl } from "../envoy/any.ts";
+import { RouteList } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import { HttpRequestHeaderMatchInput } from "../envoy/generated/envoy/type/matcher/v3/http_inputs.ts";
+import { TypedExtensionConfig } from "../envoy/generated/xds/core/v3/extension.ts";
+import { contentHash } from "../envoy/hash.ts";
+import { FrameWriter, fieldSize, fieldTag } from "./frame.ts";
+import { underscoreHost } from "./route-entry.ts";
+import { compareEntries, type RouteEntry } from "./route-order.ts";
+import { planRouteTree, type RouteTree } from "./route-tree.ts";
+
+/**
+ * A virtual host, encoded. It says nothing about the route table that carries it except in its name, so that a table can be
+ * put together from hosts that have not changed, or be split.
+ */
+export interface EncodedVirtualHost {
+  readonly table: string;
+  /** The domain: `*`, `*.example.com` or `www.example.com`. */
+  readonly host: string;
+  /** Their concatenation is an encoded envoy.config.route.v3.VirtualHost. */
+  readonly chunks: readonly Uint8Array[];
+  readonly byteLength: number;
+  /** The same bytes as a field of a RouteConfiguration, tag and length included. */
+  readonly field: Uint8Array;
+  readonly hash: string;
+  /** Names of the clusters that its routes send requests to, in the entries' own lists: nothing is copied for ten thousand. */
+  readonly clusters: readonly (readonly string[])[];
+  readonly overlaps: readonly RouteOverlap[];
+}
+
+/** Two routes (`HTTPRoute/namespace/name`) match the same requests on one host; `a` takes them. */
+export interface RouteOverlap {
+  readonly a: string;
+  readonly b: string;
+  readonly matchKey: string;
+}
+
+/** When a virtual host becomes a tree, and how fine. Values: measured, docs/performance.md. */
+export interface TreeLimits {
+  /** More routes than this make a tree: up to here asking them one after the other costs Envoy less than 4 µs. */
+  readonly listRoutesMax: number;
+  /** Routes of its own that a leaf of the tree may hold: smaller leaves find no faster and make a larger table. */
+  readonly leafRoutesMax: number;
+  /** A tree may hold this many routes for each one given, copies included; beyond, the list is the lesser evil. */
+  readonly growthMax: number;
+}
+
+export const treeLimits: TreeLimits = { listRoutesMax: 100, leafRoutesMax: 32, growthMax: 8 };
+
+/** RouteConfiguration.virtual_hosts. */
+export const VIRTUAL_HOSTS = fieldTag(2);
+const VIRTUAL_HOST = { name: fieldTag(1), domains: fieldTag(2), routes: fieldTag(3), matcher: fieldTag(21) } as const;
+const MATCHER = { tree: fieldTag(2), onNoMatch: fieldTag(3) } as const;
+const MATCHER_TREE = { input: fieldTag(1), prefixMatchMap: fieldTag(3) } as const;
+const MAP = { entry: fieldTag(1), key: fieldTag(1), value: fieldTag(2) } as const;
+const ON_MATCH_ACTION = fieldTag(2);
+const EXTENSION = { name: fieldTag(1), config: fieldTag(2) } as const;
+const ANY = { typeUrl: fieldTag(1), value: fieldTag(2) } as const;
+const ROUTE_LIST_ROUTES = fieldTag(1);
+
+const ROUTE_LIST_URL = typeUrl(RouteList);
+const ACTION_NAME = "routes";
+
+/** The tree looks at the path with its query, the only form of it that Envoy 1.40 can look up; no key contains a `?`. */
+const pathInput = TypedExtensionConfig.encode({
+  name: "path",
+  typedConfig: pack(HttpRequestHeaderMatchInput, { headerName: ":path" }),
+}).finish();
+
+/**
+ * Puts the entries of one host, in any order, into a virtual host: a list of routes in order, or a tree of such lists when
+ * there are many ({@link planRouteTree}). The routes' bytes are copied, never encoded again. O(n log n) compares and one copy.
+ */
+export function translateVirtualHost(
+  table: string,
+  host: string,
+  entries: Iterable<RouteEntry>,
+  limits: TreeLimits = treeLimits,
+): EncodedVirtualHost {
+  const all = [...entries];
+  const name = `${table}/${underscoreHost(host)}`;
+  const tree = all.length > limits.listRoutesMax ? planRouteTree(all, limits.leafRoutesMax) : undefined;
+  const encoded =
+    tree !== undefined && tree.size <= all.length * limits.growthMax
+      ? encodeTree(name, host, tree)
+      : encodeList(name, host, all.sort(compareEntries));
+  const clusters: (readonly string[])[] = [];
+  for (const entry of all) if (entry.clusters.length > 0) clusters.push(entry.clusters);
+  return { table, host, ...encoded, clusters, overlaps: findOverlaps(all) };
+}
+
+/** A host of a listener that no route is attached to: every request is answered with 404. */
+export function emptyVirtualHost(table: string, host: string): EncodedVirtualHost {
+  return translateVirtualHost(table, host, []);
+}
+
+type Encoded = Pick<EncodedVirtualHost, "chunks" | "byteLength" | "field" | "hash">;
+
+function encodeList(name: string, host: string, routes: readonly RouteEntry[]): Encoded {
+  const hash = contentHash(`${name}\n${host}\n${routes.map((route) => route.hash).join("")}`);
+  return encodeHost(name, host, routesSize(VIRTUAL_HOST.routes, routes), hash, (writer) => {
+    for (const { bytes } of routes) writer.bytes(VIRTUAL_HOST.routes, bytes);
+  });
+}
+
+function encodeTree(name: string, host: string, { leaves, others }: RouteTree): Encoded {
+  const lists = leaves.map((leaf) => {
+    const keyLength = Buffer.byteLength(leaf.key);
+    const action = measureAction(leaf.routes);
+    return { ...leaf, keyLength, action, size: fieldSize(MAP.key, keyLength) + fieldSize(MAP.value, action.size) };
+  });
+  const mapSize = lists.reduce((sum, { size }) => sum + fieldSize(MAP.entry, size), 0);
+  const treeSize =
+    fieldSize(MATCHER_TREE.input, pathInput.byteLength) + fieldSize(MATCHER_TREE.prefixMatchMap, mapSize);
+  const otherwise = others.length === 0 ? undefined : measureAction(others);
+  const matcherSize =
+    (leaves.length === 0 ? 0 : fieldSize(MATCHER.tree, treeSize)) +
+    (otherwise === undefined ? 0 : fieldSize(MATCHER.onNoMatch, otherwise.size));
+  const described = lists.map(({ key, routes }) => `${key}\n${routes.map((route) => route.hash).join("")}`);
+  const hash = contentHash(
+    `${name}\n${host}\n${described.join("\n")}\n\n${others.map((route) => route.hash).join("")}`,
+  );
+  return encodeHost(name, host, fieldSize(VIRTUAL_HOST.matcher, matcherSize), hash, (writer) => {
+    writer.open(VIRTUAL_HOST.matcher, matcherSize);
+    if (leaves.length > 0) {
+      writer.open(MATCHER.tree, treeSize).bytes(MATCHER_TREE.input, pathInput);
+      writer.open(MATCHER_TREE.prefixMatchMap, mapSize);
+      for (const { key, keyLength, action, routes, size } of lists) {
+        writer.open(MAP.entry, size).text(MAP.key, key, keyLength).open(MAP.value, action.size);
+        writeAction(writer, action, routes);
+      }
+    }
+    if (otherwise !== undefined) writeAction(writer.open(MATCHER.onNoMatch, otherwise.size), otherwise, others);
+  });
+}
+
+/** Frames name, domain and the given content once as a field of a RouteConfiguration; the message is a view into it. */
+function encodeHost(
+  name: string,
+  host: string,
+  contentSize: number,
+  hash: string,
+  writeContent: (writer: FrameWriter) => void,
+): Encoded {
+  const nameLength = Buffer.byteLength(name);
+  const hostLength = Buffer.byteLength(host);
+  const byteLength =
+    fieldSize(VIRTUAL_HOST.name, nameLength) + fieldSize(VIRTUAL_HOST.domains, hostLength) + contentSize;
+  const writer = new FrameWriter(fieldSize(VIRTUAL_HOSTS, byteLength)).open(VIRTUAL_HOSTS, byteLength);
+  writer.text(VIRTUAL_HOST.name, name, nameLength).text(VIRTUAL_HOST.domains, host, hostLength);
+  writeContent(writer);
+  const field = writer.finish();
+  return { chunks: [field.subarray(field.byteLength - byteLength)], byteLength, field, hash };
+}
+
+/** Sizes of an OnMatch with a RouteList as its action, from the inside out. */
+interface ActionSizes {
+  readonly list: number;
+  readonly any: number;
+  readonly extension: number;
+  readonly size: number;
+}
+
+function measureAction(routes: readonly RouteEntry[]): ActionSizes {
+  const list = routesSize(ROUTE_LIST_ROUTES, routes);
+  const any = fieldSize(ANY.typeUrl, ROUTE_LIST_URL.length) + fieldSize(ANY.value, list);
+  const extension = fieldSize(EXTENSION.name, ACTION_NAME.length) + fieldSize(EXTENSION.config, any);
+  return { list, any, extension, size: fieldSize(ON_MATCH_ACTION, extension) };
+}
+
+function writeAction(writer: FrameWriter, sizes: ActionSizes, routes: readonly RouteEntry[]): void {
+  writer.open(ON_MATCH_ACTION, sizes.extension).text(EXTENSION.name, ACTION_NAME, ACTION_NAME.length);
+  writer.open(EXTENSION.config, sizes.any).text(ANY.typeUrl, ROUTE_LIST_URL, ROUTE_LIST_URL.length);
+  writer.open(ANY.value, sizes.list);
+  for (const { bytes } of routes) writer.bytes(ROUTE_LIST_ROUTES, bytes);
+}
+
+function routesSize(tag: number, routes: readonly RouteEntry[]): number {
+  let size = 0;
+  for (const { bytes } of routes) size += fieldSize(tag, bytes.byteLength);
+  return size;
+}
+
+/**
+ * Matches of different routes that are equal. A more specific hostname of the route's own is no overlap but the way the API
+ * wants such routes to differ, so ranks must be equal too. One overlap for each entry that loses: O(n), not every pair.
+ */
+function findOverlaps(entries: readonly RouteEntry[]): readonly RouteOverlap[] {
+  if (!mayOverlap(entries)) return noOverlaps;
+  const winners = new Map<string, RouteEntry>();
+  for (const entry of entries) {
+    const winner = winners.get(entry.matchKey);
+    if (winner === undefined || compareEntries(entry, winner) < 0) winners.set(entry.matchKey, entry);
+  }
+  const overlaps = new Map<string, RouteOverlap>();
+  for (const entry of entries) {
+    const winner = winners.get(entry.matchKey);
+    if (winner === undefined || winner.origin === entry.origin || winner.order.rank !== entry.order.rank) continue;
+    overlaps.set(`${entry.origin}\n${entry.matchKey}`, { a: winner.origin, b: entry.origin, matchKey: entry.matchKey });
+  }
+  return [...overlaps.values()].sort((x, y) => compareStrings(x.b, y.b) || compareStrings(x.matchKey, y.matchKey));
+}
+
+/** Sorting numbers is several times faster than a map of ten thousand texts, and overlaps are rare. */
+function mayOverlap(entries: readonly RouteEntry[]): boolean {
+  const hashes = new Uint32Array(entries.length);
+  for (const [index, entry] of entries.entries()) hashes[index] = entry.matchHash;
+  hashes.sort();
+  for (let index = 1; index < hashes.length; index++) if (hashes[index] === hashes[index - 1]) return true;
+  return false;
+}
+
+const noOverlaps: readonly RouteOverlap[] = Object.freeze([]);

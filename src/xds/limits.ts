@@ -1,0 +1,37 @@
+/** Every wait and bound of the xDS server. Times in milliseconds, sizes in bytes. */
+export interface XdsLimits {
+  /** How long a route table waits for the acknowledgement of clusters that this Envoy does not have yet (design.md 6.3). */
+  readonly clusterWaitMilliseconds: number;
+  /** How long a removed cluster is kept for the acknowledgement of the tables that dropped it (design.md 6.3). */
+  readonly removalWaitMilliseconds: number;
+  /**
+   * How long a pushed RouteConfiguration blocks the next version of itself when Envoy does not answer (design.md 12). Longer than
+   * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
+   */
+  readonly pushWaitMilliseconds: number;
+  /** Size at which a response is closed and the rest goes into the next one. One larger resource travels alone. */
+  readonly responseBytes: number;
+  /** Responses of one type that may be unacknowledged; more are not sent until an acknowledgement arrives. */
+  readonly maxUnacknowledged: number;
+  /** Age of the oldest of those at which the stream is given up: Envoy reconnects and states what it has. */
+  readonly stallMilliseconds: number;
+  /** Names that one stream may subscribe to per type. */
+  readonly maxSubscribedNames: number;
+}
+
+export const defaultLimits: XdsLimits = {
+  clusterWaitMilliseconds: 2_000,
+  removalWaitMilliseconds: 5_000,
+  pushWaitMilliseconds: 5_000,
+  responseBytes: 1 << 20,
+  maxUnacknowledged: 4_096,
+  stallMilliseconds: 60_000,
+  maxSubscribedNames: 1_000_000,
+};
+
+/** A reconnecting Envoy lists every name it has in one request: 10,000 clusters with endpoints are about 2 MB. */
+export const RECEIVE_LIMIT_BYTES = 64 << 20;
+
+/** HTTP/2 pings find a peer that is gone without a reset. A busy Envoy may not answer for 5 s (design.md 12). */
+export const KEEPALIVE_TIME_MILLISECONDS = 30_000;
+export const KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000;

@@ -1,0 +1,201 @@
+import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
+import { resourceTypes } from "../envoy/resource.ts";
+import { clusterWait, dropHold, removableClusters, settleCluster } from "./make-before-break.ts";
+import { withheld } from "./resource-store.ts";
+import type { Session } from "./session.ts";
+import type { ClientResource, Subscription } from "./subscription.ts";
+import { createClientResource, forget, isRoot, markForced } from "./subscription.ts";
+
+/** Names in one response that only removes. */
+const MAX_REMOVALS = 10_000;
+
+/** A response to be encoded and written. */
+export interface Response {
+  readonly type: ResourceType;
+  readonly nonce: string;
+  readonly resources: readonly EncodedResource[];
+  readonly removed: readonly string[];
+}
+
+/**
+ * The next response to write, built from what is published now; undefined: nothing before `session.wakeAt`, a request or a
+ * change. O(names and bytes of the response + waiting names).
+ */
+export function nextResponse(session: Session, now: number): Response | undefined {
+  session.wakeAt = Number.POSITIVE_INFINITY;
+  for (const subscription of session.subscriptions.values()) {
+    const response = nextOfType(session, subscription, now);
+    if (response !== undefined) return response;
+  }
+  const listeners = session.subscriptions.get(resourceTypes.listener)!;
+  return removeListeners(session, listeners, now) ?? removeClusters(session, now);
+}
+
+interface Draft {
+  readonly resources: EncodedResource[];
+  /** Names subscribed to that do not exist. */
+  readonly missing: string[];
+  bytes: number;
+}
+
+function nextOfType(session: Session, subscription: Subscription, now: number): Response | undefined {
+  if (!subscription.started || !hasRoom(session, subscription, now)) return undefined;
+  const draft: Draft = { resources: [], missing: [], bytes: 0 };
+  collect(session, subscription, subscription.pending, draft, now);
+  if (draft.resources.length + draft.missing.length === 0) {
+    collect(session, subscription, subscription.alone, draft, now);
+  }
+  const waiting = subscription.pending.size + subscription.alone.size > 0;
+  if (draft.resources.length + draft.missing.length === 0 && (!subscription.answerDue || waiting)) return undefined;
+  // Envoy applies the removals of a response before its additions, so a listener that takes over the address of a removed one
+  // is not refused for it.
+  const removed = subscription.type === resourceTypes.listener ? takeRemovals(session, subscription) : [];
+  return send(session, subscription, draft, removed, now);
+}
+
+function hasRoom(session: Session, subscription: Subscription, now: number): boolean {
+  if (subscription.inFlight.size < session.limits.maxUnacknowledged) return true;
+  const [oldest] = subscription.inFlight.values();
+  const deadline = oldest!.sentAt + session.limits.stallMilliseconds;
+  wake(session, deadline);
+  if (now >= deadline) {
+    session.failure = `${subscription.inFlight.size} responses of type ${subscription.type} were not acknowledged`;
+  }
+  return false;
+}
+
+/** Moves names into the draft: many from `pending`, one from `alone`. */
+function collect(session: Session, subscription: Subscription, names: Set<string>, draft: Draft, now: number): void {
+  const single = names === subscription.alone;
+  for (const name of names) {
+    const verdict = judge(session, subscription, name, now);
+    if (verdict === "wait") continue;
+    if (typeof verdict === "object") {
+      if (draft.resources.length > 0 && draft.bytes + verdict.byteLength > session.limits.responseBytes) return;
+      draft.resources.push(verdict);
+      draft.bytes += verdict.byteLength;
+    } else if (verdict === "missing") {
+      draft.missing.push(name);
+    }
+    names.delete(name);
+    subscription.forced.delete(name);
+    if (single && verdict !== "nothing") return;
+  }
+}
+
+/** What to do about a pending name. */
+function judge(
+  session: Session,
+  subscription: Subscription,
+  name: string,
+  now: number,
+): EncodedResource | "missing" | "nothing" | "wait" {
+  const client = subscription.client.get(name);
+  const forced = subscription.forced.has(name);
+  const chosen = session.gateway.choose(subscription.type, name, client?.refused ?? [], session.build);
+  if (chosen === undefined || chosen === withheld) {
+    subscription.unconfirmed.delete(name);
+    dropHold(session.order, subscription.type, name);
+    if (subscription === session.order.clusters) settleCluster(session.order, name);
+    if (chosen === undefined && client !== undefined && isRoot(subscription.type)) {
+      if (!subscription.removals.has(name)) subscription.removals.set(name, now);
+      if (subscription === session.order.clusters) session.order.usageChanged = true;
+      return "nothing";
+    }
+    return forced && client?.accepted === undefined ? "missing" : "nothing";
+  }
+  subscription.removals.delete(name);
+  if (!forced && client?.sent === chosen.version) {
+    dropHold(session.order, subscription.type, name);
+    return "nothing";
+  }
+  const until = pushWait(session, subscription, client, now) ?? clusterWait(session.order, chosen, now);
+  if (until === undefined) return chosen;
+  wake(session, until);
+  return "wait";
+}
+
+/** Envoy's main thread works 25 µs per virtual host of a table: a second push before the first is done only queues up. */
+function pushWait(
+  session: Session,
+  subscription: Subscription,
+  client: ClientResource | undefined,
+  now: number,
+): number | undefined {
+  if (subscription.type !== resourceTypes.route || client?.push === undefined) return undefined;
+  const push = subscription.inFlight.get(client.push);
+  if (push === undefined) return undefined;
+  const until = push.sentAt + session.limits.pushWaitMilliseconds;
+  return now < until ? until : undefined;
+}
+
+function removeListeners(session: Session, listeners: Subscription, now: number): Response | undefined {
+  // A listener that waits for its clusters may be the successor of the removed one on its address.
+  const waiting = listeners.pending.size + listeners.alone.size > 0;
+  if (listeners.removals.size === 0 || waiting || !hasRoom(session, listeners, now)) return undefined;
+  return send(session, listeners, { resources: [], missing: [], bytes: 0 }, takeRemovals(session, listeners), now);
+}
+
+function removeClusters(session: Session, now: number): Response | undefined {
+  const { order } = session;
+  if (order.clusters.removals.size === 0 || !hasRoom(session, order.clusters, now)) return undefined;
+  const isRefused = (type: ResourceType, name: string): boolean => {
+    const client = session.subscriptions.get(type)!.client.get(name);
+    const current = session.gateway.current(type, name);
+    return current !== undefined && client?.refused.includes(current.version) === true;
+  };
+  const names = removableClusters(order, isRefused, now).slice(0, MAX_REMOVALS);
+  if (names.length > 0) {
+    // Asked again right after this write, for what did not fit and for the next deadline.
+    order.usageChanged = true;
+    const draft: Draft = { resources: [], missing: [], bytes: 0 };
+    return send(session, order.clusters, draft, takeRemovals(session, order.clusters, names), now);
+  }
+  wake(session, order.removalDeadline);
+  return undefined;
+}
+
+function takeRemovals(
+  session: Session,
+  subscription: Subscription,
+  names: readonly string[] = [...subscription.removals.keys()],
+): ClientResource[] {
+  const removed: ClientResource[] = [];
+  for (const name of names) {
+    const client = subscription.client.get(name);
+    // Published again and not looked at yet: it stays pending.
+    if (client === undefined || session.gateway.current(subscription.type, name) !== undefined) continue;
+    removed.push(client);
+    forget(subscription, name);
+  }
+  return removed;
+}
+
+function send(
+  session: Session,
+  subscription: Subscription,
+  { resources, missing }: Draft,
+  removed: readonly ClientResource[],
+  now: number,
+): Response {
+  const nonce = String(++session.nonces);
+  const sent = resources.map((resource) => {
+    let client = subscription.client.get(resource.name);
+    if (client === undefined) {
+      client = createClientResource(resource.name);
+      subscription.client.set(resource.name, client);
+    }
+    client.sent = resource.version;
+    client.push = nonce;
+    dropHold(session.order, subscription.type, resource.name);
+    for (const { type, name } of resource.dependents) markForced(session.subscriptions.get(type)!, name);
+    return { client, resource };
+  });
+  subscription.answerDue = false;
+  subscription.inFlight.set(nonce, { nonce, sentAt: now, resources: sent, removed });
+  return { type: subscription.type, nonce, resources, removed: [...missing, ...removed.map(({ name }) => name)] };
+}
+
+function wake(session: Session, at: number): void {
+  session.wakeAt = Math.min(session.wakeAt, at);
+}

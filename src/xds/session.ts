@@ -1,0 +1,109 @@
+import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
+import type { Acknowledgement, EncodedResource, ResourceName, ResourceType } from "../envoy/resource.ts";
+import { resourceTypes } from "../envoy/resource.ts";
+import type { XdsLimits } from "./limits.ts";
+import type { ClusterOrder } from "./make-before-break.ts";
+import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
+import type { GatewayResources } from "./resource-store.ts";
+import type { SentResponse, Subscription } from "./subscription.ts";
+import { applyAcknowledgement, applyRefusal, applyRequest, createSubscription, markChanged } from "./subscription.ts";
+
+/** Additions and changes go out in this order; then removals of listeners, and of clusters last (design.md 6.3). */
+export const sendOrder: readonly ResourceType[] = [
+  resourceTypes.cluster,
+  resourceTypes.endpoints,
+  resourceTypes.secret,
+  resourceTypes.listener,
+  resourceTypes.route,
+];
+
+/**
+ * What one Envoy is to be told next over one delta stream: the subscriptions of all types and the order between them. No I/O
+ * and no clock: time is an argument, in milliseconds of any monotonic clock.
+ */
+export interface Session {
+  readonly gateway: GatewayResources;
+  /** Envoy's build, as {@link GatewayResources.choose} takes it. */
+  readonly build: string;
+  readonly limits: XdsLimits;
+  readonly subscriptions: ReadonlyMap<string, Subscription>;
+  readonly order: ClusterOrder;
+  readonly acknowledge: (acknowledgement: Acknowledgement) => void;
+  nonces: number;
+  /** When to ask for the next response again although nothing else happened. Set by `nextResponse`. */
+  wakeAt: number;
+  /** Why the stream must be given up. */
+  failure: string | undefined;
+}
+
+export function createSession(
+  gateway: GatewayResources,
+  build: string,
+  limits: XdsLimits,
+  acknowledge: (acknowledgement: Acknowledgement) => void,
+): Session {
+  const subscriptions = new Map(sendOrder.map((type) => [type, createSubscription(type)]));
+  const users = clusterUsers.map((type) => subscriptions.get(type)!);
+  return {
+    gateway,
+    build,
+    limits,
+    subscriptions,
+    order: createClusterOrder(subscriptions.get(resourceTypes.cluster)!, users, limits),
+    acknowledge,
+    nonces: 0,
+    wakeAt: Number.POSITIVE_INFINITY,
+    failure: undefined,
+  };
+}
+
+/** Published names changed. O(changes). */
+export function applyChanges(session: Session, changed: readonly ResourceName[]): void {
+  for (const { type, name } of changed) {
+    const subscription = session.subscriptions.get(type)!;
+    markChanged(subscription, name);
+    if (session.order.users.includes(subscription)) session.order.usageChanged = true;
+  }
+}
+
+/** A request arrived. A type that is not served here is ignored: it has no resource, now or later. */
+export function receiveRequest(session: Session, request: DeltaDiscoveryRequest): void {
+  const subscription = session.subscriptions.get(request.typeUrl ?? "");
+  if (subscription === undefined) return;
+  const response = subscription.inFlight.get(request.responseNonce ?? "");
+  if (response !== undefined) {
+    subscription.inFlight.delete(response.nonce);
+    if (request.errorDetail === undefined) settleAccepted(session, subscription, response);
+    else settleRefused(session, subscription, response, request.errorDetail.message ?? "");
+  }
+  for (const resource of applyRequest(subscription, request, session.gateway)) {
+    reportAccepted(session, subscription, resource);
+  }
+  if (subscription.names.size > session.limits.maxSubscribedNames) {
+    session.failure = `more than ${session.limits.maxSubscribedNames} names of type ${subscription.type} are subscribed to on one stream`;
+  }
+  if (session.order.users.includes(subscription)) session.order.usageChanged = true;
+}
+
+function settleAccepted(session: Session, subscription: Subscription, response: SentResponse): void {
+  for (const resource of applyAcknowledgement(subscription, response)) {
+    reportAccepted(session, subscription, resource);
+  }
+}
+
+function reportAccepted(session: Session, subscription: Subscription, resource: EncodedResource): void {
+  const { type, name, version } = resource;
+  session.gateway.accept(resource);
+  if (subscription === session.order.clusters) settleCluster(session.order, name);
+  // Endpoints carry no status; they are the most frequent change.
+  if (type === resourceTypes.endpoints) return;
+  session.acknowledge({ gateway: session.gateway.key, type, name, version, accepted: true });
+}
+
+function settleRefused(session: Session, subscription: Subscription, response: SentResponse, error: string): void {
+  const culprit = applyRefusal(subscription, response);
+  if (culprit === undefined) return;
+  const { type, name, version } = culprit;
+  session.gateway.refuse(culprit, session.build);
+  session.acknowledge({ gateway: session.gateway.key, type, name, version, accepted: false, error });
+}

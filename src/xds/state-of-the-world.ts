@@ -1,0 +1,102 @@
+import type { DiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
+import { contentHash } from "../envoy/hash.ts";
+import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
+import type { GatewayResources } from "./resource-store.ts";
+import { withheld } from "./resource-store.ts";
+import { encodeDiscoveryResponse } from "./response.ts";
+import { sendOrder } from "./session.ts";
+import type { Protocol, StreamContext } from "./stream.ts";
+import { buildOf } from "./stream.ts";
+import { isRoot } from "./subscription.ts";
+
+/**
+ * The older protocol, in which a response holds everything of a type that the client asked for. gRPC libraries speak only
+ * this one. They ask for a handful of names and order their own updates, so there is none of the delta session's order here,
+ * and as they are no gateway's proxies, what they accept or refuse decides no status.
+ */
+export function stateOfTheWorldProtocol(context: StreamContext): Protocol<DiscoveryRequest> {
+  const { store, counters, limits } = context;
+  return {
+    node: (request) => request.node,
+    begin(gateway, node, wake) {
+      const resources = store.gateway(gateway);
+      const build = buildOf(node);
+      const interests = new Map<string, Interest>(sendOrder.map((type) => [type, createInterest(type)]));
+      let nonces = 0;
+      let failure: string | undefined;
+      const stopObserving = resources.observe((changed) => {
+        for (const { type } of changed) interests.get(type)!.due = true;
+        wake();
+      });
+      return {
+        receive(request) {
+          const interest = interests.get(request.typeUrl ?? "");
+          if (interest === undefined) return;
+          if (request.errorDetail !== undefined) counters.refusals++;
+          else if (request.responseNonce) counters.acknowledgements++;
+          updateInterest(interest, request);
+          if (interest.names.size > limits.maxSubscribedNames) failure = "too many names are subscribed to";
+        },
+        next() {
+          for (const interest of interests.values()) {
+            const wanted = takeUpdate(interest, resources, build);
+            if (wanted === undefined) continue;
+            interest.nonce = String(++nonces);
+            const bytes = encodeDiscoveryResponse(interest.type, interest.version!, interest.nonce, wanted);
+            return { bytes, resources: wanted.length };
+          }
+          return undefined;
+        },
+        wakeAt: () => Number.POSITIVE_INFINITY,
+        failure: () => failure,
+        finish: stopObserving,
+      };
+    },
+  };
+}
+
+interface Interest {
+  readonly type: ResourceType;
+  started: boolean;
+  wildcard: boolean;
+  names: ReadonlySet<string>;
+  /** Hash over what was sent last. A refused response is not repeated either, because its version stays here. */
+  version: string | undefined;
+  nonce: string;
+  due: boolean;
+}
+
+function createInterest(type: ResourceType): Interest {
+  return { type, started: false, wildcard: false, names: new Set(), version: undefined, nonce: "", due: false };
+}
+
+function updateInterest(interest: Interest, request: DiscoveryRequest): void {
+  // An answer to an older response: one to the newer response follows, with the names of then.
+  if (request.responseNonce && request.responseNonce !== interest.nonce) return;
+  const names = request.resourceNames ?? [];
+  interest.wildcard =
+    isRoot(interest.type) && (names.includes("*") || (names.length === 0 && (!interest.started || interest.wildcard)));
+  interest.names = new Set(names);
+  interest.started = true;
+  interest.due = true;
+}
+
+/** All resources that the client asked for, when they differ from what it was sent. O(names asked for). */
+function takeUpdate(
+  interest: Interest,
+  gateway: GatewayResources,
+  build: string,
+): readonly EncodedResource[] | undefined {
+  if (!interest.due || !interest.started) return undefined;
+  interest.due = false;
+  const wanted: EncodedResource[] = [];
+  for (const name of interest.wildcard ? gateway.names(interest.type) : interest.names) {
+    const resource = gateway.choose(interest.type, name, [], build);
+    if (resource !== undefined && resource !== withheld) wanted.push(resource);
+  }
+  const version = contentHash(wanted.map((resource) => `${resource.name}\n${resource.version}\n`).join(""));
+  // A missing route table or endpoint set is answered when it appears; a missing root is "deleted" to the client.
+  if (version === interest.version || (wanted.length === 0 && !isRoot(interest.type))) return undefined;
+  interest.version = version;
+  return wanted;
+}

@@ -1,0 +1,225 @@
+import type { PeerCertificate } from "node:tls";
+import type { Metadata, ServerDuplexStream } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
+import type { Node } from "../envoy/generated/envoy/config/core/v3/base.ts";
+import type { Acknowledgement } from "../envoy/resource.ts";
+import type { XdsLimits } from "./limits.ts";
+import type { ResourceStore } from "./resource-store.ts";
+
+/** What is known of a caller besides the node that it claims to be. */
+export interface CallInfo {
+  /** Remote address. */
+  readonly peer: string;
+  readonly metadata: Metadata;
+  /** The client certificate that the TLS layer verified. */
+  readonly certificate: PeerCertificate | undefined;
+}
+
+/** Running totals, except `streams`: the delta streams open now. */
+export interface XdsCounters {
+  readonly streams: number;
+  readonly responses: number;
+  /** Resources in those responses, removals not counted. */
+  readonly resources: number;
+  /** Bytes of those responses without the framing of gRPC. */
+  readonly bytes: number;
+  readonly acknowledgements: number;
+  readonly refusals: number;
+}
+
+export type MutableCounters = { -readonly [K in keyof XdsCounters]: XdsCounters[K] };
+
+/** What streams need of the server. */
+export interface StreamContext {
+  readonly store: ResourceStore;
+  readonly limits: XdsLimits;
+  readonly counters: MutableCounters;
+  readonly authorize: (call: CallInfo, node: Node) => string | undefined;
+  readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
+  /** An Envoy's stream begins or ends. */
+  readonly onStream: (gateway: string, nodeId: string, open: boolean) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** Responses are bytes already: the serialise function passes them through. */
+export type XdsCall<Request> = ServerDuplexStream<Request, Buffer>;
+
+export interface OpenStream {
+  end(code: status, details: string): void;
+}
+
+/**
+ * A stream serves requests with a protocol: `begin` once the first request showed who calls, then `receive` for every
+ * request, `next` whenever the socket can take a response, `finish` once.
+ */
+export interface Protocol<Request> {
+  node(request: Request): Node | undefined;
+  begin(gateway: string, node: Node, wake: () => void): Conversation<Request>;
+}
+
+export interface Conversation<Request> {
+  receive(request: Request): void;
+  next(now: number): Outgoing | undefined;
+  /** When to call `next` again although nothing happens; of the same clock as `now`. */
+  wakeAt(): number;
+  /** Why the stream must end. */
+  failure(): string | undefined;
+  finish(): void;
+}
+
+export interface Outgoing {
+  readonly bytes: Buffer;
+  readonly resources: number;
+}
+
+/** Runs a stream from its first request on. */
+export function serveStream<Request>(
+  call: XdsCall<Request>,
+  protocol: Protocol<Request>,
+  context: StreamContext,
+): OpenStream & { readonly closed: Promise<void> } {
+  const { promise: closed, resolve } = Promise.withResolvers<void>();
+  let conversation: Conversation<Request> | undefined;
+  let outlet: Outlet | undefined;
+  let ended = false;
+
+  function finish(): void {
+    if (ended) return;
+    ended = true;
+    outlet?.close();
+    conversation?.finish();
+    resolve();
+  }
+
+  function end(code: status, details: string): void {
+    if (ended) return;
+    finish();
+    call.emit("error", { code, details });
+  }
+
+  /** A bug in one stream's handling ends that stream: its client reconnects and states what it has. */
+  function attempt(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      context.onFailure(error);
+      end(status.INTERNAL, "the control plane failed on this stream");
+    }
+  }
+
+  function receive(request: Request): void {
+    if (ended) return;
+    if (conversation === undefined) {
+      const node = protocol.node(request) ?? {};
+      const admission = admit(call, node, context);
+      if ("code" in admission) {
+        end(admission.code, admission.details);
+        return;
+      }
+      conversation = protocol.begin(admission.gateway, node, () => outlet?.wake());
+      outlet = createOutlet(call, conversation, context.counters, attempt, (failure) =>
+        end(status.RESOURCE_EXHAUSTED, failure),
+      );
+    }
+    conversation.receive(request);
+    outlet?.wake();
+  }
+
+  call.on("data", (request: Request) => attempt(() => receive(request)));
+  call.on("end", () => {
+    finish();
+    call.end();
+  });
+  for (const event of ["cancelled", "close", "error"]) call.on(event, finish);
+  return { end, closed };
+}
+
+interface Outlet {
+  /** There may be something to send. */
+  wake(): void;
+  close(): void;
+}
+
+/**
+ * The sending half of a stream. One write is in flight; until it is through only names are remembered, and the next response
+ * is built from what is published then. So a slow client costs one response of memory and delays nobody.
+ */
+function createOutlet(
+  call: Pick<XdsCall<unknown>, "write">,
+  conversation: Pick<Conversation<unknown>, "next" | "wakeAt" | "failure">,
+  counters: MutableCounters,
+  attempt: (run: () => void) => void,
+  fail: (failure: string) => void,
+): Outlet {
+  let writing = false;
+  let closed = false;
+  let scheduled: NodeJS.Immediate | undefined;
+  let timer: NodeJS.Timeout | undefined;
+
+  /** Later in this turn of the loop, so that requests that arrived together and a commit's changes make one response. */
+  function wake(): void {
+    if (!closed) scheduled ??= setImmediate(attempt, pump);
+  }
+
+  function pump(): void {
+    scheduled = undefined;
+    clearTimeout(timer);
+    if (writing) return;
+    const now = performance.now();
+    const outgoing = conversation.next(now);
+    const failure = conversation.failure();
+    if (failure !== undefined) {
+      fail(failure);
+    } else if (outgoing !== undefined) {
+      write(outgoing);
+    } else if (conversation.wakeAt() < Number.POSITIVE_INFINITY) {
+      timer = setTimeout(wake, Math.ceil(conversation.wakeAt() - now)).unref();
+    }
+  }
+
+  function write({ bytes, resources }: Outgoing): void {
+    counters.responses++;
+    counters.resources += resources;
+    counters.bytes += bytes.byteLength;
+    writing = true;
+    call.write(bytes, () => {
+      writing = false;
+      wake();
+    });
+  }
+
+  function close(): void {
+    closed = true;
+    clearTimeout(timer);
+    clearImmediate(scheduled);
+  }
+
+  return { wake, close };
+}
+
+/**
+ * Whose configuration the caller gets. Envoy retries a refused stream with a growing pause whatever the code is, so the
+ * codes are for those who read its log: UNAVAILABLE for what passes by itself, NOT_FOUND for a Gateway that is not (yet, or
+ * no longer) there or that the caller has no right to; which of these is not told.
+ */
+function admit(
+  call: Pick<XdsCall<unknown>, "getPeer" | "metadata" | "getAuthContext">,
+  node: Node,
+  { store, authorize }: StreamContext,
+): { readonly gateway: string } | { readonly code: status; readonly details: string } {
+  if (!store.ready) {
+    return { code: status.UNAVAILABLE, details: "the control plane is still reading its configuration; try again" };
+  }
+  const certificate = call.getAuthContext().sslPeerCertificate;
+  const gateway = authorize({ peer: call.getPeer(), metadata: call.metadata, certificate }, node);
+  if (gateway !== undefined) return { gateway };
+  const details = `no Gateway for node id "${node.id ?? ""}", cluster "${node.cluster ?? ""}": start Envoy with the bootstrap that Gatehouse made for its Gateway`;
+  return { code: status.NOT_FOUND, details };
+}
+
+/** Envoy's build, such as `envoy 1.40.0`: two of the same build judge a configuration alike. */
+export function buildOf(node: Node): string {
+  const version = node.userAgentBuildVersion?.version;
+  const numbers = [version?.majorNumber ?? 0, version?.minorNumber ?? 0, version?.patch ?? 0].join(".");
+  return `${node.userAgentName ?? ""} ${version === undefined ? (node.userAgentVersion ?? "") : numbers}`;
+}

@@ -1,0 +1,22 @@
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { stringify } from "yaml";
+import { runCase } from "./run-case.ts";
+
+/**
+ * `NAME.in.yaml` → `NAME.out.yaml`: problems of validation, statuses, infrastructure and xDS of a set of objects.
+ * `UPDATE_GOLDEN=1 make test` rewrites the outputs: read the difference before you commit it.
+ */
+const folder = join(import.meta.dirname, "cases");
+const cases = readdirSync(folder).filter((file) => file.endsWith(".in.yaml"));
+
+test.each(cases)("%s", (file) => {
+  const output = stringify(runCase(readFileSync(join(folder, file), "utf8")), {
+    lineWidth: 120,
+    aliasDuplicateObjects: false,
+  });
+  const expected = join(folder, file.replace(".in.yaml", ".out.yaml"));
+  if (process.env["UPDATE_GOLDEN"]) writeFileSync(expected, output);
+  expect(output).toBe(readFileSync(expected, "utf8"));
+});
