@@ -1,1 +1,3 @@
-console.error("gatehouse: no command yet");
+import { runProgram } from "./cli/program.ts";
+
+await runProgram(process.argv.slice(2));

@@ -44,7 +44,10 @@ function ownRules(schema: RuledSchema): RuleCheck | undefined {
         holds = evaluate({ self });
       } catch (error) {
         // Like an API server: a rule that cannot be evaluated is not fulfilled. Our own rules never get here (kinds.test.ts).
-        problems.push({ path: [...path], message: `${message} (rule ${rule} failed: ${String(error).split("\n")[0]})` });
+        problems.push({
+          path: [...path],
+          message: `${message} (rule ${rule} failed: ${String(error).split("\n")[0]})`,
+        });
         continue;
       }
       if (holds !== true) problems.push({ path: [...path], message });

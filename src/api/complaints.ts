@@ -40,7 +40,10 @@ export function complaintsOf(errors: readonly SchemaError[], root: unknown, show
     }
   }
   if (problems.length === 0 && errors.length > 0) {
-    problems.push({ path: locate(root, errors[0]!.instancePath).path, message: "has a value that its schema does not allow" });
+    problems.push({
+      path: locate(root, errors[0]!.instancePath).path,
+      message: "has a value that its schema does not allow",
+    });
   }
   return problems;
 }

@@ -63,7 +63,9 @@ function ordered(schema: object): Record<string, unknown> {
 
 function orderedValue(key: string, value: unknown): unknown {
   if (key === "properties") {
-    return Object.fromEntries(Object.entries(value as object).map(([name, schema]) => [name, ordered(schema as object)]));
+    return Object.fromEntries(
+      Object.entries(value as object).map(([name, schema]) => [name, ordered(schema as object)]),
+    );
   }
   if (key === "items" || key === "additionalProperties") return ordered(value as object);
   return JSON.parse(JSON.stringify(value));

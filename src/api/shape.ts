@@ -10,7 +10,11 @@ export type Shape =
   | { readonly kind: "any" }
   | { readonly kind: "list"; readonly items: Shape }
   | { readonly kind: "map"; readonly values: Shape }
-  | { readonly kind: "object"; readonly fields: ReadonlyMap<string, Shape>; readonly defaults: readonly FieldDefault[] };
+  | {
+      readonly kind: "object";
+      readonly fields: ReadonlyMap<string, Shape>;
+      readonly defaults: readonly FieldDefault[];
+    };
 
 /** A value for a field that is absent while its parent is present. */
 type FieldDefault = readonly [name: string, value: unknown];
@@ -22,10 +26,14 @@ export const anyShape: Shape = { kind: "any" };
 const MAX_DEPTH = 64;
 
 /**
- * Does what an API server does on receipt: a copy of `value` without null fields, with the defaults of absent fields, and one
+ * Does what an API server does on receipt: a copy of `value` without fields and map entries that are null, with the defaults of absent fields, and one
  * problem for each field that the shape does not know (strict field validation). O(size of the value).
  */
-export function normalize(shape: Shape, value: unknown, base: FieldPath = []): { value: unknown; problems: FieldProblem[] } {
+export function normalize(
+  shape: Shape,
+  value: unknown,
+  base: FieldPath = [],
+): { value: unknown; problems: FieldProblem[] } {
   const problems: FieldProblem[] = [];
   const path = [...base];
   return { value: visit(shape, value, path, problems), problems };
@@ -40,6 +48,8 @@ function visit(shape: Shape, value: unknown, path: (string | number)[], problems
   if (shape.kind === "list") {
     if (!Array.isArray(value)) return value;
     return value.map((item, index) => {
+      if (item === null)
+        problems.push({ path: [...path, index], message: "is empty: give the item a value or remove it" });
       path.push(index);
       const result = visit(shape.items, item, path, problems);
       path.pop();
@@ -47,7 +57,9 @@ function visit(shape: Shape, value: unknown, path: (string | number)[], problems
     });
   }
   if (!isRecord(value)) return value;
-  return shape.kind === "map" ? visitMap(shape.values, value, path, problems) : visitObject(shape, value, path, problems);
+  return shape.kind === "map"
+    ? visitMap(shape.values, value, path, problems)
+    : visitObject(shape, value, path, problems);
 }
 
 function visitMap(values: Shape, value: Record<string, unknown>, path: (string | number)[], problems: FieldProblem[]) {
@@ -57,6 +69,7 @@ function visitMap(values: Shape, value: Record<string, unknown>, path: (string |
       problems.push({ path: [...path, key], message: "is not allowed as a key" });
       continue;
     }
+    if (value[key] === null) continue;
     path.push(key);
     result[key] = visit(values, value[key], path, problems);
     path.pop();
@@ -74,7 +87,10 @@ function visitObject(
   for (const key of Object.keys(value)) {
     const field = shape.fields.get(key);
     if (field === undefined) {
-      problems.push({ path: [...path, key], message: `is not a known field${suggestion(key, [...shape.fields.keys()])}` });
+      problems.push({
+        path: [...path, key],
+        message: `is not a known field${suggestion(key, [...shape.fields.keys()])}`,
+      });
       continue;
     }
     const content = value[key];

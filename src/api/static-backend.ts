@@ -4,7 +4,7 @@ import { conditions } from "./shared-schemas.ts";
 const spec = object(
   "What to reach. Only static lists of hosts are supported.",
   {
-    type: required(choice("Kind of backend; only Static is supported.", ["Static"])),
+    type: choice("Kind of backend; only Static is supported, which is also what an absent type means.", ["Static"]),
     static: object("The list of hosts.", {
       hosts: required(
         list(
@@ -18,7 +18,14 @@ const spec = object(
       ),
     }),
   },
-  { rules: [{ rule: "has(self.static)", message: "type Static needs the field static" }] },
+  {
+    rules: [
+      {
+        rule: "has(self.static)",
+        message: "needs the field static: a list of hosts is the only kind of backend supported",
+      },
+    ],
+  },
 );
 
 /** Accepted so that users of another gateway can move without editing their backends; its CRD lives in `config/compat`. */

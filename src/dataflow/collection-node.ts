@@ -5,7 +5,7 @@ import { Node } from "./node.ts";
 /** A node with values: everything but an index. */
 export abstract class CollectionNode<V> extends Node implements Collection<V> {
   readonly values = new Map<string, V>();
-  protected readonly equals: (a: V, b: V) => boolean;
+  readonly equals: (a: V, b: V) => boolean;
   private readonly subscribers = new Set<Subscriber<V>>();
   /** What changed in this commit, kept only while somebody is subscribed. Net, because a key is published once per commit. */
   private changes = new Map<string, V | undefined>();

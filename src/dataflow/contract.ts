@@ -55,7 +55,8 @@ export interface TransformOptions<O> {
 
 export type MapFunction<I, O> = (value: I, key: string, read: Reader) => O | undefined;
 export type FlatMapFunction<I, O> = (value: I, key: string, read: Reader) => Iterable<readonly [string, O]>;
-export type GroupFunction<V> = (value: V, key: string) => Iterable<string>;
+/** A bare string is one group (and not, as an iterable, one per character). */
+export type GroupFunction<V> = (value: V, key: string) => string | Iterable<string>;
 export type ReduceFunction<V, O> = (group: string, members: ReadonlyMap<string, V>, read: Reader) => O | undefined;
 /** A key without a value was deleted. */
 export type Subscriber<V> = (changes: ReadonlyMap<string, V | undefined>) => void;

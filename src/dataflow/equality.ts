@@ -8,16 +8,18 @@ export function sameData(a: unknown, b: unknown): boolean {
   if (typeof a !== "object" || typeof b !== "object" || a === null || b === null)
     return Number.isNaN(a) && Number.isNaN(b);
   if (Array.isArray(a)) return Array.isArray(b) && sameArrays(a, b);
-  const prototype = Object.getPrototypeOf(a) as unknown;
-  if (prototype === Object.prototype || prototype === null) {
-    return prototype === Object.getPrototypeOf(b) && sameObjects(a as PlainObject, b as PlainObject);
-  }
+  if (isPlain(a)) return isPlain(b) && sameObjects(a, b);
   if (a instanceof Uint8Array) return b instanceof Uint8Array && sameBytes(a, b);
   if (a instanceof Map) return b instanceof Map && sameMaps(a, b);
   return false;
 }
 
 type PlainObject = Readonly<Record<string, unknown>>;
+
+function isPlain(value: object): value is PlainObject {
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === Object.prototype || prototype === null;
+}
 
 function sameArrays(a: readonly unknown[], b: readonly unknown[]): boolean {
   if (a.length !== b.length) return false;

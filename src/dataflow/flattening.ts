@@ -7,11 +7,11 @@ import { TransformNode } from "./transform.ts";
  * A transform that gives any number of values per input, under keys of its own. Two inputs that claim one key are a bug: the
  * smallest input key owns it, whatever came first, so that the outcome is the one a fresh graph would have.
  */
-export class FlatMapNode<I, O> extends TransformNode<O, ReadonlyMap<string, O>> {
+export class FlatMapNode<I, O> extends TransformNode<O, Map<string, O>> {
   private readonly input: CollectionNode<I>;
   private readonly fn: FlatMapFunction<I, O>;
   /** The last good result of each input that gave anything. */
-  private readonly claims = new Map<string, ReadonlyMap<string, O>>();
+  private readonly claims = new Map<string, Map<string, O>>();
   /** Which inputs claim an output key; a list only while there are several. */
   private readonly claimants = new Map<string, string | readonly string[]>();
 
@@ -33,7 +33,7 @@ export class FlatMapNode<I, O> extends TransformNode<O, ReadonlyMap<string, O>> 
     return this.input.values.has(key);
   }
 
-  protected override evaluate(input: string, read: Reader): ReadonlyMap<string, O> {
+  protected override evaluate(input: string, read: Reader): Map<string, O> {
     const result = new Map<string, O>();
     for (const [key, value] of this.fn(this.input.values.get(input) as I, input, read)) {
       if (result.has(key)) throw new Error(`${this.name} gives the key ${key} twice for the input ${input}`);
@@ -42,7 +42,7 @@ export class FlatMapNode<I, O> extends TransformNode<O, ReadonlyMap<string, O>> 
     return result;
   }
 
-  protected override accept(input: string, result: ReadonlyMap<string, O>): void {
+  protected override accept(input: string, result: Map<string, O>): void {
     const before = this.claims.get(input);
     if (result.size > 0) this.claims.set(input, result);
     else this.claims.delete(input);
@@ -68,16 +68,22 @@ export class FlatMapNode<I, O> extends TransformNode<O, ReadonlyMap<string, O>> 
   protected override settle(key: string): void {
     const claimants = this.claimants.get(key);
     const conflict = `${key} (several owners)`;
-    let owner: string | undefined;
-    if (typeof claimants === "object") {
-      owner = claimants.reduce((smallest, input) => (input < smallest ? input : smallest));
-      const list = claimants.toSorted().join(", ");
+    let owner = claimants;
+    if (typeof owner === "object") {
+      const sorted = owner.toSorted();
+      owner = sorted[0] as string;
+      const list = sorted.join(", ");
       this.fail(conflict, new Error(`${this.name}: the inputs ${list} all give the key ${key}; ${owner} has it`));
-    } else {
-      owner = claimants;
-      this.heal(conflict);
+    } else this.heal(conflict);
+    if (owner === undefined) {
+      this.publish(key, undefined);
+      return;
     }
-    this.publish(key, owner === undefined ? undefined : this.claims.get(owner)?.get(key));
+    const claim = this.claims.get(owner) as Map<string, O>;
+    this.publish(key, claim.get(key));
+    // An equal value keeps the old object: then the new one need not stay in memory beside it.
+    const kept = this.values.get(key);
+    if (kept !== undefined) claim.set(key, kept);
   }
 
   private addClaimant(key: string, input: string): void {

@@ -120,8 +120,8 @@ export class Graph {
    */
   commit(): CommitReport {
     const finishing = this.unsettled;
-    if (this.ready) this.advance(Infinity);
-    if (finishing && this.pending) this.advance(Infinity);
+    if (finishing || this.ready) this.advance(Infinity);
+    if (finishing && this.pending && this.ready) this.advance(Infinity);
     return this.report();
   }
 
@@ -130,7 +130,7 @@ export class Graph {
    * staged until then go to the next commit; subscribers are told when it has settled.
    */
   commitSlice(budgetMilliseconds: number): CommitReport | undefined {
-    if (this.ready && !this.advance(this.context.now() + budgetMilliseconds)) return undefined;
+    if ((this.unsettled || this.ready) && !this.advance(this.context.now() + budgetMilliseconds)) return undefined;
     return this.report();
   }
 

@@ -3,7 +3,7 @@ import type { GroupFunction, Index } from "./contract.ts";
 import type { Context } from "./node.ts";
 import { Node } from "./node.ts";
 
-const noMembers: ReadonlyMap<string, never> = new Map();
+const noMembers: ReadonlyMap<string, never> = new Map<string, never>();
 
 /** The values of a collection by group. A change of a value is a change of every group that it is or was in. */
 export class IndexNode<V> extends Node implements Index<V> {
@@ -39,7 +39,8 @@ export class IndexNode<V> extends Node implements Index<V> {
     let groups: ReadonlySet<string>;
     this.runCount += 1;
     try {
-      groups = new Set(this.fn(value, key));
+      const result = this.fn(value, key);
+      groups = new Set(typeof result === "string" ? [result] : result);
     } catch (error) {
       // The value stays where it was, and as it was: the two belong together.
       this.fail(key, error);

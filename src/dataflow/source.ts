@@ -22,11 +22,12 @@ export class SourceNode<V> extends CollectionNode<V> implements Source<V> {
   }
 
   replaceAll(entries: Iterable<readonly [string, V]>): void {
+    const next = new Map(entries);
     // A commit under way may still bring keys that `values` does not have yet.
     for (const key of this.taken.keys()) this.stage(key, undefined);
     for (const key of this.values.keys()) this.stage(key, undefined);
     for (const key of this.staged.keys()) this.stage(key, undefined);
-    for (const [key, value] of entries) this.stage(key, value);
+    for (const [key, value] of next) this.stage(key, value);
   }
 
   private stage(key: string, value: V | undefined): void {

@@ -2,14 +2,13 @@ import { CollectionNode } from "./collection-node.ts";
 import type { Collection, Index, Reader } from "./contract.ts";
 import { IndexNode } from "./grouping.ts";
 import type { Node } from "./node.ts";
-import type { TransformNode } from "./transform.ts";
 
 /** What a run read: node, key, node, key, … in one flat array; the key is undefined where the whole collection was read. */
 type ReadList = readonly (Node | string | undefined)[];
 
 /** The last run of a transform for one key. Exists only while that run has read something beyond its own input. */
 export interface Run {
-  readonly node: TransformNode<unknown, unknown>;
+  readonly node: Node;
   readonly key: string;
   reads: ReadList;
 }
@@ -80,7 +79,7 @@ export class TrackingReader implements Reader {
   }
 
   /** Makes the reads noted since `begin` the dependencies of the run, in place of those of the run before. O(reads). */
-  link(runs: Map<string, Run>, node: TransformNode<unknown, unknown>, key: string): void {
+  link(runs: Map<string, Run>, node: Node, key: string): void {
     const { reads } = this;
     let run = runs.get(key);
     if (run !== undefined) {

@@ -3,7 +3,7 @@ import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
 import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
-import { FilterConfig as RouteFilterConfig } from "./generated/envoy/config/route/v3/route_components.ts";
+import { FilterConfig as RouteFilterConfig, RouteList } from "./generated/envoy/config/route/v3/route_components.ts";
 import { StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
 import { DnsCluster } from "./generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { ClusterConfig as DynamicForwardProxyCluster } from "./generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
@@ -44,6 +44,7 @@ const messages: readonly PrintableMessage[] = [
   Listener,
   RouteConfiguration,
   RouteFilterConfig,
+  RouteList,
   Secret,
   StdoutAccessLog,
   DnsCluster,

@@ -74,10 +74,18 @@ interface Supervisor {
   done: Promise<void>;
 }
 
+/** What all loops obey. */
+interface Control {
+  stopping: boolean;
+  /** Aborts the draining of those that are being stopped. */
+  hurry: AbortSignal | undefined;
+  /** The Envoys are somebody else's from now on. */
+  released: boolean;
+}
+
 export function createHostInfrastructure(options: HostOptions): HostInfrastructure {
   const supervisors = new Map<ObjectKey, Supervisor>();
-  let hurry: AbortSignal | undefined;
-  let released = false;
+  const control: Control = { stopping: false, hurry: undefined, released: false };
 
   const rotation = setInterval(() => {
     for (const { envoy } of supervisors.values()) {
@@ -98,16 +106,16 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
       done: Promise.resolve(),
     };
     supervisors.set(gateway, supervisor);
-    supervisor.done = supervise(gateway, supervisor, options, () => hurry).finally(() => {
+    supervisor.done = supervise(gateway, supervisor, options, control).finally(() => {
       supervisors.delete(gateway);
       // It came back while its Envoy was being stopped.
-      if (supervisor.wanted !== undefined) ensureSupervisor(gateway, supervisor.wanted);
+      if (supervisor.wanted !== undefined && !control.released) ensureSupervisor(gateway, supervisor.wanted);
     });
   }
 
   return {
     apply(changes) {
-      if (released || hurry !== undefined) return;
+      if (control.released || control.stopping) return;
       for (const [gateway, infrastructure] of changes) {
         const supervisor = supervisors.get(gateway);
         if (supervisor !== undefined) {
@@ -130,8 +138,9 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
           supervisor.envoy === undefined ? [] : [describe(gateway, supervisor, supervisor.envoy)],
         ),
       ),
-    async stop(signal) {
-      hurry = signal ?? new AbortController().signal;
+    async stop(hurry) {
+      control.stopping = true;
+      control.hurry = hurry;
       clearInterval(rotation);
       const all = [...supervisors.values()];
       for (const supervisor of all) {
@@ -141,7 +150,7 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
       await Promise.all(all.map(({ done }) => done));
     },
     release() {
-      released = true;
+      control.released = true;
       clearInterval(rotation);
     },
   };
@@ -159,7 +168,7 @@ async function supervise(
   gateway: ObjectKey,
   supervisor: Supervisor,
   options: HostOptions,
-  hurry: () => AbortSignal | undefined,
+  control: Control,
 ): Promise<void> {
   const log = options.log.with({ gateway });
   const launch: EnvoyLaunch = {
@@ -171,20 +180,21 @@ async function supervise(
     logLevel: options.envoyLogLevel,
   };
   let pauseMs = 0;
-  while (supervisor.wanted !== undefined) {
+  while (supervisor.wanted !== undefined && !control.released) {
     const startedAt = performance.now();
     try {
-      const envoy = (await adoptEnvoy(launch, hurry())) ?? (await startEnvoy(launch));
+      const envoy = (await adoptEnvoy(launch, control.hurry)) ?? (await startEnvoy(launch));
       supervisor.envoy = envoy;
       log.info(envoy.adopted ? "took over an Envoy that was still serving" : "started Envoy", { pid: envoy.pid });
       options.onRunning?.(await describe(gateway, supervisor, envoy));
       const ended = await waitUntilEndedOrUnwanted(supervisor, envoy);
       if (ended === undefined) {
-        await stopEnvoy(envoy, hurry());
+        await stopEnvoy(envoy, control.hurry);
         supervisor.envoy = undefined;
         log.info("stopped Envoy", { pid: envoy.pid });
         continue;
       }
+      if (control.released) return;
       log.error("Envoy ended", { pid: envoy.pid, cause: ended, lastLines: await readLastErrors(envoy.folder) });
     } catch (error) {
       log.error("Envoy cannot be started", { error });

@@ -8,18 +8,19 @@ import { ClusterConfig } from "../envoy/generated/envoy/extensions/clusters/dyna
 import type { DnsCacheConfig } from "../envoy/generated/envoy/extensions/common/dynamic_forward_proxy/v3/dns_cache.ts";
 
 /**
- * One cache of resolved names for all such clusters of a proxy. Envoy refuses two different configurations under one name,
+ * One cache of resolved names for all such clusters of a proxy and for the HTTP filter that changes the host before it is
+ * resolved. Envoy refuses two different configurations under one name,
  * so this is a constant.
  */
-const dnsCache: DnsCacheConfig = {
+export const dnsCache: DnsCacheConfig = {
   name: "dynamic-resolver",
   dnsLookupFamily: Cluster_DnsLookupFamily.V4_PREFERRED,
   dnsRefreshRate: { seconds: 30, nanos: 0 },
 };
 
 /**
- * A cluster that reaches whatever host the request names. The cluster resolves the name itself while the request waits
- * (Envoy 1.34 and later), so no HTTP filter is needed and no Listener changes.
+ * A cluster that reaches whatever host the request names. Its routes turn on the HTTP filter of the same name, which stands in
+ * every filter chain, so no Listener changes.
  */
 export function dynamicForwardProxyType({ tls }: ClusterSpec): Cluster_CustomClusterType {
   // Envoy insists on SNI and verification by the request's host, unless told that something else is meant.

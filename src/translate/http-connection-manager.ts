@@ -9,7 +9,7 @@ import {
   HttpConnectionManager_ServerHeaderTransformation,
 } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { requestLog } from "./access-log.ts";
-import { buildHttpFilters, type OptionalHttpFilter } from "./http-filters.ts";
+import { buildHttpFilters } from "./http-filters.ts";
 
 /** HTTP/2 limits of Envoy's guide for edge proxies: a client may not make Envoy hold more than this for one connection. */
 const HTTP2_CONCURRENT_STREAMS_MAX = 100;
@@ -22,17 +22,13 @@ const HTTP2_CONNECTION_WINDOW_BYTES = 1024 * 1024;
  *
  * @param statPrefix as in `http-8080`; statistics of all filter chains of a port share it
  */
-export function buildHttpConnectionManager(
-  statPrefix: string,
-  routeTable: string,
-  dynamicForwardProxy?: OptionalHttpFilter,
-): Filter {
+export function buildHttpConnectionManager(statPrefix: string, routeTable: string): Filter {
   const manager: HttpConnectionManager = {
     // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix,
     rds: { configSource: adsConfigSource, routeConfigName: routeTable },
-    httpFilters: buildHttpFilters(dynamicForwardProxy),
+    httpFilters: buildHttpFilters(),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
     },

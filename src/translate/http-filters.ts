@@ -1,10 +1,11 @@
-import type { Any } from "../envoy/any.ts";
 import { pack } from "../envoy/any.ts";
 import { Cors } from "../envoy/generated/envoy/extensions/filters/http/cors/v3/cors.ts";
-import { FilterConfig } from "../envoy/generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
+import { FilterConfig as DynamicForwardProxy } from "../envoy/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
+import { FilterConfig as GrpcStats } from "../envoy/generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
 import { GrpcWeb } from "../envoy/generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
 import { Router } from "../envoy/generated/envoy/extensions/filters/http/router/v3/router.ts";
 import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { dnsCache } from "./dynamic-forward-proxy.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
 export const httpFilterNames = {
@@ -15,12 +16,6 @@ export const httpFilterNames = {
   router: "envoy.filters.http.router",
 } as const;
 
-/** A filter between the first and the router that a feature adds to every chain; `disabled` until a route turns it on. */
-export interface OptionalHttpFilter {
-  readonly name: string;
-  readonly typedConfig: Any;
-}
-
 /**
  * The HTTP filter chain: the same for every listener, in the order of Envoy Gateway, and independent of the routes, because a
  * changed chain is a changed Listener and drains its connections. What is `disabled` here costs a request nothing; a route
@@ -28,21 +23,22 @@ export interface OptionalHttpFilter {
  *
  * grpc_web is off by default because it would translate the requests of a backend that speaks gRPC-Web itself.
  */
-export function buildHttpFilters(dynamicForwardProxy?: OptionalHttpFilter): HttpFilter[] {
-  const filters: HttpFilter[] = [
+export function buildHttpFilters(): HttpFilter[] {
+  return [
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true },
     {
       name: httpFilterNames.grpcStats,
       // Stats a method would let a client create names without end: any path is a method.
-      typedConfig: pack(FilterConfig, { emitFilterState: true, statsForAllMethods: false }),
+      typedConfig: pack(GrpcStats, { emitFilterState: true, statsForAllMethods: false }),
       disabled: true,
     },
+    {
+      name: httpFilterNames.dynamicForwardProxy,
+      typedConfig: pack(DynamicForwardProxy, { dnsCacheConfig: dnsCache }),
+      disabled: true,
+    },
+    // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
+    { name: httpFilterNames.router, typedConfig: pack(Router, { suppressEnvoyHeaders: true }) },
   ];
-  if (dynamicForwardProxy !== undefined) {
-    filters.push({ ...dynamicForwardProxy, disabled: true });
-  }
-  // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
-  filters.push({ name: httpFilterNames.router, typedConfig: pack(Router, { suppressEnvoyHeaders: true }) });
-  return filters;
 }

@@ -7,7 +7,6 @@ import { TlsInspector } from "../envoy/generated/envoy/extensions/filters/listen
 import { type EncodedResource, encodeResource, resourceTypes } from "../envoy/resource.ts";
 import { connectionLog } from "./access-log.ts";
 import { buildHttpChain, buildHttpsChain } from "./filter-chain.ts";
-import type { OptionalHttpFilter } from "./http-filters.ts";
 
 /** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
 const CONNECTION_BUFFER_BYTES = 32_768;
@@ -25,7 +24,6 @@ export interface ListenerOptions {
    * would silently share a port and answer each other's requests. Default true.
    */
   readonly exclusivePort?: boolean;
-  readonly dynamicForwardProxy?: OptionalHttpFilter;
 }
 
 /**
@@ -53,7 +51,7 @@ export function translateListener(
     enableReusePort: !(options.exclusivePort ?? true),
   };
   if (port.protocol === "HTTP") {
-    const defaultFilterChain = buildHttpChain(port, options.dynamicForwardProxy);
+    const defaultFilterChain = buildHttpChain(port);
     if (defaultFilterChain === undefined) return undefined;
     return encodeResource(Listener, port.name, { ...listener, defaultFilterChain });
   }
@@ -61,7 +59,7 @@ export function translateListener(
   const filterChains: FilterChain[] = [];
   for (const one of port.listeners) {
     const held = certificates(one.name);
-    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name), options.dynamicForwardProxy);
+    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name));
     if (chain === undefined) continue;
     filterChains.push(chain);
     for (const secret of held?.secrets ?? []) secrets.add(secret);

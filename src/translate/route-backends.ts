@@ -5,7 +5,7 @@ import {
   type WeightedCluster_ClusterWeight,
 } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { type HeaderChanges, modifyHeaders } from "./filters/headers.ts";
-import { type HostChange, mergeRewrites, readExtensionRewrite, readStandardRewrite } from "./filters/rewrite.ts";
+import { mergeRewrites, readExtensionRewrite, readStandardRewrite, type UrlRewrite } from "./filters/rewrite.ts";
 import type { RouteFilter } from "./route-rule.ts";
 
 /** Never defined: requests sent there are answered with 500, the share of an invalid backendRef (Gateway API, HTTPRouteRule.backendRefs). */
@@ -14,8 +14,8 @@ export const INVALID_BACKEND_CLUSTER = "invalid-backend-cluster";
 /** Where the requests of a rule go. */
 export interface BackendChoice {
   readonly action: Partial<RouteAction>;
-  /** Change of host that filters of the backendRefs ask for and that only a whole route can carry out. */
-  readonly host?: HostChange;
+  /** Change of host that filters of the backendRefs ask for and that the whole route can carry out. */
+  readonly rewrite?: UrlRewrite;
   readonly clusters: readonly string[];
   /** The request's own host decides (Backend of type DynamicResolver). */
   readonly resolvesHost: boolean;
@@ -26,7 +26,7 @@ interface Share {
   readonly weight: number;
   readonly request: HeaderChanges;
   readonly response: HeaderChanges;
-  readonly host?: HostChange;
+  readonly rewrite: UrlRewrite;
 }
 
 /**
@@ -45,11 +45,10 @@ export function chooseBackends(
   const [first] = shares;
   if (first === undefined || clusters.length === 0) return undefined;
   const resolvesHost = shares.some(({ backend }) => backend.target?.reach.kind === "DynamicResolver");
-  const host = commonHost(shares);
-  if (shares.length === 1 && !hasHeaderChanges(first)) {
-    return { action: { cluster: clusters[0] }, host, clusters, resolvesHost };
-  }
-  return { action: weighClusters(shares, host), host, clusters, resolvesHost };
+  const rewrite = commonRewrite(shares);
+  const action =
+    shares.length === 1 && !hasHeaderChanges(first) ? { cluster: clusters[0] } : weighClusters(shares, rewrite);
+  return { action, rewrite, clusters, resolvesHost };
 }
 
 function readShare(backend: ResolvedBackend, filters: readonly RouteFilter[]): Share {
@@ -64,7 +63,7 @@ function readShare(backend: ResolvedBackend, filters: readonly RouteFilter[]): S
     weight: backend.weight,
     request: modifyHeaders(filters.flatMap(({ requestHeaderModifier }) => requestHeaderModifier ?? [])),
     response: modifyHeaders(filters.flatMap(({ responseHeaderModifier }) => responseHeaderModifier ?? [])),
-    host: mergeRewrites(rewrites).host,
+    rewrite: mergeRewrites(rewrites),
   };
 }
 
@@ -73,7 +72,7 @@ function mergeShares(shares: readonly Share[]): readonly Share[] {
   const plain = new Map<string, Share>();
   const result: Share[] = [];
   for (const share of shares) {
-    if (hasHeaderChanges(share) || share.host !== undefined) {
+    if (hasHeaderChanges(share) || share.rewrite.host !== undefined) {
       result.push(share);
       continue;
     }
@@ -92,15 +91,17 @@ function hasHeaderChanges({ request, response }: Share): boolean {
 }
 
 /** Envoy rewrites the host of one weighted cluster to a literal only; anything else must hold for all valid shares. */
-function commonHost(shares: readonly Share[]): HostChange | undefined {
+function commonRewrite(shares: readonly Share[]): UrlRewrite | undefined {
   const [first, ...rest] = shares.filter(({ backend }) => backend.target !== undefined);
-  if (first?.host === undefined) return undefined;
-  const text = JSON.stringify(first.host);
-  return rest.every(({ host }) => JSON.stringify(host) === text) ? first.host : undefined;
+  if (first?.rewrite.host === undefined) return undefined;
+  const { host, keepsOriginalHost } = first.rewrite;
+  const text = JSON.stringify(host);
+  // A path cannot be rewritten for one backend alone (Envoy Gateway refuses it too).
+  return rest.every(({ rewrite }) => JSON.stringify(rewrite.host) === text) ? { host, keepsOriginalHost } : undefined;
 }
 
-function weighClusters(shares: readonly Share[], common: HostChange | undefined): Partial<RouteAction> {
-  const literals = common === undefined ? shares.filter(({ host }) => host?.kind === "literal") : [];
+function weighClusters(shares: readonly Share[], common: UrlRewrite | undefined): Partial<RouteAction> {
+  const literals = common === undefined ? shares.filter(({ rewrite }) => rewrite.host?.kind === "literal") : [];
   return {
     weightedClusters: { clusters: shares.map((share) => weighCluster(share, literals.includes(share))) },
     ...(literals.length > 0 ? { appendXForwardedHost: true } : {}),
@@ -111,7 +112,7 @@ function weighClusters(shares: readonly Share[], common: HostChange | undefined)
 }
 
 function weighCluster(share: Share, rewritesHost: boolean): WeightedCluster_ClusterWeight {
-  const { request, response, host, weight } = share;
+  const { request, response, rewrite, weight } = share;
   return {
     name: clusterName(share),
     weight,
@@ -119,6 +120,6 @@ function weighCluster(share: Share, rewritesHost: boolean): WeightedCluster_Clus
     requestHeadersToRemove: [...request.toRemove],
     responseHeadersToAdd: [...response.toAdd],
     responseHeadersToRemove: [...response.toRemove],
-    ...(rewritesHost && host?.kind === "literal" ? { hostRewriteLiteral: host.value } : {}),
+    ...(rewritesHost && rewrite.host?.kind === "literal" ? { hostRewriteLiteral: rewrite.host.value } : {}),
   };
 }

@@ -100,22 +100,22 @@ function forward(source: RuleSource, common: Route, cookieVariants: readonly Coo
   const { filters, backendFilters, resolved } = source;
   const choice = chooseBackends(resolved.backends, backendFilters);
   if (choice === undefined) return failWith(INTERNAL_ERROR, cookieVariants);
-  const rewrite = mergeRewrites(readRewrites(filters, resolved.extensions));
-  const host = choice.host ?? rewrite.host;
+  const own = readRewrites(filters, resolved.extensions);
+  const rewrite = mergeRewrites(choice.rewrite === undefined ? own : [...own, choice.rewrite]);
   const mirrors = resolved.mirrors.flatMap(({ filterIndex, target }) => {
     const filter = filters[filterIndex]?.requestMirror;
     return filter === undefined || target === undefined ? [] : [mirrorRequests(filter, target.name)];
   });
   const action: RouteAction = {
     ...choice.action,
-    ...(choice.resolvesHost ? {} : rewriteHost(host, rewrite.keepsOriginalHost)),
+    ...(choice.resolvesHost ? {} : rewriteHost(rewrite.host, rewrite.keepsOriginalHost)),
     ...(mirrors.length > 0 ? { requestMirrorPolicies: mirrors } : {}),
     ...source.limits,
   };
   const typedPerFilterConfig = choice.resolvesHost
     ? sortedMap([
         ...Object.entries(common.typedPerFilterConfig ?? {}),
-        [httpFilterNames.dynamicForwardProxy, resolveHost(host)],
+        [httpFilterNames.dynamicForwardProxy, resolveHost(rewrite.host)],
       ])
     : common.typedPerFilterConfig;
   return {

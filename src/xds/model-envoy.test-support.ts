@@ -30,8 +30,6 @@ export interface ModelEnvoy {
   warming(): readonly string[];
   /** Clusters that a route table leads to and that this Envoy does not have. */
   danglingClusters(): readonly string[];
-  /** Clusters that the Envoy's table leads to. */
-  tableClusters(name: string): readonly string[];
 }
 
 export interface ModelOptions {
@@ -56,170 +54,199 @@ interface TypeState {
   readonly answers: { readonly nonce: string; readonly error: string | undefined }[];
 }
 
-const types = Object.values(resourceTypes);
+/** Everything that the client knows. */
+interface State {
+  readonly options: ModelOptions;
+  readonly types: ReadonlyMap<string, TypeState>;
+  readonly warming: Map<string, Instance>;
+  readonly active: Map<string, Instance>;
+  /** Clusters of each route table. */
+  readonly tables: Map<string, readonly string[]>;
+  nodeSent: boolean;
+  listenersStarted: boolean;
+}
+
 const node = { id: "envoy-1", cluster: "default/gateway", userAgentName: "envoy" };
 
+/** What instances name, by type. Types without an entry are wanted whole. */
+const named: Readonly<Record<string, "endpoints" | "secrets" | "routes" | undefined>> = {
+  [resourceTypes.endpoints]: "endpoints",
+  [resourceTypes.secret]: "secrets",
+  [resourceTypes.route]: "routes",
+};
+
 export function createModelEnvoy(options: ModelOptions = {}): ModelEnvoy {
-  const states = new Map<string, TypeState>(types.map((type) => [type, createTypeState()]));
-  const warming = new Map<string, Instance>();
-  const active = new Map<string, Instance>();
-  const tables = new Map<string, readonly string[]>();
-  let nodeSent = false;
-  let listenersStarted = false;
-
-  const key = (type: string, name: string) => `${type} ${name}`;
-  const instances = () => [...warming.values(), ...active.values()];
-
-  function wantedNames(type: string): ReadonlySet<string> {
-    const pick = {
-      [resourceTypes.endpoints]: "endpoints",
-      [resourceTypes.secret]: "secrets",
-      [resourceTypes.route]: "routes",
-    }[type] as "endpoints" | "secrets" | "routes" | undefined;
-    return new Set(pick === undefined ? [] : instances().flatMap((instance) => instance[pick]));
-  }
-
-  function apply(type: string, name: string, bytes: Uint8Array): void {
-    if (type === resourceTypes.cluster) {
-      const { endpoints, secrets } = JSON.parse(Cluster.decode(bytes).altStatName!) as ClusterReferences;
-      begin(type, name, { endpoints, secrets, routes: [], needs: new Set() });
-    } else if (type === resourceTypes.listener) {
-      const { routes, secrets } = JSON.parse(Listener.decode(bytes).statPrefix!) as ListenerReferences;
-      begin(type, name, { endpoints: [], secrets, routes, needs: new Set() });
-    } else if (wantedNames(type).has(name)) {
-      if (type === resourceTypes.route) tables.set(name, RouteConfiguration.decode(bytes).internalOnlyHeaders ?? []);
-      deliver(type, name);
-    }
-  }
-
-  function begin(type: string, name: string, instance: Instance): void {
-    for (const each of instance.endpoints) instance.needs.add(key(resourceTypes.endpoints, each));
-    for (const each of instance.secrets) instance.needs.add(key(resourceTypes.secret, each));
-    for (const each of instance.routes) if (!tables.has(each)) instance.needs.add(key(resourceTypes.route, each));
-    warming.set(key(type, name), instance);
-    activate();
-  }
-
-  function deliver(type: string, name: string): void {
-    for (const instance of warming.values()) instance.needs.delete(key(type, name));
-    activate();
-  }
-
-  function activate(): void {
-    for (const [name, instance] of warming) {
-      if (instance.needs.size > 0) continue;
-      warming.delete(name);
-      active.set(name, instance);
-    }
-  }
-
-  function remove(type: string, name: string): void {
-    if (type === resourceTypes.cluster || type === resourceTypes.listener) {
-      warming.delete(key(type, name));
-      active.delete(key(type, name));
-    } else if (type === resourceTypes.endpoints) {
-      deliver(type, name);
-    }
-  }
-
-  function clustersWarm(): boolean {
-    return [...warming.keys()].some((name) => name.startsWith(resourceTypes.cluster));
-  }
-
-  /** Names that came and went since the last request; what is no longer watched is dropped. */
-  function watch(type: string, state: TypeState): { added: string[]; dropped: string[] } {
-    const wanted = wantedNames(type);
-    const added = [...wanted].filter((name) => !state.subscribed.has(name));
-    const dropped = [...state.subscribed].filter((name) => !wanted.has(name));
-    for (const name of added) state.subscribed.add(name);
-    for (const name of dropped) {
-      state.subscribed.delete(name);
-      state.versions.delete(name);
-      if (type === resourceTypes.route) tables.delete(name);
-    }
-    return { added, dropped };
-  }
-
-  function requestOfType(type: string, state: TypeState): DeltaDiscoveryRequest | undefined {
-    const { added, dropped } = watch(type, state);
-    const root = type === resourceTypes.cluster || type === resourceTypes.listener;
-    const paused = type === resourceTypes.cluster && clustersWarm();
-    const answer = paused ? undefined : state.answers.shift();
-    const opening = !state.started && (root ? type === resourceTypes.cluster || listenersStarted : added.length > 0);
-    if (!opening && answer === undefined && added.length + dropped.length === 0) return undefined;
-    const first = !state.started;
-    state.started = true;
-    const request: DeltaDiscoveryRequest = {
-      typeUrl: type,
-      resourceNamesSubscribe: added,
-      resourceNamesUnsubscribe: dropped,
-      responseNonce: answer?.nonce ?? "",
-      ...(answer?.error === undefined ? {} : { errorDetail: { code: 13, message: answer.error } }),
-      ...(first ? { initialResourceVersions: Object.fromEntries(state.versions) } : {}),
-      ...(nodeSent ? {} : { node }),
-    };
-    nodeSent = true;
-    return request;
-  }
-
+  const types = new Map<string, TypeState>(Object.values(resourceTypes).map((type) => [type, createTypeState()]));
+  const state: State = {
+    options,
+    types,
+    warming: new Map(),
+    active: new Map(),
+    tables: new Map(),
+    nodeSent: false,
+    listenersStarted: false,
+  };
   return {
-    connect() {
-      nodeSent = false;
-      // Envoy's own timeout ends a wait for something that the lost stream was about to bring again.
-      for (const instance of warming.values()) {
-        for (const need of instance.needs) {
-          const [type, name] = need.split(" ") as [string, string];
-          if (states.get(type)!.versions.has(name)) instance.needs.delete(need);
-        }
-      }
-      activate();
-      for (const state of states.values()) {
-        state.started = false;
-        state.subscribed.clear();
-        state.answers.length = 0;
-      }
-    },
-    receive(response) {
-      const type = response.typeUrl!;
-      const state = states.get(type)!;
-      const resources = response.resources ?? [];
-      const errors = resources.flatMap(({ name, version }) => options.refuses?.(type, name!, version!) ?? []);
-      const sound = resources.filter(({ name, version }) => !options.refuses?.(type, name!, version!));
-      for (const name of response.removedResources ?? []) {
-        remove(type, name);
-        if (type === resourceTypes.cluster || type === resourceTypes.listener) state.versions.delete(name);
-      }
-      const taken = errors.length === 0 || options.appliesPartly?.() ? sound : [];
-      for (const { name, version, resource } of taken) {
-        const watched =
-          wantedNames(type).has(name!) || type === resourceTypes.cluster || type === resourceTypes.listener;
-        apply(type, name!, resource!.value!);
-        if (errors.length === 0 && watched) state.versions.set(name!, version!);
-      }
-      if (type === resourceTypes.cluster) listenersStarted = true;
-      state.answers.push({ nonce: response.nonce!, error: errors.length > 0 ? errors.join("; ") : undefined });
-    },
-    expire() {
-      const waited = warming.size > 0;
-      for (const instance of warming.values()) instance.needs.clear();
-      activate();
-      return waited;
-    },
+    connect: () => connect(state),
+    receive: (response) => receive(state, response),
+    expire: () => expire(state),
     takeRequest() {
-      for (const [type, state] of states) {
-        const request = requestOfType(type, state);
+      for (const [type, each] of types) {
+        const request = requestOfType(state, type, each);
         if (request !== undefined) return request;
       }
       return undefined;
     },
-    versions: (type) => states.get(type)!.versions,
-    warming: () => [...warming.keys()],
+    versions: (type) => types.get(type)!.versions,
+    warming: () => [...state.warming.keys()],
     danglingClusters: () =>
-      [...tables.values()].flat().filter((cluster) => !active.has(key(resourceTypes.cluster, cluster))),
-    tableClusters: (name) => tables.get(name) ?? [],
+      [...state.tables.values()].flat().filter((cluster) => !state.active.has(keyOf(resourceTypes.cluster, cluster))),
   };
 }
 
 function createTypeState(): TypeState {
   return { started: false, subscribed: new Set(), versions: new Map(), answers: [] };
+}
+
+function keyOf(type: string, name: string): string {
+  return `${type} ${name}`;
+}
+
+function wantedNames({ warming, active }: State, type: string): ReadonlySet<string> {
+  const field = named[type];
+  if (field === undefined) return new Set();
+  return new Set([...warming.values(), ...active.values()].flatMap((instance) => instance[field]));
+}
+
+function connect(state: State): void {
+  state.nodeSent = false;
+  // Envoy's own timeout ends a wait for something that the lost stream was about to bring again.
+  for (const { needs } of state.warming.values()) {
+    for (const need of needs) {
+      const [type, name] = need.split(" ") as [string, string];
+      if (state.types.get(type)!.versions.has(name)) needs.delete(need);
+    }
+  }
+  activate(state);
+  for (const each of state.types.values()) {
+    each.started = false;
+    each.subscribed.clear();
+    each.answers.length = 0;
+  }
+}
+
+function receive(state: State, response: DeltaDiscoveryResponse): void {
+  const type = response.typeUrl!;
+  const { versions, answers } = state.types.get(type)!;
+  const resources = response.resources ?? [];
+  const complaint = ({ name, version }: (typeof resources)[number]) => state.options.refuses?.(type, name!, version!);
+  const errors = resources.flatMap((resource) => complaint(resource) ?? []);
+  for (const name of response.removedResources ?? []) {
+    remove(state, type, name);
+    if (named[type] === undefined) versions.delete(name);
+  }
+  const taken = errors.length === 0 || state.options.appliesPartly?.() ? resources : [];
+  for (const resource of taken) {
+    if (complaint(resource) !== undefined) continue;
+    const watched = named[type] === undefined || wantedNames(state, type).has(resource.name!);
+    if (watched) apply(state, type, resource.name!, resource.resource!.value!);
+    if (watched && errors.length === 0) versions.set(resource.name!, resource.version!);
+  }
+  if (type === resourceTypes.cluster) state.listenersStarted = true;
+  answers.push({ nonce: response.nonce!, error: errors.length > 0 ? errors.join("; ") : undefined });
+}
+
+function apply(state: State, type: string, name: string, bytes: Uint8Array): void {
+  if (type === resourceTypes.cluster) {
+    const { endpoints, secrets } = JSON.parse(Cluster.decode(bytes).altStatName!) as ClusterReferences;
+    begin(state, keyOf(type, name), { endpoints, secrets, routes: [], needs: new Set() });
+  } else if (type === resourceTypes.listener) {
+    const { routes, secrets } = JSON.parse(Listener.decode(bytes).statPrefix!) as ListenerReferences;
+    begin(state, keyOf(type, name), { endpoints: [], secrets, routes, needs: new Set() });
+  } else {
+    if (type === resourceTypes.route) {
+      state.tables.set(name, RouteConfiguration.decode(bytes).internalOnlyHeaders ?? []);
+    }
+    deliver(state, type, name);
+  }
+}
+
+/** A new instance of a cluster or listener. A table that is there already serves it too. */
+function begin(state: State, key: string, instance: Instance): void {
+  for (const each of instance.endpoints) instance.needs.add(keyOf(resourceTypes.endpoints, each));
+  for (const each of instance.secrets) instance.needs.add(keyOf(resourceTypes.secret, each));
+  for (const each of instance.routes) {
+    if (!state.tables.has(each)) instance.needs.add(keyOf(resourceTypes.route, each));
+  }
+  state.warming.set(key, instance);
+  activate(state);
+}
+
+function deliver(state: State, type: string, name: string): void {
+  for (const { needs } of state.warming.values()) needs.delete(keyOf(type, name));
+  activate(state);
+}
+
+function activate({ warming, active }: State): void {
+  for (const [key, instance] of warming) {
+    if (instance.needs.size > 0) continue;
+    warming.delete(key);
+    active.set(key, instance);
+  }
+}
+
+function expire(state: State): boolean {
+  const waited = state.warming.size > 0;
+  for (const { needs } of state.warming.values()) needs.clear();
+  activate(state);
+  return waited;
+}
+
+function remove(state: State, type: string, name: string): void {
+  if (named[type] === undefined) {
+    state.warming.delete(keyOf(type, name));
+    state.active.delete(keyOf(type, name));
+  } else if (type === resourceTypes.endpoints) {
+    deliver(state, type, name);
+  }
+}
+
+/** Names that came and went since the last request; what is no longer watched is dropped. */
+function watch(
+  state: State,
+  type: string,
+  { subscribed, versions }: TypeState,
+): { added: string[]; dropped: string[] } {
+  const wanted = wantedNames(state, type);
+  const added = [...wanted].filter((name) => !subscribed.has(name));
+  const dropped = [...subscribed].filter((name) => !wanted.has(name));
+  for (const name of added) subscribed.add(name);
+  for (const name of dropped) {
+    subscribed.delete(name);
+    versions.delete(name);
+    if (type === resourceTypes.route) state.tables.delete(name);
+  }
+  return { added, dropped };
+}
+
+function requestOfType(state: State, type: string, own: TypeState): DeltaDiscoveryRequest | undefined {
+  const { added, dropped } = watch(state, type, own);
+  const paused =
+    type === resourceTypes.cluster && [...state.warming.keys()].some((key) => key.startsWith(resourceTypes.cluster));
+  const answer = paused ? undefined : own.answers.shift();
+  const wildcard = type === resourceTypes.cluster || (type === resourceTypes.listener && state.listenersStarted);
+  const opening = !own.started && (wildcard || added.length > 0);
+  if (!opening && answer === undefined && added.length + dropped.length === 0) return undefined;
+  const request: DeltaDiscoveryRequest = {
+    typeUrl: type,
+    resourceNamesSubscribe: added,
+    resourceNamesUnsubscribe: dropped,
+    responseNonce: answer?.nonce ?? "",
+    ...(answer?.error === undefined ? {} : { errorDetail: { code: 13, message: answer.error } }),
+    ...(own.started ? {} : { initialResourceVersions: Object.fromEntries(own.versions) }),
+    ...(state.nodeSent ? {} : { node }),
+  };
+  own.started = true;
+  state.nodeSent = true;
+  return request;
 }

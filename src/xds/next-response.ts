@@ -49,7 +49,7 @@ function nextOfType(session: Session, subscription: Subscription, now: number): 
   if (draft.resources.length + draft.missing.length === 0 && (!subscription.answerDue || waiting)) return undefined;
   // Envoy applies the removals of a response before its additions, so a listener that takes over the address of a removed one
   // is not refused for it.
-  const removed = subscription.type === resourceTypes.listener ? takeRemovals(session, subscription) : [];
+  const removed = mayRemoveListeners(subscription) ? takeRemovals(subscription) : [];
   return send(session, subscription, draft, removed, now);
 }
 
@@ -129,11 +129,15 @@ function pushWait(
   return now < until ? until : undefined;
 }
 
+/** Not before every pending listener is on its way: one that waits may be the successor of the removed on its address. */
+function mayRemoveListeners({ type, pending, alone }: Subscription): boolean {
+  return type === resourceTypes.listener && pending.size + alone.size === 0;
+}
+
 function removeListeners(session: Session, listeners: Subscription, now: number): Response | undefined {
-  // A listener that waits for its clusters may be the successor of the removed one on its address.
-  const waiting = listeners.pending.size + listeners.alone.size > 0;
-  if (listeners.removals.size === 0 || waiting || !hasRoom(session, listeners, now)) return undefined;
-  return send(session, listeners, { resources: [], missing: [], bytes: 0 }, takeRemovals(session, listeners), now);
+  if (listeners.removals.size === 0 || !mayRemoveListeners(listeners)) return undefined;
+  if (!hasRoom(session, listeners, now)) return undefined;
+  return send(session, listeners, { resources: [], missing: [], bytes: 0 }, takeRemovals(listeners), now);
 }
 
 function removeClusters(session: Session, now: number): Response | undefined {
@@ -149,23 +153,18 @@ function removeClusters(session: Session, now: number): Response | undefined {
     // Asked again right after this write, for what did not fit and for the next deadline.
     order.usageChanged = true;
     const draft: Draft = { resources: [], missing: [], bytes: 0 };
-    return send(session, order.clusters, draft, takeRemovals(session, order.clusters, names), now);
+    return send(session, order.clusters, draft, takeRemovals(order.clusters, names), now);
   }
   wake(session, order.removalDeadline);
   return undefined;
 }
 
-function takeRemovals(
-  session: Session,
-  subscription: Subscription,
-  names: readonly string[] = [...subscription.removals.keys()],
-): ClientResource[] {
+/** Forgets the names and returns what the Envoy had under them. */
+function takeRemovals(subscription: Subscription, names: readonly string[] = [...subscription.removals.keys()]) {
   const removed: ClientResource[] = [];
   for (const name of names) {
     const client = subscription.client.get(name);
-    // Published again and not looked at yet: it stays pending.
-    if (client === undefined || session.gateway.current(subscription.type, name) !== undefined) continue;
-    removed.push(client);
+    if (client !== undefined) removed.push(client);
     forget(subscription, name);
   }
   return removed;

@@ -42,6 +42,28 @@ test("among many resources exactly the culprits are found, the others are accept
   expect(envoy.warming()).toEqual([]);
 });
 
+test("a resource that changes while it awaits its turn alone still goes alone", () => {
+  const simulation = createSimulation(envoyRefusing(cluster("a", { endpoints: [] }).version));
+  simulation.publish(
+    world(cluster("a", { endpoints: [] }), cluster("b", { endpoints: [] }), cluster("c", { endpoints: [] })),
+  );
+  simulation.request();
+  simulation.write();
+  simulation.read();
+  simulation.request();
+  simulation.publish(
+    world(
+      cluster("a", { endpoints: [] }),
+      cluster("b", { endpoints: [], revision: 1 }),
+      cluster("c", { endpoints: [] }),
+    ),
+  );
+  simulation.sent.length = 0;
+  const responses: string[][] = [];
+  while (simulation.write()) responses.push(simulation.sent.splice(0));
+  expect(responses).toEqual([["cluster a"], ["cluster b"], ["cluster c"]]);
+});
+
 test("a refused version is not sent again until it changes, and the accepted one stays", () => {
   const bad = cluster("a", { revision: 1 });
   const envoy = envoyRefusing(bad.version);
@@ -51,6 +73,7 @@ test("a refused version is not sent again until it changes, and the accepted one
   simulation.publish(world(bad, endpoints("a")));
   simulation.settle();
   expect(envoy.versions(resourceTypes.cluster).get("a")).toBe(cluster("a").version);
+  expect(simulation.sent).toEqual(["cluster a", "endpoints a", "cluster a", "endpoints a"]);
   simulation.sent.length = 0;
   simulation.publish(world(bad, endpoints("a", 1)));
   simulation.settle({ clock: true });
@@ -84,7 +107,10 @@ test("what was refused from the start is not sent to a second Envoy of the same 
   simulation.settle();
   const gateway = simulation.store.gateway(gatewayKey);
   expect(gateway.choose(resourceTypes.cluster, "a", [], "envoy")).toBe("withheld");
+  const told: string[] = [];
+  gateway.observe((changed) => told.push(...changed.map(({ name }) => name)));
   gateway.accept(gateway.current(resourceTypes.cluster, "a")!);
+  expect(told).toEqual(["a"]);
   expect(gateway.choose(resourceTypes.cluster, "a", [], "envoy")?.valueOf()).toMatchObject({ version: bad.version });
 });
 

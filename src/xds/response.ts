@@ -4,7 +4,7 @@ import type { Response } from "./next-response.ts";
 /**
  * Responses as bytes, written by hand so that a resource is encoded once and only copied from then on: one allocation per
  * response, the resource's chunks go straight into it. The frame around a resource is about 120 bytes of lengths and names,
- * written in place (0.4 µs); keeping it per resource would cost more memory than it saves time.
+ * written in place: keeping it per resource would cost memory on every one to save little on few.
  *
  * Field numbers: envoy/service/discovery/v3/discovery.proto. The fields are in the order in which the generated encoder
  * writes them, so that the two can be compared byte by byte.

@@ -59,11 +59,7 @@ export function createSession(
 
 /** Published names changed. O(changes). */
 export function applyChanges(session: Session, changed: readonly ResourceName[]): void {
-  for (const { type, name } of changed) {
-    const subscription = session.subscriptions.get(type)!;
-    markChanged(subscription, name);
-    if (session.order.users.includes(subscription)) session.order.usageChanged = true;
-  }
+  for (const { type, name } of changed) markChanged(session.subscriptions.get(type)!, name);
 }
 
 /** A request arrived. A type that is not served here is ignored: it has no resource, now or later. */

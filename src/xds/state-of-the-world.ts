@@ -1,6 +1,7 @@
 import type { DiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
 import { contentHash } from "../envoy/hash.ts";
 import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
+import { resourceTypes } from "../envoy/resource.ts";
 import type { GatewayResources } from "./resource-store.ts";
 import { withheld } from "./resource-store.ts";
 import { encodeDiscoveryResponse } from "./response.ts";
@@ -16,6 +17,7 @@ import { isRoot } from "./subscription.ts";
  */
 export function stateOfTheWorldProtocol(context: StreamContext): Protocol<DiscoveryRequest> {
   const { store, counters, limits } = context;
+  const keep = limits.removalWaitMilliseconds;
   return {
     node: (request) => request.node,
     begin(gateway, node, wake) {
@@ -37,9 +39,9 @@ export function stateOfTheWorldProtocol(context: StreamContext): Protocol<Discov
           updateInterest(interest, request);
           if (interest.names.size > limits.maxSubscribedNames) failure = "too many names are subscribed to";
         },
-        next() {
+        next(now) {
           for (const interest of interests.values()) {
-            const wanted = takeUpdate(interest, resources, build);
+            const wanted = takeUpdate(interest, resources, build, now, keep);
             if (wanted === undefined) continue;
             interest.nonce = String(++nonces);
             const bytes = encodeDiscoveryResponse(interest.type, interest.version!, interest.nonce, wanted);
@@ -47,7 +49,10 @@ export function stateOfTheWorldProtocol(context: StreamContext): Protocol<Discov
           }
           return undefined;
         },
-        wakeAt: () => Number.POSITIVE_INFINITY,
+        wakeAt() {
+          const gone = [...interests.values()].flatMap((interest) => [...interest.gone.values()]);
+          return gone.length === 0 ? Number.POSITIVE_INFINITY : Math.min(...gone) + keep;
+        },
         failure: () => failure,
         finish: stopObserving,
       };
@@ -64,10 +69,27 @@ interface Interest {
   version: string | undefined;
   nonce: string;
   due: boolean;
+  /** What was sent last, for clusters. */
+  sent: ReadonlyMap<string, EncodedResource>;
+  /**
+   * Clusters that are no longer published, with the time since when. They are sent on until the client has followed the new
+   * routes and asks for them no more, or for five seconds: leaving them out would fail its requests meanwhile.
+   */
+  gone: ReadonlyMap<string, number>;
 }
 
 function createInterest(type: ResourceType): Interest {
-  return { type, started: false, wildcard: false, names: new Set(), version: undefined, nonce: "", due: false };
+  return {
+    type,
+    started: false,
+    wildcard: false,
+    names: new Set(),
+    version: undefined,
+    nonce: "",
+    due: false,
+    sent: new Map(),
+    gone: new Map(),
+  };
 }
 
 function updateInterest(interest: Interest, request: DiscoveryRequest): void {
@@ -86,17 +108,30 @@ function takeUpdate(
   interest: Interest,
   gateway: GatewayResources,
   build: string,
+  now: number,
+  keepMilliseconds: number,
 ): readonly EncodedResource[] | undefined {
-  if (!interest.due || !interest.started) return undefined;
-  interest.due = false;
+  const { type, sent } = interest;
+  if (!interest.started || !(interest.due || interest.gone.size > 0)) return undefined;
   const wanted: EncodedResource[] = [];
-  for (const name of interest.wildcard ? gateway.names(interest.type) : interest.names) {
-    const resource = gateway.choose(interest.type, name, [], build);
-    if (resource !== undefined && resource !== withheld) wanted.push(resource);
+  const gone = new Map<string, number>();
+  for (const name of interest.wildcard ? gateway.names(type) : interest.names) {
+    const chosen = gateway.choose(type, name, [], build);
+    if (chosen !== undefined && chosen !== withheld) {
+      wanted.push(chosen);
+      continue;
+    }
+    const since = interest.gone.get(name) ?? now;
+    if (!sent.has(name) || now >= since + keepMilliseconds) continue;
+    gone.set(name, since);
+    wanted.push(sent.get(name)!);
   }
+  interest.due = false;
+  interest.gone = gone;
   const version = contentHash(wanted.map((resource) => `${resource.name}\n${resource.version}\n`).join(""));
   // A missing route table or endpoint set is answered when it appears; a missing root is "deleted" to the client.
-  if (version === interest.version || (wanted.length === 0 && !isRoot(interest.type))) return undefined;
+  if (version === interest.version || (wanted.length === 0 && !isRoot(type))) return undefined;
   interest.version = version;
+  if (type === resourceTypes.cluster) interest.sent = new Map(wanted.map((resource) => [resource.name, resource]));
   return wanted;
 }

@@ -46,7 +46,7 @@ export interface ClientResource {
   clusters: EncodedResource["clusters"] | undefined;
   /** Versions that this Envoy refused alone, latest last. */
   refused: readonly string[];
-  /** Nonce of the response that carries the latest push. */
+  /** Nonce of the response that carried it last. */
   push: string | undefined;
 }
 
@@ -207,7 +207,6 @@ export function forget(subscription: Subscription, name: string): void {
 export function applyAcknowledgement(subscription: Subscription, response: SentResponse): readonly EncodedResource[] {
   const news: EncodedResource[] = [];
   for (const { client, resource } of response.resources) {
-    if (client.push === response.nonce) client.push = undefined;
     if (subscription.client.get(client.name) !== client) continue;
     if (client.accepted !== resource.version) news.push(resource);
     client.accepted = resource.version;
@@ -225,7 +224,6 @@ export function applyAcknowledgement(subscription: Subscription, response: SentR
 export function applyRefusal(subscription: Subscription, response: SentResponse): EncodedResource | undefined {
   const single = response.resources.length === 1;
   for (const { client, resource } of response.resources) {
-    if (client.push === response.nonce) client.push = undefined;
     if (subscription.client.get(client.name) !== client) continue;
     // A later response that is still in flight decides for itself.
     const latest = client.sent === resource.version;

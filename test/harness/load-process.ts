@@ -27,6 +27,7 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
   const queue: { dueMs: number; target: LoadTarget }[] = [];
   const latencies: number[] = [];
   const failures: LoadFailure[] = [];
+  const targets = options.targets ?? [{ host: options.host ?? "localhost", path: options.path ?? "/" }];
   const startMs = performance.now();
   let [due, sent, failed, inFlight] = [0, 0, 0, 0];
 
@@ -65,9 +66,9 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
     }
   };
   const timer = setInterval(() => {
-    const count = Math.floor(((performance.now() - startMs) * rate) / 1000);
+    const count = Math.floor(((performance.now() - startMs) * rate) / 1000) + 1;
     for (; due < count; due++) {
-      queue.push({ dueMs: startMs + (due * 1000) / rate, target: options.targets[due % options.targets.length]! });
+      queue.push({ dueMs: startMs + (due * 1000) / rate, target: targets[due % targets.length]! });
     }
     startDue();
   }, TICK_MS);
@@ -75,7 +76,7 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
   const report = (): LoadReport => {
     const sorted = Float64Array.from(latencies).sort();
     return {
-      sent,
+      requests: sent,
       succeeded: latencies.length,
       failed,
       failures,

@@ -6,8 +6,11 @@ const STOP_LIMIT_MS = 15_000;
 
 export interface LoadOptions {
   readonly port: number;
-  /** One is chosen in turn for every request. */
-  readonly targets: readonly LoadTarget[];
+  /** Used in turn, one for every request; or the one target of `host` and `path`. */
+  readonly targets?: readonly LoadTarget[];
+  readonly host?: string;
+  /** Default `/`. */
+  readonly path?: string;
   /** Default 200. */
   readonly requestsPerSecond?: number;
   /** Keep-alive connections, used in turn; default 20. */
@@ -32,7 +35,7 @@ export interface LoadFailure {
 }
 
 export interface LoadReport {
-  readonly sent: number;
+  readonly requests: number;
   readonly succeeded: number;
   readonly failed: number;
   /** The first {@link FAILURES_KEPT} of them. */

@@ -5,18 +5,14 @@
  */
 export function formatHeaderValue(value: string): string {
   if (!value.includes("%")) return value;
-  const rest = value.replace(COMMAND, (command, name: string, hasArguments: string | undefined) =>
-    isKnown(name, hasArguments !== undefined) ? "" : command,
+  const rest = value.replace(COMMAND, (command, name: string, commandArguments: string | undefined) =>
+    command === "%%" || (commandArguments === undefined ? plain : withArguments).has(name) ? "" : command,
   );
   return rest.includes("%") ? value.replaceAll("%", "%%") : value;
 }
 
-/** An escaped `%%` has the empty name. */
-const COMMAND = /%([A-Z0-9_]*)(\([^()%]+\))?(?::[0-9]+)?%/g;
-
-function isKnown(name: string, hasArguments: boolean): boolean {
-  return hasArguments ? withArguments.has(name) : name === "" || plain.has(name);
-}
+/** `%%` is an escaped `%`; a START_TIME has more of them among its arguments. */
+const COMMAND = /%([A-Z0-9_]*)(\([^()]+\))?(?::[0-9]+)?%/g;
 
 /** Commands of Envoy 1.40 (Envoy docs: "Command operators") that need arguments in parentheses. */
 const withArguments: ReadonlySet<string> = new Set([

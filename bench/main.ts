@@ -1,0 +1,110 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { cpus, platform, release, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+import { Command, InvalidArgumentError } from "commander";
+import { locateEnvoy } from "../src/infra/envoy-binary.ts";
+import { runEditScenario } from "./edit-scenario.ts";
+import { runEngineScenario } from "./engine-scenario.ts";
+import { runOneHostScenario } from "./one-host-scenario.ts";
+import { createRecorder, formatTables, missedGoals, progress, type Row, writeResults } from "./results.ts";
+
+const resultsPath = fileURLToPath(new URL("./results.json", import.meta.url));
+
+/** Edits of each kind in the end-to-end scenarios, and in the engine alone, where one takes no time. */
+const EDITS = 25;
+const EDITS_QUICK = 5;
+const ENGINE_EDITS = 100;
+const ENGINE_EDITS_QUICK = 20;
+
+const scenarioNames = ["engine", "edit-hosts", "edit-paths", "one-host"] as const;
+type ScenarioName = (typeof scenarioNames)[number];
+
+const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
+  engine: [1_000, 10_000, 20_000],
+  "edit-hosts": [100, 1_000, 10_000],
+  "edit-paths": [100, 1_000, 10_000],
+  "one-host": [1, 100, 1_000, 10_000],
+};
+
+interface Arguments {
+  readonly scenario: readonly ScenarioName[];
+  readonly sizes?: readonly number[];
+  readonly quick: boolean;
+  readonly output: string;
+}
+
+async function runBench({ scenario, sizes, quick, output }: Arguments): Promise<void> {
+  const rows: Row[] = [];
+  const results = { machine: describeMachine(), versions: await describeVersions(), rows };
+  for (const name of scenario) {
+    for (const n of sizes ?? defaultSizes[name]) {
+      await runScenario(name, n, quick, rows);
+      // After each, so that a run that is cut short leaves what it has.
+      writeResults(output, results);
+    }
+  }
+  console.log(formatTables(rows));
+  const missed = missedGoals(rows);
+  console.log(missed.length === 0 ? "\nEvery goal is reached." : `\nMissed (marked "!"):\n  ${missed.join("\n  ")}`);
+  progress(`results are in ${output}`);
+}
+
+function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[]): Promise<void> {
+  const recorder = createRecorder(rows, name, n);
+  switch (name) {
+    case "engine":
+      return runEngineScenario(n, quick ? ENGINE_EDITS_QUICK : ENGINE_EDITS, recorder);
+    case "edit-hosts":
+      return runEditScenario({ shape: "hosts", routes: n, edits: quick ? EDITS_QUICK : EDITS }, recorder);
+    case "edit-paths":
+      return runEditScenario({ shape: "paths", routes: n, edits: quick ? EDITS_QUICK : EDITS }, recorder);
+    case "one-host":
+      return runOneHostScenario(n, recorder);
+  }
+}
+
+function describeMachine(): Record<string, string | number> {
+  const processors = cpus();
+  return {
+    processor: processors[0]?.model ?? "unknown",
+    cores: processors.length,
+    memory_gb: Math.round(totalmem() / 1e9),
+    system: `${platform()} ${release()}`,
+  };
+}
+
+async function describeVersions(): Promise<Record<string, string>> {
+  const packageJson = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const envoy = execFileSync(await locateEnvoy(), ["--version"], { encoding: "utf8" });
+  return {
+    gatehouse: packageJson.version,
+    node: process.version,
+    envoy: /\/(\d+\.\d+\.\d+[^/]*)\//.exec(envoy)?.[1] ?? envoy.trim(),
+  };
+}
+
+function parseScenarios(text: string): ScenarioName[] {
+  return text.split(",").map((name) => {
+    if (!scenarioNames.includes(name as ScenarioName)) {
+      throw new InvalidArgumentError(`there is no scenario "${name}"; there are ${scenarioNames.join(", ")}`);
+    }
+    return name as ScenarioName;
+  });
+}
+
+function parseSizes(text: string): number[] {
+  return text.split(",").map((size) => {
+    if (!/^[1-9]\d*$/.test(size)) throw new InvalidArgumentError(`"${size}" is not a number of routes`);
+    return Number(size);
+  });
+}
+
+await new Command("bench")
+  .description("Measures Gatehouse and the Envoy that it programs; prints a table and writes bench/results.json")
+  .option("--scenario <names>", `comma-separated: ${scenarioNames.join(", ")}`, parseScenarios, [...scenarioNames])
+  .option("--sizes <numbers>", "numbers of routes, comma-separated; default: each scenario's own", parseSizes)
+  .option("--quick", "fewer edits: minutes instead of a quarter of an hour", false)
+  .option("--output <file>", "where the results go", resultsPath)
+  .action(runBench)
+  .parseAsync();

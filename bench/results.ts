@@ -1,0 +1,118 @@
+import { writeFileSync } from "node:fs";
+import { median, percentile } from "../test/harness/percentile.ts";
+
+export type Unit = "ms" | "MB" | "bytes" | "count" | "ratio" | "per_second" | "us";
+
+/** One figure. `n` is the number of routes. */
+export interface Row {
+  readonly scenario: string;
+  readonly n: number;
+  readonly metric: string;
+  readonly unit: Unit;
+  readonly value: number;
+}
+
+export interface Results {
+  readonly machine: Readonly<Record<string, string | number>>;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly Row[];
+}
+
+/** A goal that the table marks as reached or missed: a metric of a scenario, from a number of routes on. */
+export interface Goal {
+  readonly scenario: RegExp;
+  readonly metric: string;
+  /** Holds up to this many routes. */
+  readonly routesMax: number;
+  readonly atMost: number;
+}
+
+/** What the project promises for 10,000 routes on two cores, in the units of the rows. */
+export const goals: readonly Goal[] = [
+  { scenario: /^edit-/, metric: "ratio", routesMax: 10_000, atMost: 1.3 },
+  { scenario: /^edit-/, metric: "control_plane_cpu_per_edit", routesMax: 10_000, atMost: 40 },
+  { scenario: /^edit-/, metric: "control_plane_cpu_per_endpoint_edit", routesMax: 10_000, atMost: 2 },
+  { scenario: /^edit-/, metric: "control_plane_rss", routesMax: 10_000, atMost: 300 },
+  { scenario: /^edit-/, metric: "cold_start", routesMax: 10_000, atMost: 15_000 },
+  { scenario: /^edit-/, metric: "failed_requests", routesMax: 10_000, atMost: 0 },
+  { scenario: /^edit-/, metric: "resources_resent", routesMax: 10_000, atMost: 0 },
+];
+
+export interface Recorder {
+  readonly rows: readonly Row[];
+  add(metric: string, unit: Unit, value: number): void;
+  /** `<label>_p50`, `_p90`, `_p99` and `_max`. */
+  addDistribution(label: string, unit: Unit, values: readonly number[]): void;
+}
+
+export function createRecorder(rows: Row[], scenario: string, n: number): Recorder {
+  const add = (metric: string, unit: Unit, value: number) => {
+    rows.push({ scenario, n, metric, unit, value: Number(value.toPrecision(4)) });
+  };
+  return {
+    rows,
+    add,
+    addDistribution(label, unit, values) {
+      const sorted = [...values].sort((a, b) => a - b);
+      add(`${label}_p50`, unit, median(values));
+      add(`${label}_p90`, unit, percentile(sorted, 0.9));
+      add(`${label}_p99`, unit, percentile(sorted, 0.99));
+      add(`${label}_max`, unit, percentile(sorted, 1));
+    },
+  };
+}
+
+/** A line on what happens now, with the time since the start. */
+export function progress(text: string): void {
+  const seconds = (performance.now() / 1000).toFixed(0).padStart(4);
+  process.stderr.write(`${seconds} s  ${text}\n`);
+}
+
+/** One table for each scenario: a line a metric, a column a number of routes. */
+export function formatTables(rows: readonly Row[]): string {
+  const lines: string[] = [];
+  for (const scenario of new Set(rows.map((row) => row.scenario))) {
+    const own = rows.filter((row) => row.scenario === scenario);
+    const sizes = [...new Set(own.map((row) => row.n))].sort((a, b) => a - b);
+    lines.push("", `${scenario.padEnd(44)}${sizes.map((n) => n.toLocaleString("en").padStart(12)).join("")}`);
+    for (const metric of new Set(own.map((row) => row.metric))) {
+      const cells = sizes.map((n) => formatCell(own.find((row) => row.n === n && row.metric === metric)));
+      const unit = own.find((row) => row.metric === metric)!.unit;
+      lines.push(`${`  ${metric} (${unit})`.padEnd(44)}${cells.join("")}`);
+    }
+  }
+  return lines.join("\n");
+}
+
+function formatCell(row: Row | undefined): string {
+  if (row === undefined) return "-".padStart(12);
+  const digits = row.value !== 0 && Math.abs(row.value) < 10 ? 2 : row.value < 100 ? 1 : 0;
+  const text =
+    row.unit === "count" ? String(row.value) : row.value.toLocaleString("en", { maximumFractionDigits: digits });
+  return `${missedGoal(row) === undefined ? "" : "! "}${text}`.padStart(12);
+}
+
+function missedGoal(row: Row): Goal | undefined {
+  return goals.find(
+    (goal) =>
+      goal.scenario.test(row.scenario) &&
+      goal.metric === row.metric &&
+      row.n <= goal.routesMax &&
+      row.value > goal.atMost,
+  );
+}
+
+/** A sentence for every goal that was missed. */
+export function missedGoals(rows: readonly Row[]): string[] {
+  return rows.flatMap((row) => {
+    const goal = missedGoal(row);
+    if (goal === undefined) return [];
+    return [
+      `${row.scenario} with ${row.n} routes: ${row.metric} is ${row.value} ${row.unit}, the goal is at most ${goal.atMost}`,
+    ];
+  });
+}
+
+export function writeResults(path: string, results: Results): void {
+  writeFileSync(path, `${JSON.stringify(results, null, 1)}\n`);
+}

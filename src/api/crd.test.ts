@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { crdFolders, renderCrds } from "../../tools/generate-crds.ts";
+import type { HTTPRoute } from "./gateway-api.ts";
+import { type Sketch, scalar } from "./sketch.ts";
+
+const root = join(import.meta.dirname, "../..");
+
+test.each([...crdFolders])("%s is what `make generate` writes", (folder, definitions) => {
+  const files = renderCrds(definitions);
+  expect(readdirSync(join(root, folder)).filter((name) => name.endsWith(".yaml"))).toEqual([...files.keys()].sort());
+  for (const [name, content] of files) expect(readFileSync(join(root, folder, name), "utf8")).toBe(content);
+});
+
+/** Keywords of a structural schema. The API server refuses a CustomResourceDefinition with any other. */
+const structuralKeywords = new Set([
+  ..."type description default enum allOf anyOf format pattern minLength maxLength minimum maximum minItems maxItems".split(
+    " ",
+  ),
+  ..."minProperties maxProperties required properties items additionalProperties x-kubernetes-validations".split(" "),
+  ..."x-kubernetes-list-type x-kubernetes-list-map-keys x-kubernetes-int-or-string".split(" "),
+  "x-kubernetes-preserve-unknown-fields",
+]);
+
+function* schemasIn(schema: Record<string, unknown>, path: string): Generator<[string, Record<string, unknown>]> {
+  yield [path, schema];
+  for (const [name, property] of Object.entries((schema["properties"] ?? {}) as Record<string, object>)) {
+    yield* schemasIn(property as Record<string, unknown>, `${path}.${name}`);
+  }
+  for (const inside of ["items", "additionalProperties"]) {
+    if (schema[inside]) yield* schemasIn(schema[inside] as Record<string, unknown>, `${path}[]`);
+  }
+}
+
+test("every schema is structural, and every field is described", () => {
+  for (const definition of [...crdFolders.values()].flat()) {
+    for (const root of [definition.spec, definition.status ?? { description: "" }]) {
+      for (const [path, schema] of schemasIn(root as unknown as Record<string, unknown>, definition.kind)) {
+        expect([path, Object.keys(schema).filter((key) => !structuralKeywords.has(key))]).toEqual([path, []]);
+        if (root === definition.spec)
+          expect([path, schema["description"]]).toEqual([path, expect.stringMatching(/[.]$/)]);
+      }
+    }
+  }
+});
+
+test("a sketch with a field too few or too many does not compile", () => {
+  type Path = NonNullable<NonNullable<NonNullable<HTTPRoute["spec"]["rules"]>[number]["matches"]>[number]["path"]>;
+  // @ts-expect-error value is missing
+  const short: Sketch<Path> = { type: scalar };
+  // @ts-expect-error values is unknown
+  const long: Sketch<Path> = { type: scalar, value: scalar, values: scalar };
+  expect([short, long]).toHaveLength(2);
+});

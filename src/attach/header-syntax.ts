@@ -1,0 +1,28 @@
+/** Characters of a header name (RFC 9110 section 5.1). */
+const tokenPattern = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
+const MAX_HEADER_NAME_LENGTH = 256;
+const MAX_HEADER_VALUE_LENGTH_BYTES = 16 * 1024;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters that Envoy refuses in a header value
+const forbiddenInValue = /[\0\r\n]/;
+
+/** Why Envoy would refuse a header name; completes a sentence that begins with the field. */
+export function findHeaderNameFault(name: string): string | undefined {
+  if (name.length > MAX_HEADER_NAME_LENGTH) return `has more than ${MAX_HEADER_NAME_LENGTH} characters`;
+  return tokenPattern.test(name) ? undefined : `is "${name}", which is no header name`;
+}
+
+/** Why Envoy would refuse to set, add or remove a header. */
+export function findModifiedHeaderFault(name: string): string | undefined {
+  if (name.toLowerCase() === "host") {
+    return "is Host, which Envoy does not modify like other headers: use a URLRewrite filter with hostname";
+  }
+  return findHeaderNameFault(name);
+}
+
+/** Why Envoy would refuse a header value. The value itself is not repeated: it may be a secret. */
+export function findHeaderValueFault(value: string): string | undefined {
+  if (Buffer.byteLength(value) > MAX_HEADER_VALUE_LENGTH_BYTES) {
+    return `has more than ${MAX_HEADER_VALUE_LENGTH_BYTES} bytes`;
+  }
+  return forbiddenInValue.test(value) ? "holds a line break or a null character" : undefined;
+}

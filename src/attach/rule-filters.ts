@@ -1,0 +1,144 @@
+import type { HTTPRouteFilter, HTTPRouteMatch } from "../api/gateway-api.ts";
+import { findHeaderValueFault, findModifiedHeaderFault } from "./header-syntax.ts";
+import { fault, findFirst, type RuleFault } from "./rule-matches.ts";
+
+/** A fault of a filter with the reason that the route's `Accepted` condition shows. */
+export interface FilterFault extends RuleFault {
+  readonly reason: "UnsupportedValue" | "IncompatibleFilters";
+}
+
+/** Filters of which a list may hold one at most (Gateway API, HTTPRouteFilter). */
+const atMostOnce: ReadonlySet<string> = new Set([
+  "RequestHeaderModifier",
+  "ResponseHeaderModifier",
+  "RequestRedirect",
+  "URLRewrite",
+  "CORS",
+]);
+
+/**
+ * The first filter of a rule that cannot work as written. References (RequestMirror, ExtensionRef) are followed elsewhere.
+ *
+ * @param matches of the rule: a prefix can only be replaced where a prefix is matched
+ */
+export function findFilterFault(
+  filters: readonly HTTPRouteFilter[] | undefined,
+  matches: readonly HTTPRouteMatch[] | undefined,
+): FilterFault | undefined {
+  const seen = new Set<string>();
+  for (const [index, filter] of (filters ?? []).entries()) {
+    const field = `filters[${index}]`;
+    if (atMostOnce.has(filter.type) && seen.has(filter.type)) {
+      return incompatible(field, `is a second ${filter.type}, and a rule takes one: merge them`);
+    }
+    seen.add(filter.type);
+    const found = findOneFault(filter, field, matches);
+    if (found !== undefined) return found;
+  }
+  return seen.has("RequestRedirect") && seen.has("URLRewrite")
+    ? incompatible("filters", "hold both RequestRedirect and URLRewrite: a redirected request is not forwarded")
+    : undefined;
+}
+
+function findOneFault(
+  filter: HTTPRouteFilter,
+  field: string,
+  matches: readonly HTTPRouteMatch[] | undefined,
+): FilterFault | undefined {
+  switch (filter.type) {
+    case "RequestHeaderModifier":
+      return unsupported(findModifierFault(filter.requestHeaderModifier, `${field}.requestHeaderModifier`));
+    case "ResponseHeaderModifier":
+      return unsupported(findModifierFault(filter.responseHeaderModifier, `${field}.responseHeaderModifier`));
+    case "RequestRedirect":
+      return unsupported(
+        missing(filter.requestRedirect, `${field}.requestRedirect`) ??
+          findPathModifierFault(filter.requestRedirect?.path, `${field}.requestRedirect.path`, matches),
+      );
+    case "URLRewrite":
+      return unsupported(
+        missing(filter.urlRewrite, `${field}.urlRewrite`) ??
+          findPathModifierFault(filter.urlRewrite?.path, `${field}.urlRewrite.path`, matches),
+      );
+    case "RequestMirror":
+      return unsupported(findMirrorFault(filter.requestMirror, `${field}.requestMirror`));
+    case "CORS":
+      return unsupported(missing(filter.cors, `${field}.cors`));
+    case "ExtensionRef":
+      return unsupported(missing(filter.extensionRef, `${field}.extensionRef`));
+    default:
+      return unsupported(fault(`${field}.type`, `is ${filter.type}, which is not supported`));
+  }
+}
+
+function unsupported(found: RuleFault | undefined): FilterFault | undefined {
+  return found && { ...found, reason: "UnsupportedValue" };
+}
+
+function incompatible(field: string, message: string): FilterFault {
+  return { field, message, reason: "IncompatibleFilters" };
+}
+
+function missing(part: object | undefined, field: string): RuleFault | undefined {
+  return part === undefined ? { field, message: "is missing" } : undefined;
+}
+
+interface HeaderModifier {
+  readonly set?: readonly { readonly name: string; readonly value: string }[];
+  readonly add?: readonly { readonly name: string; readonly value: string }[];
+  readonly remove?: readonly string[];
+}
+
+/** Faults of a header modifier, also of the headers of a direct response. */
+export function findModifierFault(modifier: HeaderModifier | undefined, field: string): RuleFault | undefined {
+  if (modifier === undefined) return { field, message: "is missing" };
+  for (const part of ["set", "add"] as const) {
+    const found = findFirst(
+      modifier[part],
+      `${field}.${part}`,
+      ({ name, value }, at) =>
+        fault(`${at}.name`, findModifiedHeaderFault(name)) ?? fault(`${at}.value`, findHeaderValueFault(value)),
+    );
+    if (found !== undefined) return found;
+  }
+  return findFirst(modifier.remove, `${field}.remove`, (name, at) => fault(at, findModifiedHeaderFault(name)));
+}
+
+interface PathModifier {
+  readonly type: string;
+  readonly replaceFullPath?: string;
+  readonly replacePrefixMatch?: string;
+}
+
+function findPathModifierFault(
+  modifier: PathModifier | undefined,
+  field: string,
+  matches: readonly HTTPRouteMatch[] | undefined,
+): RuleFault | undefined {
+  if (modifier === undefined) return undefined;
+  const { type, replaceFullPath, replacePrefixMatch } = modifier;
+  if (type !== "ReplaceFullPath" && type !== "ReplacePrefixMatch") {
+    return fault(`${field}.type`, `is ${type}, which is unknown`);
+  }
+  if (type === "ReplacePrefixMatch" && matches?.some(({ path }) => (path?.type ?? "PathPrefix") !== "PathPrefix")) {
+    return fault(`${field}.type`, "is ReplacePrefixMatch, so every match of the rule must be a PathPrefix");
+  }
+  const name = type === "ReplaceFullPath" ? "replaceFullPath" : "replacePrefixMatch";
+  const value = type === "ReplaceFullPath" ? replaceFullPath : replacePrefixMatch;
+  if (value === undefined) return fault(`${field}.${name}`, "is missing");
+  return fault(`${field}.${name}`, findHeaderValueFault(value));
+}
+
+function findMirrorFault(mirror: HTTPRouteFilter["requestMirror"], field: string): RuleFault | undefined {
+  if (mirror === undefined) return { field, message: "is missing" };
+  const { percent, fraction } = mirror;
+  if (percent !== undefined && fraction !== undefined) {
+    return fault(field, "has both percent and fraction: keep one of them");
+  }
+  if (percent !== undefined && !(percent >= 0 && percent <= 100)) return fault(`${field}.percent`, "must be 0 to 100");
+  if (fraction === undefined) return undefined;
+  const { numerator, denominator = 100 } = fraction;
+  return denominator >= 1 && numerator >= 0 && numerator <= denominator
+    ? undefined
+    : fault(`${field}.fraction`, "must lie between 0 and 1");
+}

@@ -1,0 +1,129 @@
+import { createMetrics, type Metrics } from "../admin/metrics.ts";
+import type { Settings } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Logger } from "../base/log.ts";
+import { resourceTypes } from "../envoy/resource.ts";
+import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
+import { createPipeline, type Pipeline } from "../pipeline/pipeline.ts";
+import type { StatusReport } from "../pipeline/status-reports.ts";
+import { type ObjectStatus, renderStatus } from "../status/render.ts";
+import { createResourceStore, type ResourceStore } from "../xds/resource-store.ts";
+import { createXdsServer, type XdsServer } from "../xds/server.ts";
+
+export interface ControlPlaneOptions {
+  readonly settings: Settings;
+  readonly log: Logger;
+  readonly onInfrastructure: (changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>) => void;
+  /** Keys `kind/namespace/name` of objects whose status may read differently now. */
+  readonly onStatuses: (keys: Iterable<string>) => void;
+}
+
+/** Pipeline, xDS server and figures, joined: the part that does not care where objects come from and where Envoy runs. */
+export interface ControlPlane {
+  readonly pipeline: Pipeline;
+  readonly store: ResourceStore;
+  /** By `kind/namespace/name`. */
+  readonly reports: ReadonlyMap<string, StatusReport>;
+  readonly xds: XdsServer;
+  readonly metrics: Metrics;
+  status(key: string): ObjectStatus | undefined;
+  statuses(): Record<string, ObjectStatus>;
+  /** Names and versions of what is published, by gateway and type. */
+  published(): Record<ObjectKey, Record<string, Record<string, string>>>;
+}
+
+export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
+  const store = createResourceStore();
+  const connected = new Map<ObjectKey, number>();
+  const gateways = new Set<ObjectKey>();
+  const reports = new Map<string, StatusReport>();
+  const reported = new Set<string>();
+
+  const pipeline = createPipeline(options.settings, {
+    xds(changes) {
+      for (const { gateway } of changes) gateways.add(gateway);
+      store.publish(changes);
+    },
+    statuses(changes) {
+      for (const [key, report] of changes) {
+        if (report === undefined) reports.delete(key);
+        else reports.set(key, report);
+      }
+      options.onStatuses(changes.keys());
+    },
+    infrastructure: options.onInfrastructure,
+    committed(report) {
+      metrics.committed(report);
+      reportFailures(pipeline, reported, options.log);
+    },
+  });
+  const xds = createXdsServer({
+    store,
+    // Who may reach the socket is decided by the folder it lies in; an Envoy says itself which Gateway it serves.
+    authorize: (_call, node) => node.cluster || undefined,
+    onAcknowledgement(answer) {
+      if (!answer.accepted) {
+        const { gateway, type, name, error } = answer;
+        options.log.warn("Envoy refused a resource", { gateway, type: shortType(type), name, error });
+      }
+      pipeline.acknowledge(answer);
+    },
+    onConnection({ gateway, nodeId, connected: isConnected }) {
+      const count = (connected.get(gateway) ?? 0) + (isConnected ? 1 : -1);
+      if (count === 0) connected.delete(gateway);
+      else connected.set(gateway, count);
+      options.log.debug(isConnected ? "an Envoy connected" : "an Envoy disconnected", { gateway, nodeId });
+      pipeline.setConnected(gateway, count);
+    },
+    onFailure: (error) => options.log.error("an xDS stream failed; this is a bug in Gatehouse", { error }),
+  });
+  const metrics = createMetrics({
+    xds: () => xds.counters,
+    connected: () => connected,
+    failures: () => pipeline.failures.size,
+  });
+
+  return {
+    pipeline,
+    store,
+    reports,
+    xds,
+    metrics,
+    status(key) {
+      const report = reports.get(key);
+      return report === undefined ? undefined : renderStatus(report);
+    },
+    statuses: () => Object.fromEntries([...reports].map(([key, report]) => [key, renderStatus(report)])),
+    published: () => Object.fromEntries([...gateways].sort().map((gateway) => [gateway, listVersions(store, gateway)])),
+  };
+}
+
+function listVersions(store: ResourceStore, gateway: ObjectKey): Record<string, Record<string, string>> {
+  const resources = store.gateway(gateway);
+  return Object.fromEntries(
+    Object.entries(resourceTypes).map(([label, type]) => [
+      label,
+      Object.fromEntries(
+        [...resources.names(type)].sort().map((name) => [name, resources.current(type, name)?.version ?? ""]),
+      ),
+    ]),
+  );
+}
+
+/** A translation that failed by a bug keeps its last good output; each is told once. */
+function reportFailures(pipeline: Pipeline, reported: Set<string>, log: Logger): void {
+  for (const [key, error] of pipeline.failures) {
+    if (reported.has(key)) continue;
+    reported.add(key);
+    log.error("a translation failed and keeps its last output; this is a bug in Gatehouse", {
+      key,
+      error,
+      stack: error.stack,
+    });
+  }
+  for (const key of reported) if (!pipeline.failures.has(key)) reported.delete(key);
+}
+
+function shortType(type: string): string {
+  return type.slice(type.lastIndexOf(".") + 1);
+}

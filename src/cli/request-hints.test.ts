@@ -1,0 +1,62 @@
+import { expect, test } from "@jest/globals";
+import type { HTTPRoute } from "../api/gateway-api.ts";
+import type { GatewayPlan, PortPlan } from "../attach/model.ts";
+import type { GatewayReport, RouteReport } from "../pipeline/status-reports.ts";
+import { suggestRequests } from "./request-hints.ts";
+
+type Match = NonNullable<NonNullable<HTTPRoute["spec"]["rules"]>[number]["matches"]>[number];
+
+function hintsFor(protocol: "HTTP" | "HTTPS", host: string, match: Match | undefined, bindAddress?: string) {
+  const port = {
+    port: 80,
+    bindPort: 8080,
+    protocol,
+    name: "ns/g/l",
+    listeners: [{ name: "l" }],
+  } as unknown as PortPlan;
+  const plan = { key: "ns/g", ports: [port], ...(bindAddress && { bindAddress }) } as unknown as GatewayPlan;
+  const listener = { listener: "l", hostnames: [{ host, routeHostname: host }] };
+  const gateway = { kind: "Gateway", plan } as unknown as GatewayReport;
+  const route = {
+    kind: "HTTPRoute",
+    object: { spec: { rules: [match === undefined ? {} : { matches: [match] }] } },
+    attachment: { key: "ns/r", parents: [{ gateway: "ns/g", listeners: [listener] }] },
+    resolved: { problems: [] },
+  } as unknown as RouteReport;
+  return suggestRequests([gateway, route])[0];
+}
+
+test.each<[string, ReturnType<typeof hintsFor>, string | undefined]>([
+  ["any host", hintsFor("HTTP", "*", undefined), "curl http://127.0.0.1:8080/"],
+  [
+    "a named host and path",
+    hintsFor("HTTP", "a.example", { path: { type: "PathPrefix", value: "/x" } }),
+    "curl -H 'Host: a.example' http://127.0.0.1:8080/x",
+  ],
+  [
+    "a wildcard over TLS",
+    hintsFor("HTTPS", "*.example", undefined),
+    "curl --resolve www.example:8080:127.0.0.1 --insecure https://www.example:8080/",
+  ],
+  [
+    "what else the match wants",
+    hintsFor("HTTP", "*", {
+      method: "POST",
+      headers: [{ name: "x-a", value: "it's" }],
+      queryParams: [{ name: "q", value: "1 2" }],
+    }),
+    "curl -X POST -H 'x-a: it'\\''s' 'http://127.0.0.1:8080/?q=1+2'",
+  ],
+  [
+    "nothing for a regular expression",
+    hintsFor("HTTP", "*", { path: { type: "RegularExpression", value: "/x+" } }),
+    undefined,
+  ],
+  ["an IPv6 address", hintsFor("HTTP", "*", undefined, "fd00::1"), "curl 'http://[fd00::1]:8080/'"],
+])("suggests %s", (_title, hint, curl) => {
+  expect(hint?.curl).toBe(curl);
+});
+
+test("names all ports of a gateway", () => {
+  expect(hintsFor("HTTPS", "*", undefined)).toMatchObject({ gateway: "ns/g", urls: ["https://127.0.0.1:8080"] });
+});

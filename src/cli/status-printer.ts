@@ -1,0 +1,63 @@
+import type { ObjectStatus } from "../status/render.ts";
+import { formatStatus } from "./status-text.ts";
+
+/** A change goes through phases (staged, sent, acknowledged) within milliseconds; only the one it rests in is worth a line. */
+const SETTLE_MS = 250;
+/** More objects than this at once: those that are fine are counted, not listed. */
+const LISTED_MAX = 25;
+
+export interface StatusPrinter {
+  /** These objects have other statuses now. */
+  changed(keys: Iterable<string>): void;
+  /** Prints at once what waits. */
+  flush(): void;
+  stop(): void;
+}
+
+/**
+ * Prints statuses when they change, each only when it reads differently from when it was last printed.
+ *
+ * @param read the status of now; undefined: the object is gone
+ */
+export function createStatusPrinter(
+  read: (key: string) => ObjectStatus | undefined,
+  print: (line: string) => void,
+): StatusPrinter {
+  const printed = new Map<string, string>();
+  const waiting = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
+
+  function flush(): void {
+    clearTimeout(timer);
+    timer = undefined;
+    const news: { fine: boolean; lines: readonly string[] }[] = [];
+    for (const key of waiting) {
+      const status = read(key);
+      const before = printed.get(key);
+      if (status === undefined) {
+        if (printed.delete(key)) news.push({ fine: true, lines: [`gone    ${key.replace("/", " ")}`] });
+        continue;
+      }
+      const { verdict, lines } = formatStatus(key, status);
+      const text = lines.join("\n");
+      if (text === before) continue;
+      printed.set(key, text);
+      news.push({ fine: verdict === "good", lines });
+    }
+    waiting.clear();
+    const listed = news.length > LISTED_MAX ? news.filter(({ fine }) => !fine).slice(0, LISTED_MAX) : news;
+    for (const { lines } of listed) for (const line of lines) print(line);
+    if (listed.length < news.length) {
+      print(`        and ${news.length - listed.length} more changed; \`gatehouse status\` lists all`);
+    }
+  }
+
+  return {
+    changed(keys) {
+      for (const key of keys) waiting.add(key);
+      timer ??= setTimeout(flush, SETTLE_MS);
+    },
+    flush,
+    stop: () => clearTimeout(timer),
+  };
+}

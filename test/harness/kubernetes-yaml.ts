@@ -1,0 +1,120 @@
+/** YAML text of the objects that tests and benches need, in flow style so that one object is a few short lines. */
+
+const gatewayApi = "gateway.networking.k8s.io/v1";
+
+export function joinDocuments(...documents: readonly string[]): string {
+  return documents.map((text) => text.trim()).join("\n---\n");
+}
+
+export interface GatewayText {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly className?: string;
+  /** Default: one HTTP listener named `http` on `port`. */
+  readonly port?: number;
+  /** YAML in flow style: the value of `spec.listeners`. */
+  readonly listeners?: string;
+}
+
+/** A Gateway and its GatewayClass of Gatehouse's controller. */
+export function gatewayYaml(gateway: GatewayText): string {
+  const { name, namespace = "default", className = "gatehouse", port } = gateway;
+  const listeners =
+    gateway.listeners ?? `[{name: http, protocol: HTTP, port: ${port}, allowedRoutes: {namespaces: {from: All}}}]`;
+  return joinDocuments(
+    `apiVersion: ${gatewayApi}
+kind: GatewayClass
+metadata: {name: ${className}}
+spec: {controllerName: gatehouse.dev/gateway-controller}`,
+    `apiVersion: ${gatewayApi}
+kind: Gateway
+metadata: {name: ${name}, namespace: ${namespace}}
+spec:
+  gatewayClassName: ${className}
+  listeners: ${listeners}`,
+  );
+}
+
+export interface BackendText {
+  readonly name: string;
+  readonly namespace?: string;
+  /** `gateway` (default): kind Backend of gateway.envoyproxy.io; `static`: kind Backend of gateway.kgateway.dev. */
+  readonly flavour?: "gateway" | "static";
+  readonly address?: string;
+  readonly port: number;
+}
+
+export const backendGroups = { gateway: "gateway.envoyproxy.io", static: "gateway.kgateway.dev" } as const;
+
+export function backendYaml(backend: BackendText): string {
+  const { name, namespace = "default", flavour = "gateway", address = "127.0.0.1", port } = backend;
+  const spec =
+    flavour === "static"
+      ? `{type: Static, static: {hosts: [{host: ${address}, port: ${port}}]}}`
+      : `{endpoints: [{ip: {address: ${address}, port: ${port}}}]}`;
+  return `apiVersion: ${backendGroups[flavour]}/v1alpha1
+kind: Backend
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: ${spec}`;
+}
+
+export interface HttpRouteText {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly gateway: string;
+  readonly gatewayNamespace?: string;
+  readonly hostnames?: readonly string[];
+  /** Default `/`. */
+  readonly pathPrefix?: string;
+  /** Items of `filters` in YAML flow style. */
+  readonly filters?: readonly string[];
+  /** Name of a Backend and its flavour; absent: the rule has no backendRefs. */
+  readonly backend?: Pick<BackendText, "name" | "flavour">;
+}
+
+/** An HTTPRoute of one rule. */
+export function httpRouteYaml(route: HttpRouteText): string {
+  const { name, namespace = "default", gateway, gatewayNamespace = "default" } = route;
+  const lines = [
+    `apiVersion: ${gatewayApi}`,
+    "kind: HTTPRoute",
+    `metadata: {name: ${name}, namespace: ${namespace}}`,
+    "spec:",
+    `  parentRefs: [{name: ${gateway}, namespace: ${gatewayNamespace}}]`,
+  ];
+  if (route.hostnames !== undefined)
+    lines.push(`  hostnames: [${route.hostnames.map((host) => `"${host}"`).join(", ")}]`);
+  lines.push("  rules:", `    - matches: [{path: {type: PathPrefix, value: ${route.pathPrefix ?? "/"}}}]`);
+  if (route.filters !== undefined && route.filters.length > 0) {
+    lines.push("      filters:", ...route.filters.map((filter) => `        - ${filter}`));
+  }
+  if (route.backend !== undefined) {
+    const group = backendGroups[route.backend.flavour ?? "gateway"];
+    lines.push(`      backendRefs: [{group: ${group}, kind: Backend, name: ${route.backend.name}}]`);
+  }
+  return lines.join("\n");
+}
+
+/** A kubernetes.io/tls Secret. Times are left out: a file has none. */
+export function tlsSecretYaml(secret: {
+  readonly name: string;
+  readonly namespace?: string;
+  readonly certificate: string;
+  readonly key: string;
+}): string {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return `apiVersion: v1
+kind: Secret
+type: kubernetes.io/tls
+metadata: {name: ${secret.name}, namespace: ${secret.namespace ?? "default"}}
+data: {tls.crt: ${base64(secret.certificate)}, tls.key: ${base64(secret.key)}}`;
+}
+
+export const filters = {
+  rewritePrefix: (prefix: string) =>
+    `{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: ${prefix}}}}`,
+  addResponseHeader: (name: string, value: string) =>
+    `{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: ${name}, value: "${value}"}]}}`,
+  redirectTo: (hostname: string) =>
+    `{type: RequestRedirect, requestRedirect: {hostname: ${hostname}, statusCode: 302}}`,
+} as const;
