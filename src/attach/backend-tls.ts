@@ -146,8 +146,9 @@ function checkAuthorities(object: Secret | ConfigMap): string | undefined {
   let check = authorityChecks.get(object);
   if (check === undefined) {
     const pem = objectBytes(object, "ca.crt");
-    const fault = pem === undefined ? "has no key ca.crt" : readCertificates(pem).fault;
-    check = { fault: fault === undefined || pem === undefined ? fault : `${fault} in ca.crt` };
+    const read = pem === undefined ? undefined : readCertificates(pem);
+    const fault = read === undefined ? "has no key ca.crt" : "fault" in read ? `${read.fault} in ca.crt` : undefined;
+    check = { fault };
     authorityChecks.set(object, check);
   }
   return check.fault;

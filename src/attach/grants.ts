@@ -24,11 +24,11 @@ export interface GrantTarget {
 export function isGranted(grants: GrantReader, from: GrantOrigin, to: GrantTarget): boolean {
   if (from.namespace === to.namespace) return true;
   for (const { spec } of grants(to.namespace)) {
-    const fromMatches = spec.from.some(
+    const fromMatches = spec?.from.some(
       ({ group, kind, namespace }) => group === from.group && kind === from.kind && namespace === from.namespace,
     );
     if (!fromMatches) continue;
-    const toMatches = spec.to.some(
+    const toMatches = spec?.to.some(
       ({ group, kind, name }) =>
         group === to.group && kind === to.kind && (name === undefined || name === "" || name === to.name),
     );

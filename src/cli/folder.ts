@@ -1,60 +1,68 @@
-import { readdirSync, readFileSync, watch } from "node:fs";
-import { join } from "node:path";
-import { parseAllDocuments } from "yaml";
-import type { Logger } from "../base/log.ts";
-import type { Batch } from "../pipeline/pipeline.ts";
+import { createFileInput } from "../inputs/files/file-input.ts";
+import { formatInputProblem, type InputProblem } from "../inputs/files/problem.ts";
+import type { Pipeline } from "../pipeline/pipeline.ts";
 
-export interface FolderSink {
-  stage(batch: Batch): void;
-  complain(line: string): void;
-  readonly log: Logger;
+/** A directory of YAML that feeds a pipeline. */
+export interface Folder {
+  readonly files: number;
+  readonly objects: number;
+  /** What is wrong in its files now, one line each, by file. */
+  problems(): string[];
+  close(): void;
 }
-const col: Record<string, string> = {
-  GatewayClass: "gatewayClasses",
-  Gateway: "gateways",
-  HTTPRoute: "httpRoutes",
-  GRPCRoute: "grpcRoutes",
-  ReferenceGrant: "referenceGrants",
-  Namespace: "namespaces",
-  Service: "services",
-  EndpointSlice: "endpointSlices",
-  Secret: "secrets",
-  ConfigMap: "configMaps",
-  Backend: "backends",
-  HTTPRouteFilter: "httpRouteFilters",
-};
-export async function openFolder(directory: string, sink: FolderSink) {
-  let before = new Map<string, [string, string]>();
-  const read = () => {
-    const now = new Map<string, [string, string]>();
-    const batch: Record<string, Map<string, unknown>> = {};
-    let files = 0;
-    for (const f of readdirSync(directory, { recursive: true }) as string[]) {
-      if (!f.endsWith(".yaml")) continue;
-      files++;
-      for (const d of parseAllDocuments(readFileSync(join(directory, f), "utf8"))) {
-        const o = (d as any).toJS();
-        if (!o?.kind) continue;
-        const key =
-          o.kind === "GatewayClass" || o.kind === "Namespace"
-            ? o.metadata.name
-            : `${(o.metadata.namespace ??= "default")}/${o.metadata.name}`;
-        now.set(`${o.kind}|${key}`, [o.kind, key]);
-        (batch[col[o.kind]!] ??= new Map()).set(key, o);
+
+/** A file that is wrong everywhere is told in so many lines; `gatehouse status` lists the rest. */
+const TOLD_PER_FILE_MAX = 20;
+
+/**
+ * Reads a directory in full, stages its objects, and follows its edits from then on. When this resolves, everything is staged
+ * and the pipeline may compute.
+ *
+ * @param print told of problems when they come and when they are solved
+ */
+export async function openFolder(
+  directory: string,
+  pipeline: Pick<Pipeline, "stage" | "notify" | "markSynced">,
+  print: (line: string) => void,
+): Promise<Folder> {
+  const problems = new Map<string, readonly InputProblem[]>();
+  const input = createFileInput({
+    directory,
+    onBatch(batch) {
+      pipeline.stage(batch);
+      pipeline.notify();
+    },
+    onProblems(changed) {
+      for (const [file, found] of changed) {
+        for (const line of tellChanges(file, problems.get(file) ?? [], found)) print(line);
+        if (found.length === 0) problems.delete(file);
+        else problems.set(file, found);
       }
-    }
-    for (const [k, [kind, key]] of before) if (!now.has(k)) (batch[col[kind]!] ??= new Map()).set(key, undefined);
-    before = now;
-    sink.stage(batch as Batch);
-    return { files, objects: now.size };
-  };
-  const r = read();
-  const w = watch(directory, { recursive: true }, () => {
-    try {
-      read();
-    } catch (e) {
-      sink.complain(String(e));
-    }
+    },
   });
-  return { ...r, close: async () => w.close() };
+  const summary = await input.start();
+  pipeline.markSynced();
+  pipeline.notify();
+  return {
+    ...summary,
+    problems: () => [...problems.values()].flat().map(formatProblem),
+    close: () => input.stop(),
+  };
+}
+
+/** A file is read again as a whole: what was told before is not told again. */
+function tellChanges(file: string, before: readonly InputProblem[], now: readonly InputProblem[]): string[] {
+  if (now.length === 0) return before.length === 0 ? [] : [`ok      ${file}: nothing is wrong with it any more`];
+  const told = new Set(before.map(formatProblem));
+  const news = now.map(formatProblem).filter((line) => !told.has(line));
+  const rest = news.length - TOLD_PER_FILE_MAX;
+  return [
+    ...news.slice(0, TOLD_PER_FILE_MAX),
+    ...(rest > 0 ? [`        and ${rest} more in ${file}; \`gatehouse status\` lists all`] : []),
+  ];
+}
+
+export function formatProblem(problem: InputProblem): string {
+  const mark = problem.severity === "error" ? "PROBLEM" : "warning";
+  return `${mark} ${problem.file === "" ? problem.message : formatInputProblem(problem)}`;
 }

@@ -1,12 +1,13 @@
 import { silentLogger } from "../base/log.ts";
+import { loadDirectory } from "../inputs/files/file-input.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
-import { openFolder } from "./folder.ts";
+import { formatProblem } from "./folder.ts";
 import { readStandaloneSettings } from "./standalone-settings.ts";
 
 export interface Evaluation {
   readonly control: ControlPlane;
-  /** What is wrong with the files, as people read it. */
-  readonly complaints: readonly string[];
+  /** What is wrong with the files, one line each. */
+  readonly problems: readonly string[];
 }
 
 /** Reads a directory once and computes everything, without serving anything. */
@@ -17,15 +18,10 @@ export async function evaluateFolder(directory: string, controllerNames: readonl
     onInfrastructure: () => {},
     onStatuses: () => {},
   });
-  const complaints: string[] = [];
-  const folder = await openFolder(directory, {
-    stage: (batch) => control.pipeline.stage(batch),
-    complain: (line) => complaints.push(line),
-    log: silentLogger,
-  });
+  const { batch, problems } = await loadDirectory(directory);
+  control.pipeline.stage(batch);
   control.pipeline.markSynced();
   control.pipeline.commitNow();
-  await folder.close();
   control.pipeline.stop();
-  return { control, complaints };
+  return { control, problems: problems.map(formatProblem) };
 }

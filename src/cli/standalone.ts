@@ -76,7 +76,9 @@ export async function startStandalone(options: StandaloneOptions, print: (line: 
     );
   }
   const binary = options.runEnvoy ? await locateEnvoy(options.envoy) : undefined;
-  await createStateFolder(state);
+  await createStateFolder(state).catch((error: Error) => {
+    throw new Error(`cannot keep state in ${state.path}: ${error.message}; set XDG_STATE_HOME to a folder of yours`);
+  });
   const closers: Closers = [];
   try {
     return await assemble(options, { state, binary, log, print, closers });
@@ -98,6 +100,7 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   const { state, log, print, closers } = around;
   let host: HostInfrastructure | undefined;
   let ready = false;
+  let problems: () => string[] = () => [];
   const control = createControlPlane({
     settings: await readStandaloneSettings(options.controllerNames),
     log,
@@ -114,6 +117,7 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
       ready: () => ready,
       status: async () => ({
         directory: options.directory,
+        problems: problems(),
         envoys: (await host?.running()) ?? [],
         objects: control.statuses(),
       }),
@@ -132,7 +136,10 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   }
   await openXds(control, options, around);
   if (around.binary !== undefined) host = createHost(options, around, around.binary);
-  const folder = await readFolder(control, options, around);
+  const folder = await openFolder(options.directory, control.pipeline, print);
+  problems = folder.problems;
+  await control.pipeline.idle();
+  print(`read ${options.directory}: ${folder.objects} objects in ${folder.files} files`);
   ready = true;
   for (const gateway of (await host?.stopLeftovers()) ?? []) print(`stopped the Envoy of ${gateway}, which is gone`);
 
@@ -146,8 +153,8 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
       printer.flush();
     },
     async stop(hurry) {
-      await folder.close();
       printer.stop();
+      folder.close();
       await host?.stop(hurry);
       control.pipeline.stop();
       await closeAll(closers);
@@ -185,27 +192,6 @@ function createHost(options: StandaloneOptions, around: Surroundings, binary: st
       );
     },
   });
-}
-
-/** Reads the directory in full and keeps following it. When this resolves, the first commit is published. */
-async function readFolder(
-  control: ControlPlane,
-  options: StandaloneOptions,
-  { print, log }: Surroundings,
-): Promise<{ close(): Promise<void> }> {
-  const folder = await openFolder(options.directory, {
-    stage(batch) {
-      control.pipeline.stage(batch);
-      control.pipeline.notify();
-    },
-    complain: print,
-    log,
-  });
-  control.pipeline.markSynced();
-  control.pipeline.notify();
-  await control.pipeline.idle();
-  print(`read ${options.directory}: ${folder.objects} objects in ${folder.files} files`);
-  return folder;
 }
 
 /** On a host a Gateway is reached at the address it binds to, or at loopback when it binds to all. */

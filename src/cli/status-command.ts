@@ -8,6 +8,8 @@ import { formatStatus } from "./status-text.ts";
 /** What the admin server's `/status` answers. */
 export interface StatusView {
   readonly directory: string;
+  /** What is wrong with the files, one line each. */
+  readonly problems: readonly string[];
   readonly envoys: readonly { readonly gateway: string; readonly pid: number; readonly adminAddress?: string }[];
   readonly objects: Readonly<Record<string, ObjectStatus>>;
 }
@@ -30,12 +32,13 @@ export async function showStatus(
     instance === undefined ? await evaluate(directory, controllerNames, print, output) : await ask(instance.adminPort);
   const entries = Object.entries(view.objects).sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));
   const texts = entries.map(([key, status]) => formatStatus(key, status));
-  const isFine = texts.every(({ verdict }) => verdict !== "bad");
+  const isFine = view.problems.length === 0 && texts.every(({ verdict }) => verdict !== "bad");
   if (output !== "text") {
     const sorted = { ...view, objects: Object.fromEntries(entries) };
     print(output === "json" ? JSON.stringify(sorted, null, 2) : stringify(sorted).trimEnd());
     return isFine;
   }
+  for (const line of view.problems) print(line);
   for (const { lines } of texts) for (const line of lines) print(line);
   for (const { gateway, pid, adminAddress } of view.envoys) {
     print(`Envoy of ${gateway}: process ${pid}${adminAddress === undefined ? "" : `, admin http://${adminAddress}`}`);
@@ -49,12 +52,11 @@ async function evaluate(
   print: (line: string) => void,
   output: string,
 ): Promise<StatusView> {
-  const { control, complaints } = await evaluateFolder(directory, controllerNames);
+  const { control, problems } = await evaluateFolder(directory, controllerNames);
   if (output === "text") {
     print(`No Gatehouse serves ${directory} now, so nothing is programmed. This is what its files come to:`);
-    for (const line of complaints) print(line);
   }
-  return { directory, envoys: [], objects: control.statuses() };
+  return { directory, problems, envoys: [], objects: control.statuses() };
 }
 
 async function ask(adminPort: number): Promise<StatusView> {

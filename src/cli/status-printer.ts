@@ -9,8 +9,9 @@ const LISTED_MAX = 25;
 export interface StatusPrinter {
   /** These objects have other statuses now. */
   changed(keys: Iterable<string>): void;
-  /** Prints at once what waits. */
+  /** Prints at once what waits. Before the first call nothing is printed: a start goes through states that mean nothing. */
   flush(): void;
+  /** For good. */
   stop(): void;
 }
 
@@ -26,8 +27,11 @@ export function createStatusPrinter(
   const printed = new Map<string, string>();
   const waiting = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
+  let phase: "starting" | "printing" | "stopped" = "starting";
 
   function flush(): void {
+    if (phase === "stopped") return;
+    phase = "printing";
     clearTimeout(timer);
     timer = undefined;
     const news: { fine: boolean; lines: readonly string[] }[] = [];
@@ -55,9 +59,12 @@ export function createStatusPrinter(
   return {
     changed(keys) {
       for (const key of keys) waiting.add(key);
-      timer ??= setTimeout(flush, SETTLE_MS);
+      if (phase === "printing") timer ??= setTimeout(flush, SETTLE_MS);
     },
     flush,
-    stop: () => clearTimeout(timer),
+    stop() {
+      phase = "stopped";
+      clearTimeout(timer);
+    },
   };
 }

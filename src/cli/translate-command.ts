@@ -28,8 +28,8 @@ export async function showTranslation(
   print: (line: string) => void,
   complain: (line: string) => void,
 ): Promise<boolean> {
-  const { control, complaints } = await evaluateFolder(options.directory, options.controllerNames);
-  for (const line of complaints) complain(line);
+  const { control, problems } = await evaluateFolder(options.directory, options.controllerNames);
+  for (const line of problems) complain(line);
   const published = control.published();
   const gateways = Object.keys(published).filter((key) => options.gateway === undefined || key === options.gateway);
   if (options.gateway !== undefined && gateways.length === 0) {
@@ -50,5 +50,5 @@ export async function showTranslation(
     );
   }
   print(options.output === "json" ? JSON.stringify(translation, null, 2) : stringify(translation).trimEnd());
-  return complaints.length === 0;
+  return problems.length === 0;
 }

@@ -136,7 +136,7 @@ function createSecrets(
   const gatewaysBySecret = graph.index("gatewaysBySecret", gatewaySecrets, ({ use }) => [use.name]);
   const specs = graph.reduce("secretSpecs", gatewaysBySecret, (_name, members) => first(members)?.use);
   const secrets = graph.map(
-    "secrets",
+    "secretResources",
     specs,
     (use, _name, read) => {
       const object: Secret | ConfigMap | undefined =

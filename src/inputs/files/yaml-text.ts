@@ -9,7 +9,7 @@ import {
   type ParsedNode,
   parseDocument,
 } from "yaml";
-import { CORE_SCHEMA, load } from "/tmp/api-probe/jy/package/dist/js-yaml.mjs";
+import { CORE_SCHEMA, load } from "js-yaml";
 import type { FieldPath } from "../../api/field.ts";
 
 /** A place in a text; both count from 1. */

@@ -1,0 +1,150 @@
+import type { Service } from "../api/core.ts";
+import { objectKey } from "../base/keys.ts";
+import {
+  type BackendFault,
+  backendEndpoints,
+  findBackendFault,
+  findStaticBackendFault,
+  staticBackendEndpoints,
+  usesDns,
+  usesUnixSockets,
+} from "./backend.ts";
+import { resolveBackendTls } from "./backend-tls.ts";
+import type { ClusterSettings } from "./cluster-spec.ts";
+import { isGranted } from "./grants.ts";
+import type { ClusterReach } from "./model.ts";
+import type { ResolveReader } from "./resolve-reader.ts";
+
+/** A reference of a route to what takes its requests. */
+export interface BackendReference {
+  readonly group?: string;
+  readonly kind?: string;
+  readonly name: string;
+  readonly namespace?: string;
+  readonly port?: number;
+}
+
+/** Why a reference cannot be followed; `message` completes a sentence that begins with the field. */
+export interface ReferenceFault {
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** What a reference leads to, before it is a cluster of its own or one of several. */
+export interface FoundBackend {
+  readonly reach: ClusterReach;
+  readonly settings: ClusterSettings;
+  /** A Backend with `fallback: true`. */
+  readonly fallback: boolean;
+}
+
+const backendGroup = "gateway.envoyproxy.io";
+const staticBackendGroup = "gateway.kgateway.dev";
+
+/** Follows one backendRef of a route in `namespace`. */
+export function findBackend(
+  routeKind: "HTTPRoute" | "GRPCRoute",
+  namespace: string,
+  reference: BackendReference,
+  read: ResolveReader,
+): FoundBackend | ReferenceFault {
+  const { group = "", kind = "Service", name } = reference;
+  const isService = group === "" && kind === "Service";
+  const isBackend = (group === backendGroup || group === staticBackendGroup) && kind === "Backend";
+  if (!isService && !isBackend) {
+    return {
+      reason: "InvalidKind",
+      message: `names kind ${kind} of group "${group}"; a Service, or a Backend of ${backendGroup}, can take requests`,
+    };
+  }
+  const target = { group, kind, namespace: reference.namespace ?? namespace, name };
+  const key = objectKey(target.namespace, name);
+  if (!isGranted(read.grants, { group: "gateway.networking.k8s.io", kind: routeKind, namespace }, target)) {
+    return {
+      reason: "RefNotPermitted",
+      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${routeKind}s of ${namespace} refer to it`,
+    };
+  }
+  if (isService) return findService(routeKind, key, reference.port, read);
+  return group === backendGroup ? findEnvoyBackend(routeKind, key, read) : findStaticBackend(routeKind, key, read);
+}
+
+/** Protocols of Service ports that tell how to speak to the endpoints (KEP-3726 and common use). */
+const http2Protocols = new Set(["kubernetes.io/h2c", "grpc", "h2c"]);
+const http1Protocols = new Set(["http", "kubernetes.io/ws", "ws", ""]);
+
+function findService(
+  routeKind: string,
+  key: string,
+  port: number | undefined,
+  read: ResolveReader,
+): FoundBackend | ReferenceFault {
+  const service: Service | undefined = read.service(key);
+  if (service === undefined) return { reason: "BackendNotFound", message: `names Service ${key}, which does not exist` };
+  if (service.spec?.type === "ExternalName") {
+    return {
+      reason: "UnsupportedValue",
+      message: `names Service ${key} of type ExternalName, which could lead anywhere: use a Backend with an fqdn endpoint`,
+    };
+  }
+  if (port === undefined) return { reason: "PortNotSpecified", message: `names Service ${key} without a port` };
+  const ports = service.spec?.ports ?? [];
+  const found = ports.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
+  if (found === undefined) {
+    const known = ports.map((candidate) => candidate.port).join(", ");
+    return { reason: "PortNotFound", message: `names port ${port} of Service ${key}, which has TCP ports ${known}` };
+  }
+  const appProtocol = found.appProtocol ?? "";
+  if (!http2Protocols.has(appProtocol) && !http1Protocols.has(appProtocol)) {
+    return {
+      reason: "UnsupportedProtocol",
+      message: `names port ${port} of Service ${key}, whose appProtocol ${appProtocol} is not supported`,
+    };
+  }
+  const protocol = routeKind === "GRPCRoute" || http2Protocols.has(appProtocol) ? "http2" : "http1";
+  const reach: ClusterReach = { kind: "Service", key, port, portName: found.name ?? "" };
+  return { reach, settings: { protocol }, fallback: false };
+}
+
+function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
+  const backend = read.backend(key);
+  if (backend === undefined) return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+  const fault = findBackendFault(backend, read.settings);
+  if (fault !== undefined) return describe(key, fault);
+  const { spec } = backend;
+  const h2c = spec.appProtocols?.includes("gateway.envoyproxy.io/h2c") === true;
+  const protocol = routeKind === "GRPCRoute" || h2c ? "http2" : "http1";
+  const tls = spec.tls && resolveBackendTls(backend, spec.tls, read);
+  if (tls?.fault !== undefined) return describe(key, tls.fault);
+  const settings: ClusterSettings = tls?.tls === undefined ? { protocol } : { protocol, tls: tls.tls };
+  const fallback = spec.fallback === true;
+  if (spec.type === "DynamicResolver") return { reach: { kind: "DynamicResolver", key }, settings, fallback };
+  const endpoints = backendEndpoints(backend);
+  if (usesUnixSockets(endpoints)) {
+    return {
+      reason: "UnsupportedAddressType",
+      message: `names Backend ${key} with a unix endpoint, which routes cannot use: list ip or fqdn endpoints`,
+    };
+  }
+  const reach: ClusterReach = usesDns(endpoints)
+    ? { kind: "Dns", key, group: backendGroup, endpoints }
+    : { kind: "Backend", key, group: backendGroup };
+  return { reach, settings, fallback };
+}
+
+function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
+  const backend = read.staticBackend(key);
+  if (backend === undefined) return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+  const fault = findStaticBackendFault(backend, read.settings);
+  if (fault !== undefined) return describe(key, fault);
+  const endpoints = staticBackendEndpoints(backend);
+  const settings: ClusterSettings = { protocol: routeKind === "GRPCRoute" ? "http2" : "http1" };
+  const reach: ClusterReach = usesDns(endpoints)
+    ? { kind: "Dns", key, group: staticBackendGroup, endpoints }
+    : { kind: "Backend", key, group: staticBackendGroup };
+  return { reach, settings, fallback: false };
+}
+
+function describe(key: string, { reason, field, message }: BackendFault): ReferenceFault {
+  return { reason: reason === "Invalid" ? "InvalidBackendRef" : reason, message: `names Backend ${key}, whose ${field} ${message}` };
+}

@@ -1,0 +1,104 @@
+import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import { objectKey } from "../base/keys.ts";
+import type { ClusterSpec, ResolvedExtension } from "./model.ts";
+import { objectBytes } from "./object-data.ts";
+import { findRegexFault } from "./regex.ts";
+import type { ReferenceFault } from "./resolve-backend.ts";
+import type { ResolveReader } from "./resolve-reader.ts";
+import { findModifierFault } from "./rule-filters.ts";
+
+/** Longest body of a direct response: it is part of every update of the route table. */
+const BODY_BYTES_MAX = 64 * 1024;
+const STATUS_MIN = 200;
+const STATUS_MAX = 599;
+
+export interface FoundExtension {
+  readonly extension: ResolvedExtension;
+  readonly credential?: NonNullable<ClusterSpec["credential"]>;
+}
+
+/** Follows an ExtensionRef filter to its HTTPRouteFilter and what that refers to. References stay in the namespace. */
+export function findExtension(
+  namespace: string,
+  reference: { readonly group: string; readonly kind: string; readonly name: string },
+  filterIndex: number,
+  read: ResolveReader,
+): FoundExtension | ReferenceFault {
+  const { group, kind, name } = reference;
+  if (group !== "gateway.envoyproxy.io" || kind !== "HTTPRouteFilter") {
+    return { reason: "InvalidKind", message: `names kind ${kind} of group "${group}"; only HTTPRouteFilter of gateway.envoyproxy.io extends a route` };
+  }
+  const key = objectKey(namespace, name);
+  const filter = read.routeFilter(key);
+  if (filter === undefined) return { reason: "BackendNotFound", message: `names HTTPRouteFilter ${key}, which does not exist` };
+  const fault = findFilterFault(filter);
+  if (fault !== undefined) return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}` };
+  const body = findBody(namespace, key, filter, read);
+  if (typeof body === "object") return body;
+  const credential = findCredential(namespace, key, filter, read);
+  if (credential !== undefined && "reason" in credential) return credential;
+  const extension: ResolvedExtension = { filterIndex, filter: filter.spec, ...(body !== undefined && { body }) };
+  return credential === undefined ? { extension } : { extension, credential };
+}
+
+function findFilterFault({ spec }: HTTPRouteFilter): string | undefined {
+  const pattern = spec.urlRewrite?.path?.replaceRegexMatch?.pattern ?? spec.urlRewrite?.hostname?.pathRegex?.pattern;
+  const regexFault = pattern === undefined ? undefined : findRegexFault(pattern);
+  if (regexFault !== undefined) return `spec.urlRewrite pattern ${regexFault}`;
+  for (const { cookies } of spec.matches ?? []) {
+    for (const cookie of cookies ?? []) {
+      const found = cookie.type === "RegularExpression" ? findRegexFault(cookie.value) : undefined;
+      if (found !== undefined) return `spec.matches cookie ${cookie.name} ${found}`;
+    }
+  }
+  const response = spec.directResponse;
+  const status = response?.statusCode ?? STATUS_MIN;
+  if (status < STATUS_MIN || status > STATUS_MAX) {
+    return `spec.directResponse.statusCode is ${status}; a final status is from ${STATUS_MIN} to ${STATUS_MAX}`;
+  }
+  const header = response?.header && findModifierFault(response.header, "spec.directResponse.header");
+  return header && `${header.field} ${header.message}`;
+}
+
+function findBody(
+  namespace: string,
+  key: string,
+  { spec }: HTTPRouteFilter,
+  read: ResolveReader,
+): string | undefined | ReferenceFault {
+  const body = spec.directResponse?.body;
+  if (body === undefined) return undefined;
+  let text = body.inline;
+  if (body.type === "ValueRef" || text === undefined) {
+    const name = objectKey(namespace, body.valueRef?.name ?? "");
+    const data = read.configMap(name)?.data;
+    text = data?.["response.body"] ?? Object.values(data ?? {})[0];
+    if (text === undefined) {
+      return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty` };
+    }
+  }
+  if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return text;
+  return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes` };
+}
+
+function findCredential(
+  namespace: string,
+  key: string,
+  { spec }: HTTPRouteFilter,
+  read: ResolveReader,
+): NonNullable<ClusterSpec["credential"]> | ReferenceFault | undefined {
+  const injection = spec.credentialInjection;
+  if (injection === undefined) return undefined;
+  const { valueRef } = injection.credential;
+  const fail = (why: string): ReferenceFault => ({
+    reason: "UnsupportedValue",
+    message: `names HTTPRouteFilter ${key}, whose spec.credentialInjection.credential.valueRef ${why}`,
+  });
+  if ((valueRef.namespace ?? namespace) !== namespace) return fail("names another namespace; keep the Secret beside the filter");
+  if ((valueRef.group ?? "") !== "" || (valueRef.kind ?? "Secret") !== "Secret") return fail("must name a Secret");
+  const secretKey = objectKey(namespace, valueRef.name);
+  const secret = read.secret(secretKey);
+  if (secret === undefined) return fail(`names Secret ${secretKey}, which does not exist`);
+  if (objectBytes(secret, "credential") === undefined) return fail(`names Secret ${secretKey}, which has no key credential`);
+  return { secret: secretKey, header: injection.header ?? "Authorization", overwrite: injection.overwrite === true };
+}

@@ -1,0 +1,26 @@
+import type { HTTPRoute, HTTPRouteRule } from "../api/gateway-api.ts";
+import { objectKey } from "../base/keys.ts";
+import type { ResolvedRoute } from "./model.ts";
+import type { ResolveReader } from "./resolve-reader.ts";
+import { type RouteContext, resolveRule, type RuleInput } from "./resolve-rule.ts";
+import { findHttpMatchFault, type RuleFault } from "./rule-matches.ts";
+
+export type { ResolveReader } from "./resolve-reader.ts";
+
+/** Follows all references of an HTTPRoute and judges what Envoy would refuse. O(rules × (matches + filters + backendRefs)). */
+export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): ResolvedRoute {
+  const key = objectKey(route.metadata.namespace, route.metadata.name);
+  const namespace = route.metadata.namespace ?? "";
+  const context: RouteContext = { routeKind: "HTTPRoute", key, namespace, read, problems: [] };
+  const rules = (route.spec.rules ?? []).map((rule, index) =>
+    resolveRule(context, rule as RuleInput, index, findHttpMatchFault(rule.matches) ?? findUnimplemented(rule)),
+  );
+  return { routeKind: "HTTPRoute", key, rules, problems: context.problems };
+}
+
+/** Fields that this version does not implement are refused rather than ignored. */
+function findUnimplemented(rule: HTTPRouteRule): RuleFault | undefined {
+  return rule.sessionPersistence === undefined
+    ? undefined
+    : { field: "sessionPersistence", message: "is not implemented in this version: remove it" };
+}
