@@ -2,7 +2,6 @@
 const tokenPattern = /^[A-Za-z0-9!#$%&'*+\-.^_`|~]+$/;
 const MAX_HEADER_NAME_LENGTH = 256;
 const MAX_HEADER_VALUE_LENGTH_BYTES = 16 * 1024;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters that Envoy refuses in a header value
 const forbiddenInValue = /[\0\r\n]/;
 
 /** Why Envoy would refuse a header name; completes a sentence that begins with the field. */

@@ -35,14 +35,13 @@ export function findRegexFault(pattern: string): string | undefined {
  * missing, so that the rewrite would silently do nothing.
  */
 export function findSubstitutionFault(pattern: string, substitution: string): string | undefined {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what Envoy refuses in a substitution
   if (/[\r\n\0]/.test(substitution)) return "must not hold line breaks";
   const compiled = compile(pattern);
   if ("error" in compiled) return undefined;
-  for (const [escape] of substitution.matchAll(/\\[\s\S]?/g)) {
-    const character = escape[1] ?? "";
+  for (const [sequence] of substitution.matchAll(/\\[\s\S]?/g)) {
+    const character = sequence[1] ?? "";
     if (character === "\\") continue;
-    if (!/[0-9]/.test(character)) return `holds "${escape}"; after a backslash comes a digit or another backslash`;
+    if (!/[0-9]/.test(character)) return `holds "${sequence}"; after a backslash comes a digit or another backslash`;
     if (Number(character) > compiled.groups) {
       return `refers to group ${character}, and the pattern has ${compiled.groups}`;
     }

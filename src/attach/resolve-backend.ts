@@ -80,7 +80,8 @@ function findService(
   read: ResolveReader,
 ): FoundBackend | ReferenceFault {
   const service: Service | undefined = read.service(key);
-  if (service === undefined) return { reason: "BackendNotFound", message: `names Service ${key}, which does not exist` };
+  if (service === undefined)
+    return { reason: "BackendNotFound", message: `names Service ${key}, which does not exist` };
   if (service.spec?.type === "ExternalName") {
     return {
       reason: "UnsupportedValue",
@@ -108,7 +109,8 @@ function findService(
 
 function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
   const backend = read.backend(key);
-  if (backend === undefined) return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+  if (backend === undefined)
+    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
   const fault = findBackendFault(backend, read.settings);
   if (fault !== undefined) return describe(key, fault);
   const { spec } = backend;
@@ -134,7 +136,8 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
 
 function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
   const backend = read.staticBackend(key);
-  if (backend === undefined) return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+  if (backend === undefined)
+    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
   const fault = findStaticBackendFault(backend, read.settings);
   if (fault !== undefined) return describe(key, fault);
   const endpoints = staticBackendEndpoints(backend);
@@ -146,5 +149,8 @@ function findStaticBackend(routeKind: string, key: string, read: ResolveReader):
 }
 
 function describe(key: string, { reason, field, message }: BackendFault): ReferenceFault {
-  return { reason: reason === "Invalid" ? "InvalidBackendRef" : reason, message: `names Backend ${key}, whose ${field} ${message}` };
+  return {
+    reason: reason === "Invalid" ? "InvalidBackendRef" : reason,
+    message: `names Backend ${key}, whose ${field} ${message}`,
+  };
 }

@@ -26,13 +26,18 @@ export function findExtension(
 ): FoundExtension | ReferenceFault {
   const { group, kind, name } = reference;
   if (group !== "gateway.envoyproxy.io" || kind !== "HTTPRouteFilter") {
-    return { reason: "InvalidKind", message: `names kind ${kind} of group "${group}"; only HTTPRouteFilter of gateway.envoyproxy.io extends a route` };
+    return {
+      reason: "InvalidKind",
+      message: `names kind ${kind} of group "${group}"; only HTTPRouteFilter of gateway.envoyproxy.io extends a route`,
+    };
   }
   const key = objectKey(namespace, name);
   const filter = read.routeFilter(key);
-  if (filter === undefined) return { reason: "BackendNotFound", message: `names HTTPRouteFilter ${key}, which does not exist` };
+  if (filter === undefined)
+    return { reason: "BackendNotFound", message: `names HTTPRouteFilter ${key}, which does not exist` };
   const fault = findFilterFault(filter);
-  if (fault !== undefined) return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}` };
+  if (fault !== undefined)
+    return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}` };
   const body = findBody(namespace, key, filter, read);
   if (typeof body === "object") return body;
   const credential = findCredential(namespace, key, filter, read);
@@ -74,11 +79,17 @@ function findBody(
     const data = read.configMap(name)?.data;
     text = data?.["response.body"] ?? Object.values(data ?? {})[0];
     if (text === undefined) {
-      return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty` };
+      return {
+        reason: "UnsupportedValue",
+        message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty`,
+      };
     }
   }
   if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return text;
-  return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes` };
+  return {
+    reason: "UnsupportedValue",
+    message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes`,
+  };
 }
 
 function findCredential(
@@ -94,11 +105,13 @@ function findCredential(
     reason: "UnsupportedValue",
     message: `names HTTPRouteFilter ${key}, whose spec.credentialInjection.credential.valueRef ${why}`,
   });
-  if ((valueRef.namespace ?? namespace) !== namespace) return fail("names another namespace; keep the Secret beside the filter");
+  if ((valueRef.namespace ?? namespace) !== namespace)
+    return fail("names another namespace; keep the Secret beside the filter");
   if ((valueRef.group ?? "") !== "" || (valueRef.kind ?? "Secret") !== "Secret") return fail("must name a Secret");
   const secretKey = objectKey(namespace, valueRef.name);
   const secret = read.secret(secretKey);
   if (secret === undefined) return fail(`names Secret ${secretKey}, which does not exist`);
-  if (objectBytes(secret, "credential") === undefined) return fail(`names Secret ${secretKey}, which has no key credential`);
+  if (objectBytes(secret, "credential") === undefined)
+    return fail(`names Secret ${secretKey}, which has no key credential`);
   return { secret: secretKey, header: injection.header ?? "Authorization", overwrite: injection.overwrite === true };
 }

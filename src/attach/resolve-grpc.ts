@@ -2,7 +2,7 @@ import type { GRPCRoute } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
-import { type RouteContext, resolveRule, type RuleInput } from "./resolve-rule.ts";
+import { type RouteContext, type RuleInput, resolveRule } from "./resolve-rule.ts";
 import { findGrpcMatchFault } from "./rule-matches.ts";
 
 /** Follows all references of a GRPCRoute; its backends are spoken to in HTTP/2. */

@@ -2,7 +2,7 @@ import type { HTTPRoute, HTTPRouteRule } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
-import { type RouteContext, resolveRule, type RuleInput } from "./resolve-rule.ts";
+import { type RouteContext, type RuleInput, resolveRule } from "./resolve-rule.ts";
 import { findHttpMatchFault, type RuleFault } from "./rule-matches.ts";
 
 export type { ResolveReader } from "./resolve-reader.ts";

@@ -2,7 +2,7 @@ import type { HTTPRouteFilter } from "../api/gateway-api.ts";
 import type { Problem } from "../base/problems.ts";
 import { buildClusterSpec, settingsKey } from "./cluster-spec.ts";
 import type { ClusterSpec, ResolvedBackend, ResolvedExtension, ResolvedRule } from "./model.ts";
-import { type BackendReference, findBackend, type FoundBackend, type ReferenceFault } from "./resolve-backend.ts";
+import { type BackendReference, type FoundBackend, findBackend, type ReferenceFault } from "./resolve-backend.ts";
 import { findExtension } from "./resolve-extension.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { findFilterFault } from "./rule-filters.ts";
@@ -40,8 +40,20 @@ export function resolveRule(context: RouteContext, rule: RuleInput, index: numbe
   let failed = false;
   const fail = (found: RuleFault, reason: string) => {
     failed = true;
-    report(context, "Accepted", reason, `${path}.${found.field}`, `${found.message}; the rule answers ${FAILURE_STATUS}`);
-    report(context, "PartiallyInvalid", reason, `${path}.${found.field}`, `${found.message}. Dropped Rule(s) [${index}]`);
+    report(
+      context,
+      "Accepted",
+      reason,
+      `${path}.${found.field}`,
+      `${found.message}; the rule answers ${FAILURE_STATUS}`,
+    );
+    report(
+      context,
+      "PartiallyInvalid",
+      reason,
+      `${path}.${found.field}`,
+      `${found.message}. Dropped Rule(s) [${index}]`,
+    );
   };
   if (fault !== undefined) fail(fault, "UnsupportedValue");
   else if (filterFault !== undefined) fail(filterFault, filterFault.reason);
@@ -67,7 +79,11 @@ interface Extensions {
   readonly bad: boolean;
 }
 
-function resolveExtensions(context: RouteContext, filters: readonly HTTPRouteFilter[] | undefined, path: string): Extensions {
+function resolveExtensions(
+  context: RouteContext,
+  filters: readonly HTTPRouteFilter[] | undefined,
+  path: string,
+): Extensions {
   const extensions: ResolvedExtension[] = [];
   let credential: ClusterSpec["credential"];
   let bad = false;
@@ -95,7 +111,9 @@ function resolveMirrors(
     if (type !== "RequestMirror" || requestMirror === undefined) return [];
     const field = `${path}.filters[${filterIndex}].requestMirror.backendRef`;
     const found = follow(context, requestMirror.backendRef, field);
-    return [found === undefined ? { filterIndex } : { filterIndex, target: buildClusterSpec(found.reach, found.settings) }];
+    return [
+      found === undefined ? { filterIndex } : { filterIndex, target: buildClusterSpec(found.reach, found.settings) },
+    ];
   });
 }
 
@@ -140,7 +158,10 @@ function resolveBackends(
 function findBackendFilterFault(filters: readonly HTTPRouteFilter[] | undefined): RuleFault | undefined {
   const index = (filters ?? []).findIndex(({ type }) => !backendFilters.has(type));
   if (index >= 0) {
-    return { field: `filters[${index}]`, message: `is ${filters?.[index]?.type}, which works on a rule but not on a backendRef` };
+    return {
+      field: `filters[${index}]`,
+      message: `is ${filters?.[index]?.type}, which works on a rule but not on a backendRef`,
+    };
   }
   return findFilterFault(filters, undefined);
 }
@@ -157,14 +178,23 @@ function resolveFallback(context: RouteContext, followed: readonly Followed[], p
       settingsKey(found.settings) === settingsKey(first.found.settings),
   );
   if (first === undefined || !alike) {
-    report(context, "ResolvedRefs", "InvalidBackendRef", `${path}.backendRefs`, "mix a fallback with backends of other protocol, TLS, filters or with host names, which one cluster cannot hold: make them alike");
+    report(
+      context,
+      "ResolvedRefs",
+      "InvalidBackendRef",
+      `${path}.backendRefs`,
+      "mix a fallback with backends of other protocol, TLS, filters or with host names, which one cluster cannot hold: make them alike",
+    );
     return followed.map(({ weight, extensions }) => ({ weight, extensions }));
   }
   const members = usable.flatMap(({ weight, found: { reach, fallback } }) =>
     reach.kind === "Backend" || reach.kind === "Service" ? [{ reach, weight, priority: fallback ? 1 : 0 }] : [],
   );
   const credential = first.credential;
-  const target = buildClusterSpec({ kind: "Fallback", members }, { ...first.found.settings, ...(credential && { credential }) });
+  const target = buildClusterSpec(
+    { kind: "Fallback", members },
+    { ...first.found.settings, ...(credential && { credential }) },
+  );
   const invalid = followed.filter(({ found }) => found === undefined);
   const weight = usable.reduce((sum, one) => sum + one.weight, 0);
   return followed.map((one, index) => {
@@ -178,6 +208,13 @@ function resolveFallback(context: RouteContext, followed: readonly Followed[], p
 /** A dynamic forward proxy takes the destination from the request, so there is nothing to weigh it against. */
 function mixesResolver(context: RouteContext, backends: readonly ResolvedBackend[], path: string): boolean {
   const mixed = backends.length > 1 && backends.some(({ target }) => target?.reach.kind === "DynamicResolver");
-  if (mixed) report(context, "ResolvedRefs", "InvalidBackendRef", `${path}.backendRefs`, "hold a DynamicResolver beside others: it must be the only one");
+  if (mixed)
+    report(
+      context,
+      "ResolvedRefs",
+      "InvalidBackendRef",
+      `${path}.backendRefs`,
+      "hold a DynamicResolver beside others: it must be the only one",
+    );
   return mixed;
 }

@@ -1,6 +1,5 @@
 import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
-import type { Problem } from "../base/problems.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
 import type {

@@ -66,7 +66,6 @@ function findPathFault(path: HTTPRouteMatch["path"], field: string): RuleFault |
   const { type = "PathPrefix", value = "/" } = path;
   if (type === "RegularExpression") return fault(`${field}.value`, findRegexFault(value));
   if (type !== "Exact" && type !== "PathPrefix") return fault(`${field}.type`, `is ${String(type)}, which is unknown`);
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are among what Envoy refuses in a path
   return /^\/[^?#\0-\x20]*$/.test(value)
     ? undefined
     : fault(`${field}.value`, 'must begin with "/" and hold no spaces, "?" or "#"');
@@ -102,7 +101,6 @@ function findGrpcMethodFault(match: GRPCRouteMatch["method"], field: string): Ru
       if (found !== undefined) return found;
     } else if (type !== "Exact") {
       return fault(`${field}.type`, `is ${String(type)}, which is unknown`);
-      // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are among what Envoy refuses in a path
     } else if (/[/?#\0-\x20]/.test(value)) {
       return fault(`${field}.${name}`, 'must hold no "/", "?", "#" or space');
     }

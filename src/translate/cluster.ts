@@ -8,8 +8,8 @@ import {
   Cluster_LbPolicy,
   type LoadBalancingPolicy,
 } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
-import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { DnsLookupFamily } from "../envoy/generated/envoy/extensions/clusters/common/dns/v3/dns.ts";
+import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { LeastRequest } from "../envoy/generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import type { Duration } from "../envoy/generated/google/protobuf/duration.ts";
 import { type EncodedResource, encodeResource, type ResourceName, resourceTypes } from "../envoy/resource.ts";

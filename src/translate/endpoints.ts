@@ -1,6 +1,6 @@
 import type { Backend } from "../api/backend.ts";
 import type { EndpointSlice } from "../api/core.ts";
-import { staticBackendDefinition, type StaticBackend } from "../api/static-backend.ts";
+import { type StaticBackend, staticBackendDefinition } from "../api/static-backend.ts";
 import { backendEndpoints, staticBackendEndpoints } from "../attach/backend.ts";
 import type { BackendEndpoint, ClusterReach, ClusterSpec } from "../attach/model.ts";
 import { compareStrings, type ObjectKey } from "../base/keys.ts";

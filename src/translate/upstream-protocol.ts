@@ -33,7 +33,8 @@ export function buildProtocolOptions(spec: ClusterSpec): Record<string, Any> | u
 /** Without a name of its own a TLS backend is asked for, and verified as, the host that the request names. */
 function namesFromRequest({ reach, tls }: ClusterSpec): UpstreamHttpProtocolOptions | undefined {
   // A cluster that resolves the request's host must carry both even for plain text: Envoy checks the cluster, not its use.
-  if (tls === undefined) return reach.kind === "DynamicResolver" ? { autoSni: true, autoSanValidation: true } : undefined;
+  if (tls === undefined)
+    return reach.kind === "DynamicResolver" ? { autoSni: true, autoSanValidation: true } : undefined;
   if (tls.sni !== undefined || tls.autoSniFromEndpointHostname) return undefined;
   return tls.insecureSkipVerify ? { autoSni: true } : { autoSni: true, autoSanValidation: true };
 }

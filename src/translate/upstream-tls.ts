@@ -9,7 +9,10 @@ import {
   type TlsParameters,
   TlsParameters_TlsProtocol,
 } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/common.ts";
-import { type CommonTlsContext, UpstreamTlsContext } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
+import {
+  type CommonTlsContext,
+  UpstreamTlsContext,
+} from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
 
 /** Where Debian, Ubuntu and Envoy's own images keep the authorities that the system trusts. */
 export const SYSTEM_TRUST_FILE = "/etc/ssl/certs/ca-certificates.crt";
@@ -56,9 +59,7 @@ function buildValidation(spec: ClusterSpec, tls: UpstreamTls, systemTrustFile: s
     tls.sni === undefined
       ? {}
       : {
-          matchTypedSubjectAltNames: [
-            { sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { exact: tls.sni } },
-          ],
+          matchTypedSubjectAltNames: [{ sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { exact: tls.sni } }],
         };
   if (tls.trust === "System") {
     return { validationContext: { trustedCa: { filename: systemTrustFile }, ...identity } };

@@ -1,3 +1,4 @@
+import { CORE_SCHEMA, load } from "js-yaml";
 import {
   type Document,
   isMap,
@@ -9,7 +10,6 @@ import {
   type ParsedNode,
   parseDocument,
 } from "yaml";
-import { CORE_SCHEMA, load } from "js-yaml";
 import type { FieldPath } from "../../api/field.ts";
 
 /** A place in a text; both count from 1. */
@@ -37,7 +37,9 @@ export function readYaml(text: string): ReadResult {
     const value = readJson(text);
     if (value !== undefined) return { value };
   }
-  try { return { value: load(text, { schema: CORE_SCHEMA, maxAliases: 0 }) ?? undefined }; } catch {}
+  try {
+    return { value: load(text, { schema: CORE_SCHEMA, maxAliases: 0 }) ?? undefined };
+  } catch {}
   const lines = new LineCounter();
   const document = parse(text, lines);
   if (document.errors.length > 0) {
