@@ -14,7 +14,9 @@ function batchOf(...raw: object[]): Batch {
     if (object === undefined) throw new Error(JSON.stringify(problems));
     const collection = collectionOf(object) as string;
     batch[collection] ??= new Map();
-    batch[collection].set(objectKey(object.metadata.namespace, object.metadata.name), object);
+    // A copy of this realm: jest runs tests in a realm of its own, and plain data of another one never counts as equal.
+    const copy = JSON.parse(JSON.stringify(object)) as KubernetesObject;
+    batch[collection].set(objectKey(object.metadata.namespace, object.metadata.name), copy);
   }
   return batch as Batch;
 }

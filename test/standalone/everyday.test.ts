@@ -46,7 +46,7 @@ test("edits, deletions and new backends lose no request and are followed", async
 
 test("a broken file is reported with its line, keeps serving, and costs nobody else", async () => {
   world.files.writeAtomically("steady.yaml", routeYaml("steady", host, "[{matchez: []}]"));
-  await waitFor("the report", () => /steady\.yaml:9[^\n]*matchez/.test(world.gatehouse().log()));
+  await waitFor("the report", () => /steady\.yaml:8[^\n]*matchez/.test(world.gatehouse().log()));
   expect((await world.send({ host })).status).toBe(200);
   world.files.writeAtomically("steady.yaml", "a: [unclosed");
   await waitFor("the report", () => /steady\.yaml:1/.test(world.gatehouse().log()));
@@ -82,7 +82,9 @@ test("Gatehouse killed with -9 and started again: no request lost, no resource s
   await world.gatehouse().kill9();
   await new Promise((resolve) => setTimeout(resolve, 500));
   await world.restart();
-  await waitFor("the Envoy to be connected again", async () => /Programmed/.test(await world.gatehouse().statusText()));
+  await waitFor("the Envoy to be connected again", async () =>
+    /Programmed at/.test(await world.gatehouse().statusText()),
+  );
   expect(await world.gatehouse().envoyPids()).toEqual([before]);
   expect(await world.gatehouse().metric("gatehouse_xds_resources_sent_total")).toBe(0);
   const result = await load.stop();
