@@ -15,7 +15,7 @@ export interface Settings {
   readonly controllerNames: readonly string[];
   /** Envoy runs as a process on this host: Backends may be loopback addresses and ports are bound on the host itself. */
   readonly hostInfrastructure: boolean;
-  /** Added to listener ports below 1024 when Envoy may not bind them (behaviour.md section 5): 0 or 10000. */
+  /** Added to listener ports below 1024 when Envoy may not bind them (names and ports as in Envoy Gateway): 0 or 10000. */
   readonly privilegedPortOffset: number;
 }
 
@@ -74,7 +74,7 @@ export interface ListenerPlan {
   readonly problems: readonly Problem[];
   /** False: the listener opens no port and serves nothing. Certificates are judged apart (`ListenerCertificates`). */
   readonly valid: boolean;
-  /** Name of the RouteConfiguration that carries its routes (behaviour.md section 6). Present for HTTP and HTTPS when valid. */
+  /** Name of the RouteConfiguration that carries its routes (names and ports as in Envoy Gateway). Present for HTTP and HTTPS when valid. */
   readonly routeTable?: string;
 }
 

@@ -30,11 +30,11 @@ export interface EncodedResource {
   readonly version: string;
   readonly chunks: readonly Uint8Array[];
   readonly byteLength: number;
-  /** For a Cluster or Listener: resources that must be sent with it (design.md 6.2). */
+  /** For a Cluster or Listener: resources that must be sent with it (docs/architecture.md section 6). */
   readonly dependents: readonly ResourceName[];
   /**
    * For a RouteConfiguration: names of the clusters that it routes to, in lists that are shared with earlier versions; a
-   * name may appear in several. Routes wait for their new clusters, cluster removals for the routes (design.md 6.3).
+   * name may appear in several. Routes wait for their new clusters, cluster removals for the routes (docs/architecture.md section 6).
    */
   readonly clusters: readonly (readonly string[])[];
 }

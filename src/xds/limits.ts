@@ -1,11 +1,11 @@
 /** Every wait and bound of the xDS server. Times in milliseconds, sizes in bytes. */
 export interface XdsLimits {
-  /** How long a route table waits for the acknowledgement of clusters that this Envoy does not have yet (design.md 6.3). */
+  /** How long a route table waits for the acknowledgement of clusters that this Envoy does not have yet (docs/architecture.md section 6). */
   readonly clusterWaitMilliseconds: number;
-  /** How long a removed cluster is kept for the acknowledgement of the tables that dropped it (design.md 6.3). */
+  /** How long a removed cluster is kept for the acknowledgement of the tables that dropped it (docs/architecture.md section 6). */
   readonly removalWaitMilliseconds: number;
   /**
-   * How long a pushed RouteConfiguration blocks the next version of itself when Envoy does not answer (design.md 12). Longer than
+   * How long a pushed RouteConfiguration blocks the next version of itself when Envoy does not answer. Longer than
    * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
    */
   readonly pushWaitMilliseconds: number;
@@ -32,6 +32,6 @@ export const defaultLimits: XdsLimits = {
 /** A reconnecting Envoy lists every name it has in one request: 10,000 clusters with endpoints are about 2 MB. */
 export const RECEIVE_LIMIT_BYTES = 64 << 20;
 
-/** HTTP/2 pings find a peer that is gone without a reset. A busy Envoy may not answer for 5 s (design.md 12). */
+/** HTTP/2 pings find a peer that is gone without a reset. A busy Envoy may not answer for 5 s. */
 export const KEEPALIVE_TIME_MILLISECONDS = 30_000;
 export const KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000;

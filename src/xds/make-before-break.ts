@@ -4,7 +4,7 @@ import type { XdsLimits } from "./limits.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
- * No request is lost to a change (design.md 6.3): a route table waits for the clusters that this Envoy does not have yet, a
+ * No request is lost to a change (docs/architecture.md section 6): a route table waits for the clusters that this Envoy does not have yet, a
  * removed cluster for the tables that still lead to it. Each wait has a bound, because Envoy withholds the acknowledgement of
  * its clusters while any one of them warms.
  */

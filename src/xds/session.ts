@@ -8,7 +8,7 @@ import type { GatewayResources } from "./resource-store.ts";
 import type { SentResponse, Subscription } from "./subscription.ts";
 import { applyAcknowledgement, applyRefusal, applyRequest, createSubscription, markChanged } from "./subscription.ts";
 
-/** Additions and changes go out in this order; then removals of listeners, and of clusters last (design.md 6.3). */
+/** Additions and changes go out in this order; then removals of listeners, and of clusters last (docs/architecture.md section 6). */
 export const sendOrder: readonly ResourceType[] = [
   resourceTypes.cluster,
   resourceTypes.endpoints,

@@ -5,7 +5,7 @@ import type { GatewayResources } from "./resource-store.ts";
 
 /**
  * What one Envoy wants and has of one resource type over one delta stream: a state machine without I/O and without a clock.
- * Source of the rules: Envoy's "xDS REST and gRPC protocol" page, incremental xDS, and design.md section 6.
+ * Source of the rules: Envoy's "xDS REST and gRPC protocol" page, incremental xDS, and docs/architecture.md section 6.
  */
 export interface Subscription {
   readonly type: ResourceType;
