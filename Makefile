@@ -28,8 +28,9 @@ prerequisites:
 
 $(NODE_MODULES): package.json package-lock.json
 	@$(MAKE) prerequisites
-	@echo "==> Installing Node packages, Node 24 among them (npm ci)"
-	@npm ci --no-audit --no-fund --loglevel=error
+	@echo "==> Installing Node packages, Node 24 among them"
+# Not `npm ci`: npm writes only this platform's optional packages to the lock file and then refuses it for the others' absence.
+	@npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(ENVOY_TOOL)/.installed:
