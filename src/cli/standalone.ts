@@ -17,7 +17,7 @@ import { startDemoBackend } from "./demo-backend.ts";
 import { openFolder } from "./folder.ts";
 import { readStandaloneSettings } from "./standalone-settings.ts";
 import { createStatusPrinter } from "./status-printer.ts";
-import { formatStatus } from "./status-text.ts";
+import { awaitsEnvoy } from "./status-text.ts";
 
 export interface StandaloneOptions {
   readonly directory: string;
@@ -211,7 +211,7 @@ async function waitUntilSettled(control: ControlPlane, runEnvoy: boolean): Promi
   while (Date.now() < deadline) {
     const waiting = [...control.reports.keys()].some((key) => {
       const status = key.startsWith("Gateway/") ? control.status(key) : undefined;
-      return status !== undefined && formatStatus(key, status).verdict === "pending";
+      return status !== undefined && awaitsEnvoy(status);
     });
     if (!waiting) return;
     await delay(START_POLL_MS);

@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import type { ObjectStatus } from "../status/render.ts";
 import { createStatusPrinter } from "./status-printer.ts";
-import { formatStatus } from "./status-text.ts";
+import { awaitsEnvoy, formatStatus } from "./status-text.ts";
 
 const good = { type: "Accepted", status: "True", reason: "Accepted", message: "Fine." } as const;
 const pending = { type: "Programmed", status: "False", reason: "Pending", message: "Not yet." } as const;
@@ -56,6 +56,8 @@ test("a Gateway that serves is told with its address", () => {
 test("waiting for Envoy is no problem unless there is another", () => {
   expect(formatStatus("Gateway/ns/a", gateway(good, pending)).verdict).toBe("pending");
   expect(formatStatus("Gateway/ns/a", gateway(bad, pending)).verdict).toBe("bad");
+  expect(awaitsEnvoy(gateway(bad, pending))).toBe(true);
+  expect(awaitsEnvoy(gateway(bad, noConflict))).toBe(false);
 });
 
 test("a status is printed when it reads differently, and a crowd is summed up", () => {

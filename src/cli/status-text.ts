@@ -36,6 +36,11 @@ export function formatStatus(key: string, status: ObjectStatus): StatusText {
   };
 }
 
+/** Something of it is missing nothing but Envoy's answer, whatever else is wrong. */
+export function awaitsEnvoy(status: ObjectStatus): boolean {
+  return splitStatus(status).some(({ conditions }) => conditions.some((one) => isBad(one) && isPending(one)));
+}
+
 function formatCondition({ type, status, reason, message }: DesiredCondition): string {
   return `${type}=${status} (${reason}): ${message}`;
 }

@@ -4,7 +4,7 @@ import {
   RouteAction_ClusterNotFoundResponseCode,
   type WeightedCluster_ClusterWeight,
 } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
-import { type HeaderChanges, modifyHeaders } from "./filters/headers.ts";
+import { chainHeaders, hasHeaderChanges, headerFields, type MessageHeaders, readHeaders } from "./filters/headers.ts";
 import { mergeRewrites, readExtensionRewrite, readStandardRewrite, type UrlRewrite } from "./filters/rewrite.ts";
 import type { RouteFilter } from "./route-rule.ts";
 
@@ -14,6 +14,8 @@ export const INVALID_BACKEND_CLUSTER = "invalid-backend-cluster";
 /** Where the requests of a rule go. */
 export interface BackendChoice {
   readonly action: Partial<RouteAction>;
+  /** Header changes of the whole route. */
+  readonly headers: MessageHeaders;
   /** Change of host that filters of the backendRefs ask for and that the whole route can carry out. */
   readonly rewrite?: UrlRewrite;
   readonly clusters: readonly string[];
@@ -24,19 +26,20 @@ export interface BackendChoice {
 interface Share {
   readonly backend: ResolvedBackend;
   readonly weight: number;
-  readonly request: HeaderChanges;
-  readonly response: HeaderChanges;
+  readonly headers: MessageHeaders;
   readonly rewrite: UrlRewrite;
 }
 
 /**
- * Distributes requests over the backendRefs by weight. `filters` holds the filters of each backendRef.
+ * Distributes requests over the backendRefs by weight. `filters` holds the filters of each backendRef, `ruleHeaders` the
+ * header changes of the rule, which come before those of a backendRef.
  *
  * @returns undefined when no valid backend takes traffic: every request is answered with 500
  */
 export function chooseBackends(
   backends: readonly ResolvedBackend[],
   filters: readonly (readonly RouteFilter[])[],
+  ruleHeaders: MessageHeaders,
 ): BackendChoice | undefined {
   const shares = mergeShares(
     backends.map((backend, index) => readShare(backend, filters[index] ?? [])).filter(({ weight }) => weight > 0),
@@ -46,10 +49,19 @@ export function chooseBackends(
   if (first === undefined || clusters.length === 0) return undefined;
   const resolvesHost = shares.some(({ backend }) => backend.target?.reach.kind === "DynamicResolver");
   const rewrite = commonRewrite(shares);
-  const action =
-    shares.length === 1 && !hasHeaderChanges(first) ? { cluster: clusters[0] } : weighClusters(shares, rewrite);
-  return { action, rewrite, clusters, resolvesHost };
+  const common = { rewrite, clusters, resolvesHost };
+  if (shares.length === 1) {
+    return { ...common, action: { cluster: clusters[0] }, headers: chainHeaders(ruleHeaders, first.headers) };
+  }
+  // Envoy changes the headers of a weighted cluster before those of its route, so the rule's come first only if each share carries them.
+  const carriesHeaders = shares.some(({ headers }) => hasHeaderChanges(headers));
+  const carriers = carriesHeaders
+    ? shares.map((share) => ({ ...share, headers: chainHeaders(ruleHeaders, share.headers) }))
+    : shares;
+  return { ...common, action: weighClusters(carriers, rewrite), headers: carriesHeaders ? noHeaders : ruleHeaders };
 }
+
+const noHeaders: MessageHeaders = readHeaders([]);
 
 function readShare(backend: ResolvedBackend, filters: readonly RouteFilter[]): Share {
   const extension = (index: number) => backend.extensions.find(({ filterIndex }) => filterIndex === index)?.filter;
@@ -61,8 +73,7 @@ function readShare(backend: ResolvedBackend, filters: readonly RouteFilter[]): S
   return {
     backend,
     weight: backend.weight,
-    request: modifyHeaders(filters.flatMap(({ requestHeaderModifier }) => requestHeaderModifier ?? [])),
-    response: modifyHeaders(filters.flatMap(({ responseHeaderModifier }) => responseHeaderModifier ?? [])),
+    headers: readHeaders(filters),
     rewrite: mergeRewrites(rewrites),
   };
 }
@@ -72,7 +83,7 @@ function mergeShares(shares: readonly Share[]): readonly Share[] {
   const plain = new Map<string, Share>();
   const result: Share[] = [];
   for (const share of shares) {
-    if (hasHeaderChanges(share) || share.rewrite.host !== undefined) {
+    if (hasHeaderChanges(share.headers) || share.rewrite.host !== undefined) {
       result.push(share);
       continue;
     }
@@ -84,10 +95,6 @@ function mergeShares(shares: readonly Share[]): readonly Share[] {
 
 function clusterName({ backend }: Share): string {
   return backend.target?.name ?? INVALID_BACKEND_CLUSTER;
-}
-
-function hasHeaderChanges({ request, response }: Share): boolean {
-  return [request, response].some(({ toAdd, toRemove }) => toAdd.length + toRemove.length > 0);
 }
 
 /** Envoy rewrites the host of one weighted cluster to a literal only; anything else must hold for all valid shares. */
@@ -112,14 +119,11 @@ function weighClusters(shares: readonly Share[], common: UrlRewrite | undefined)
 }
 
 function weighCluster(share: Share, rewritesHost: boolean): WeightedCluster_ClusterWeight {
-  const { request, response, rewrite, weight } = share;
+  const { headers, rewrite, weight } = share;
   return {
     name: clusterName(share),
     weight,
-    requestHeadersToAdd: [...request.toAdd],
-    requestHeadersToRemove: [...request.toRemove],
-    responseHeadersToAdd: [...response.toAdd],
-    responseHeadersToRemove: [...response.toRemove],
+    ...headerFields(headers),
     ...(rewritesHost && rewrite.host?.kind === "literal" ? { hostRewriteLiteral: rewrite.host.value } : {}),
   };
 }

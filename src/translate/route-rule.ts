@@ -9,7 +9,7 @@ import {
 import { PerRouteConfig } from "../envoy/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
 import { allowCrossOrigin } from "./filters/cors.ts";
 import { directResponseHeaders, respondDirectly } from "./filters/direct-response.ts";
-import { type HeaderModifier, modifyHeaders } from "./filters/headers.ts";
+import { headerFields, readHeaders } from "./filters/headers.ts";
 import { mirrorRequests } from "./filters/mirror.ts";
 import { rewritePath } from "./filters/path.ts";
 import { redirectRequest } from "./filters/redirect.ts";
@@ -69,7 +69,7 @@ export function translateRule(source: RuleSource, listener: AttachedListener): R
   const { filters, resolved } = source;
   const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;
   const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
-  const common: Route = { ...changeHeaders(filters), typedPerFilterConfig: configureFilters(source) };
+  const common: Route = { ...headerFields(readHeaders(filters)), typedPerFilterConfig: configureFilters(source) };
   if (redirect !== undefined) {
     return {
       clusters: [],
@@ -98,7 +98,7 @@ function failWith(status: number, cookieVariants: readonly CookieConditions[]): 
 
 function forward(source: RuleSource, common: Route, cookieVariants: readonly CookieConditions[]): RuleTemplate {
   const { filters, backendFilters, resolved } = source;
-  const choice = chooseBackends(resolved.backends, backendFilters);
+  const choice = chooseBackends(resolved.backends, backendFilters, readHeaders(filters));
   if (choice === undefined) return failWith(INTERNAL_ERROR, cookieVariants);
   const own = readRewrites(filters, resolved.extensions);
   const rewrite = mergeRewrites(choice.rewrite === undefined ? own : [...own, choice.rewrite]);
@@ -122,7 +122,7 @@ function forward(source: RuleSource, common: Route, cookieVariants: readonly Coo
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
     cookieVariants,
     complete: (path) => ({
-      ...common,
+      ...headerFields(choice.headers),
       typedPerFilterConfig,
       route: { ...action, ...rewritePath(rewrite.path, path) },
     }),
@@ -147,19 +147,6 @@ function readRewrites(
     filter.urlRewrite === undefined ? [] : [readExtensionRewrite(filter.urlRewrite)],
   );
   return [...standard, ...extended];
-}
-
-function changeHeaders(filters: readonly RouteFilter[]): Route {
-  const pick = (read: (filter: RouteFilter) => HeaderModifier | undefined) =>
-    modifyHeaders(filters.flatMap((filter) => read(filter) ?? []));
-  const request = pick(({ requestHeaderModifier }) => requestHeaderModifier);
-  const response = pick(({ responseHeaderModifier }) => responseHeaderModifier);
-  return {
-    requestHeadersToAdd: [...request.toAdd],
-    requestHeadersToRemove: [...request.toRemove],
-    responseHeadersToAdd: [...response.toAdd],
-    responseHeadersToRemove: [...response.toRemove],
-  };
 }
 
 function configureFilters({ filters, enabledFilters }: RuleSource): Record<string, Any> {

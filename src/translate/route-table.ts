@@ -14,8 +14,6 @@ const settings = RouteConfiguration.encode({
   maxDirectResponseBodySizeBytes: DIRECT_RESPONSE_BODY_BYTES_MAX,
   // A Host with a port is the same host (Gateway API: "port in Host is ignored"), and the backend still sees it.
   ignorePortInHostMatching: true,
-  // A header set on a backendRef is to win over the same one set on its rule.
-  mostSpecificHeaderMutationsWins: true,
 }).finish();
 const settingsHash = contentHash(settings);
 

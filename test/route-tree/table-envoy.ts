@@ -6,7 +6,7 @@ import { DiscoveryResponse } from "../../src/envoy/generated/envoy/service/disco
 import type { EncodedResource } from "../../src/envoy/resource.ts";
 import { type Backend, startBackend } from "../harness/backend.ts";
 import { temporaryDirectory } from "../harness/directory.ts";
-import { startEnvoy } from "../harness/envoy.ts";
+import { type EnvoyProcess, startEnvoy } from "../harness/envoy.ts";
 import { freePorts } from "../harness/ports.ts";
 import { waitFor } from "../harness/waiting.ts";
 
@@ -17,6 +17,7 @@ export const ECHO_CLUSTER = "echo";
 export const ROUTE_HEADER = "x-route";
 
 const CONNECTIONS_PER_PORT = 4;
+const REQUEST_LIMIT_MS = 10_000;
 
 /** A listener of its own for each table. */
 export interface ServedTable {
@@ -51,24 +52,22 @@ export async function startTableEnvoy(tables: readonly ServedTable[]): Promise<T
     writeFileSync(file, discoveryFile(table));
     return listener(ports[index] ?? 0, table.name, file, normalizes);
   });
-  const envoy = await startEnvoy({
-    config: {
-      node: { id: "test", cluster: "test" },
-      static_resources: { listeners, clusters: [echoCluster(backend.port)] },
-    },
-  });
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_PER_PORT });
+  let envoy: EnvoyProcess | undefined;
+  // Also after a failed start: an open server would keep the test run from ending.
   const stop = async () => {
     agent.destroy();
-    await envoy.stop();
-    await backend.stop();
+    await Promise.all([envoy?.stop(), backend.stop()]);
     directory.discard();
   };
   try {
-    await waitFor("Envoy to be ready", async () => (await envoy.admin("/ready")).startsWith("LIVE"));
-    const updates = await envoy.stats("rds.*update_(success|rejected)$");
-    const rejected = [...updates].filter(([name, value]) => name.endsWith("rejected") && value > 0);
-    if (rejected.length > 0) throw new Error(`Envoy refused a route table:\n${envoy.log()}`);
+    envoy = await startEnvoy({
+      config: {
+        node: { id: "test", cluster: "test" },
+        static_resources: { listeners, clusters: [echoCluster(backend.port)] },
+      },
+    });
+    await waitUntilServing(envoy);
   } catch (error) {
     await stop();
     throw error;
@@ -79,6 +78,14 @@ export async function startTableEnvoy(tables: readonly ServedTable[]): Promise<T
       send(agent, { port: ports[table] ?? 0, method, path, headers: { host, ...headers } }),
     stop,
   };
+}
+
+async function waitUntilServing(envoy: EnvoyProcess): Promise<void> {
+  await waitFor("Envoy to be ready", async () => (await envoy.admin("/ready")).startsWith("LIVE"));
+  const updates = await envoy.stats("rds.*update_rejected$");
+  if ([...updates.values()].some((count) => count > 0)) {
+    throw new Error(`Envoy refused a route table:\n${envoy.log()}`);
+  }
 }
 
 /** Repeated fields of concatenated protobuf messages add up: the table itself stays as it was encoded. */
@@ -135,7 +142,7 @@ function send(
   options: { port: number; method: string; path: string; headers: Record<string, string> },
 ): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const call = request({ ...options, host: "127.0.0.1", agent }, (response) => {
+    const call = request({ ...options, host: "127.0.0.1", agent, timeout: REQUEST_LIMIT_MS }, (response) => {
       const chunks: Buffer[] = [];
       response.on("data", (chunk: Buffer) => chunks.push(chunk));
       response.on("error", reject);
@@ -144,6 +151,7 @@ function send(
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
       });
     });
+    call.on("timeout", () => call.destroy(new Error(`no answer to ${options.path} in ${REQUEST_LIMIT_MS} ms`)));
     call.on("error", reject);
     call.end();
   });

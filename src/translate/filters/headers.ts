@@ -22,7 +22,56 @@ export interface HeaderChanges {
   readonly toRemove: readonly string[];
 }
 
-export const noHeaderChanges: HeaderChanges = Object.freeze({ toAdd: [], toRemove: [] });
+const noHeaderChanges: HeaderChanges = Object.freeze({ toAdd: [], toRemove: [] });
+
+/** Header changes of a request on its way to the backend and of the response. */
+export interface MessageHeaders {
+  readonly request: HeaderChanges;
+  readonly response: HeaderChanges;
+}
+
+/** Fields that Envoy's Route and ClusterWeight share. */
+export interface HeaderFields {
+  requestHeadersToAdd: HeaderValueOption[];
+  requestHeadersToRemove: string[];
+  responseHeadersToAdd: HeaderValueOption[];
+  responseHeadersToRemove: string[];
+}
+
+/** Header modifiers among the filters of a rule or of a backendRef. */
+export function readHeaders(
+  filters: readonly { requestHeaderModifier?: HeaderModifier; responseHeaderModifier?: HeaderModifier }[],
+): MessageHeaders {
+  return {
+    request: modifyHeaders(filters.flatMap(({ requestHeaderModifier }) => requestHeaderModifier ?? [])),
+    response: modifyHeaders(filters.flatMap(({ responseHeaderModifier }) => responseHeaderModifier ?? [])),
+  };
+}
+
+/** Both one after the other, as one: the second has the last word. */
+export function chainHeaders(first: MessageHeaders, second: MessageHeaders): MessageHeaders {
+  return { request: chain(first.request, second.request), response: chain(first.response, second.response) };
+}
+
+/** Envoy removes before it adds, so what is removed later must not be added first. */
+function chain(first: HeaderChanges, second: HeaderChanges): HeaderChanges {
+  const removed = new Set(second.toRemove.map((name) => name.toLowerCase()));
+  const kept = first.toAdd.filter(({ header }) => !removed.has(header?.key?.toLowerCase() ?? ""));
+  return { toAdd: [...kept, ...second.toAdd], toRemove: [...first.toRemove, ...second.toRemove] };
+}
+
+export function hasHeaderChanges({ request, response }: MessageHeaders): boolean {
+  return [request, response].some(({ toAdd, toRemove }) => toAdd.length + toRemove.length > 0);
+}
+
+export function headerFields({ request, response }: MessageHeaders): HeaderFields {
+  return {
+    requestHeadersToAdd: [...request.toAdd],
+    requestHeadersToRemove: [...request.toRemove],
+    responseHeadersToAdd: [...response.toAdd],
+    responseHeadersToRemove: [...response.toRemove],
+  };
+}
 
 /**
  * Translates RequestHeaderModifier and ResponseHeaderModifier filters. Names that Envoy forbids to change are left out:
