@@ -74,7 +74,7 @@ format: $(NODE_MODULES) ## Formats all sources
 
 test: lint $(BUILT) $(ENVOY_TOOL)/.installed ## Runs every test, with the real Envoy
 	@echo "==> Running the tests (about 10 minutes on 2 cores)"
-	@npm run --silent jest -- --ci
+	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" npm run --silent jest -- --ci
 
 run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample
 	@echo "==> Starting Gatehouse on config/samples/quickstart"
