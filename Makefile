@@ -73,7 +73,7 @@ format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
 test: lint $(BUILT) $(ENVOY_TOOL)/.installed ## Runs every test, with the real Envoy
-	@echo "==> Running the tests (about 10 minutes on 2 cores)"
+	@echo "==> Running the tests (about 2 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" npm run --silent jest -- --ci
 
 run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample
