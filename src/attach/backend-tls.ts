@@ -6,7 +6,7 @@ import type { UpstreamTls } from "./model.ts";
 import { objectBytes } from "./object-data.ts";
 import { readCertificates } from "./pem.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
-import { cipherSuites, ecdhCurves, signatureAlgorithms } from "./tls-vocabulary.ts";
+import { cipherSuites, ecdhCurves, isCipher, signatureAlgorithms } from "./tls-vocabulary.ts";
 
 /** What is read to follow the references of `spec.tls`. */
 export interface TlsReader {
@@ -37,7 +37,7 @@ export function findTlsSettingsFault(tls: BackendTls): BackendFault | undefined 
   if (alpn >= 0) return fault(`alpnProtocols[${alpn}]`, `must have 1 to ${MAX_ALPN_LENGTH_BYTES} bytes`);
   return (
     findVersionFault(tls) ??
-    findUnknownWord("ciphers", tls.ciphers, cipherSuites) ??
+    findUnknownWord("ciphers", tls.ciphers, cipherSuites, isCipher) ??
     findUnknownWord("ecdhCurves", tls.ecdhCurves, ecdhCurves) ??
     findUnknownWord("signatureAlgorithms", tls.signatureAlgorithms, signatureAlgorithms)
   );
@@ -59,8 +59,9 @@ function findUnknownWord(
   field: string,
   words: readonly string[] | undefined,
   known: ReadonlySet<string>,
+  isKnown: (word: string) => boolean = (word) => known.has(word),
 ): BackendFault | undefined {
-  const index = (words ?? []).findIndex((word) => !known.has(word));
+  const index = (words ?? []).findIndex((word) => !isKnown(word));
   return index < 0
     ? undefined
     : fault(

@@ -63,8 +63,10 @@ function findKindFault(key: KeyObject): string | undefined {
       return ecdsaCurves.has(details?.namedCurve ?? "")
         ? undefined
         : "holds a key on a curve other than P-256, P-384 and P-521, which Envoy refuses";
+    case "ed25519":
+      return undefined;
     default:
-      return "holds a key that is neither RSA nor ECDSA, which Envoy refuses";
+      return "holds a key that is neither RSA, ECDSA nor Ed25519, which Envoy refuses";
   }
 }
 

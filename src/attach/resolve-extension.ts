@@ -1,8 +1,9 @@
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import { objectKey } from "../base/keys.ts";
+import { findHeaderNameFault, findHeaderValueFault, findModifiedHeaderFault } from "./header-syntax.ts";
 import type { ClusterSpec, ResolvedExtension } from "./model.ts";
 import { objectBytes } from "./object-data.ts";
-import { findRegexFault } from "./regex.ts";
+import { findRegexFault, findSubstitutionFault } from "./regex.ts";
 import type { ReferenceFault } from "./resolve-backend.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { findModifierFault } from "./rule-filters.ts";
@@ -17,13 +18,24 @@ export interface FoundExtension {
   readonly credential?: NonNullable<ClusterSpec["credential"]>;
 }
 
+/** Why a filter cannot be used. */
+export interface ExtensionFault extends ReferenceFault {
+  /** Present when the filter exists and its matches are good: they narrow what the rule fails on. */
+  readonly extension?: ResolvedExtension;
+}
+
+/** The matches that a filter adds cannot be given to Envoy; completes a sentence that begins with the reference. */
+export interface UnmatchableExtension {
+  readonly unmatchable: string;
+}
+
 /** Follows an ExtensionRef filter to its HTTPRouteFilter and what that refers to. References stay in the namespace. */
 export function findExtension(
   namespace: string,
   reference: { readonly group: string; readonly kind: string; readonly name: string },
   filterIndex: number,
   read: ResolveReader,
-): FoundExtension | ReferenceFault {
+): FoundExtension | ExtensionFault | UnmatchableExtension {
   const { group, kind, name } = reference;
   if (group !== "gateway.envoyproxy.io" || kind !== "HTTPRouteFilter") {
     return {
@@ -35,27 +47,30 @@ export function findExtension(
   const filter = read.routeFilter(key);
   if (filter === undefined)
     return { reason: "BackendNotFound", message: `names HTTPRouteFilter ${key}, which does not exist` };
+  const cookieFault = findCookieFault(filter);
+  if (cookieFault !== undefined) return { unmatchable: `names HTTPRouteFilter ${key}, whose ${cookieFault}` };
+  const bare: ResolvedExtension = { filterIndex, filter: filter.spec };
   const fault = findFilterFault(filter);
-  if (fault !== undefined)
-    return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}` };
+  if (fault !== undefined) {
+    return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}`, extension: bare };
+  }
   const body = findBody(namespace, key, filter, read);
-  if (typeof body === "object") return body;
+  if (typeof body === "object") return { ...body, extension: bare };
   const credential = findCredential(namespace, key, filter, read);
-  if (credential !== undefined && "reason" in credential) return credential;
+  if (credential !== undefined && "reason" in credential) return { ...credential, extension: bare };
   const extension: ResolvedExtension = { filterIndex, filter: filter.spec, ...(body !== undefined && { body }) };
   return credential === undefined ? { extension } : { extension, credential };
 }
 
 function findFilterFault({ spec }: HTTPRouteFilter): string | undefined {
-  const pattern = spec.urlRewrite?.path?.replaceRegexMatch?.pattern ?? spec.urlRewrite?.hostname?.pathRegex?.pattern;
-  const regexFault = pattern === undefined ? undefined : findRegexFault(pattern);
-  if (regexFault !== undefined) return `spec.urlRewrite pattern ${regexFault}`;
-  for (const { cookies } of spec.matches ?? []) {
-    for (const cookie of cookies ?? []) {
-      const found = cookie.type === "RegularExpression" ? findRegexFault(cookie.value) : undefined;
-      if (found !== undefined) return `spec.matches cookie ${cookie.name} ${found}`;
-    }
-  }
+  const { path, hostname } = spec.urlRewrite ?? {};
+  const rewrite =
+    findReplacementFault("spec.urlRewrite.path.replaceRegexMatch", path?.replaceRegexMatch) ??
+    findReplacementFault("spec.urlRewrite.hostname.pathRegex", hostname?.pathRegex) ??
+    complete("spec.urlRewrite.hostname.header", hostname?.header, findHeaderNameFault) ??
+    complete("spec.credentialInjection.header", spec.credentialInjection?.header, findModifiedHeaderFault) ??
+    complete("spec.directResponse.contentType", spec.directResponse?.contentType, findHeaderValueFault);
+  if (rewrite !== undefined) return rewrite;
   const response = spec.directResponse;
   const status = response?.statusCode ?? STATUS_MIN;
   if (status < STATUS_MIN || status > STATUS_MAX) {
@@ -63,6 +78,37 @@ function findFilterFault({ spec }: HTTPRouteFilter): string | undefined {
   }
   const header = response?.header && findModifierFault(response.header, "spec.directResponse.header");
   return header && `${header.field} ${header.message}`;
+}
+
+function complete(
+  field: string,
+  value: string | undefined,
+  find: (value: string) => string | undefined,
+): string | undefined {
+  const found = value === undefined ? undefined : find(value);
+  return found && `${field} ${found}`;
+}
+
+function findReplacementFault(
+  field: string,
+  replacement: { readonly pattern: string; readonly substitution: string } | undefined,
+): string | undefined {
+  if (replacement === undefined) return undefined;
+  const { pattern, substitution } = replacement;
+  return (
+    complete(`${field}.pattern`, pattern, findRegexFault) ??
+    complete(`${field}.substitution`, substitution, (text) => findSubstitutionFault(pattern, text))
+  );
+}
+
+function findCookieFault({ spec }: HTTPRouteFilter): string | undefined {
+  for (const { cookies } of spec.matches ?? []) {
+    for (const cookie of cookies ?? []) {
+      const found = cookie.type === "RegularExpression" ? findRegexFault(cookie.value) : undefined;
+      if (found !== undefined) return `spec.matches cookie ${cookie.name} ${found}`;
+    }
+  }
+  return undefined;
 }
 
 function findBody(
@@ -111,7 +157,9 @@ function findCredential(
   const secretKey = objectKey(namespace, valueRef.name);
   const secret = read.secret(secretKey);
   if (secret === undefined) return fail(`names Secret ${secretKey}, which does not exist`);
-  if (objectBytes(secret, "credential") === undefined)
-    return fail(`names Secret ${secretKey}, which has no key credential`);
+  const credential = objectBytes(secret, "credential");
+  if (credential === undefined) return fail(`names Secret ${secretKey}, which has no key credential`);
+  const fault = findHeaderValueFault(credential.toString("latin1").replace(/[\r\n]+$/, ""));
+  if (fault !== undefined) return fail(`names Secret ${secretKey}, whose key credential ${fault}`);
   return { secret: secretKey, header: injection.header ?? "Authorization", overwrite: injection.overwrite === true };
 }

@@ -2,7 +2,7 @@ import type { HTTPRoute, HTTPRouteRule } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
-import { type RouteContext, type RuleInput, resolveRule } from "./resolve-rule.ts";
+import { type RouteContext, type RuleInput, reportDropped, resolveRule } from "./resolve-rule.ts";
 import { findHttpMatchFault, type RuleFault } from "./rule-matches.ts";
 
 export type { ResolveReader } from "./resolve-reader.ts";
@@ -11,10 +11,14 @@ export type { ResolveReader } from "./resolve-reader.ts";
 export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): ResolvedRoute {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const namespace = route.metadata.namespace ?? "";
-  const context: RouteContext = { routeKind: "HTTPRoute", key, namespace, read, problems: [] };
+  const context: RouteContext = { routeKind: "HTTPRoute", key, namespace, read, problems: [], dropped: new Map() };
   const rules = (route.spec.rules ?? []).map((rule, index) =>
-    resolveRule(context, rule as RuleInput, index, findHttpMatchFault(rule.matches) ?? findUnimplemented(rule)),
+    resolveRule(context, rule as RuleInput, index, {
+      match: findHttpMatchFault(rule.matches),
+      other: findUnimplemented(rule),
+    }),
   );
+  reportDropped(context, rules.length);
   return { routeKind: "HTTPRoute", key, rules, problems: context.problems };
 }
 

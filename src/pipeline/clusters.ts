@@ -139,9 +139,10 @@ function createSecrets(
     "secretResources",
     specs,
     (use, _name, read) => {
-      const object: Secret | ConfigMap | undefined =
-        use.source === "secret" ? read.get(sources.secrets, use.key) : read.get(sources.configMaps, use.key);
-      return translateSecret(use, object);
+      const [object, ...others] = [use, ...(use.also ?? [])].map(({ source, key }): Secret | ConfigMap | undefined =>
+        source === "secret" ? read.get(sources.secrets, key) : read.get(sources.configMaps, key),
+      );
+      return translateSecret(use, object, others);
     },
     { equals: sameResource },
   );

@@ -21,6 +21,7 @@ export function translateGrpcRoute(
   host: AttachedHost,
 ): RouteEntry[] {
   return (route.spec.rules ?? []).flatMap((rule, ruleIndex) => {
+    if (resolved.rules[ruleIndex]?.dropped) return [];
     const template = translateRule(
       {
         filters: rule.filters ?? [],

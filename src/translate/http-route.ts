@@ -20,6 +20,7 @@ export function translateHttpRoute(
   host: AttachedHost,
 ): RouteEntry[] {
   return (route.spec.rules ?? [{}]).flatMap((rule, ruleIndex) => {
+    if (resolved.rules[ruleIndex]?.dropped) return [];
     const template = translateRule(
       {
         filters: rule.filters ?? [],

@@ -21,7 +21,9 @@ const upstreamCodec: HttpFilter = {
  */
 export function buildProtocolOptions(spec: ClusterSpec): Record<string, Any> | undefined {
   const names = namesFromRequest(spec);
-  if (spec.protocol === "http1" && names === undefined && spec.credential === undefined) return undefined;
+  // For a cluster that resolves the request's host, Envoy takes absent options for "verify as the request's host".
+  const plain = spec.reach.kind !== "DynamicResolver" && spec.protocol === "http1";
+  if (plain && names === undefined && spec.credential === undefined) return undefined;
   const options: HttpProtocolOptions = {
     explicitHttpConfig: spec.protocol === "http2" ? { http2ProtocolOptions: {} } : { httpProtocolOptions: {} },
     ...(names && { upstreamHttpProtocolOptions: names }),
