@@ -148,7 +148,8 @@ function nameOf(object: KubernetesObject): string {
   return `${object.kind} ${objectKey(object.metadata.namespace, object.metadata.name)}`;
 }
 
-function lazy<T>(create: () => T): () => T {
+/** Made when first asked for, then kept. */
+export function lazy<T>(create: () => T): () => T {
   let value: { readonly made: T } | undefined;
   return () => {
     value ??= { made: create() };

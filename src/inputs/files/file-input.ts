@@ -122,6 +122,7 @@ export function createFileInput(options: FileInputOptions): FileInput {
           for (const file of state.files()) if (file.startsWith(prefix)) touched(file, "replaced");
         },
         failed: (message) => options.onProblems(new Map([["", [folderProblem(message)]]])),
+        restored: () => options.onProblems(new Map([["", []]])),
       });
       const files = watcher.scan();
       await load(files, read, () => stopped);
@@ -180,6 +181,7 @@ export async function loadDirectory(directory: string): Promise<LoadResult> {
   const watcher = watchFolder(root, {
     touched() {},
     folderGone() {},
+    restored() {},
     failed: (message) => problems.push(folderProblem(message)),
   });
   const files = watcher.scan();

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { FileContent } from "./folder-state.ts";
+import type { FileContent } from "./file-claims.ts";
 
 /** Larger files are refused: no folder of objects needs them, and they would be read again at each change. */
 const MAX_FILE_BYTES = 256 * 1024 * 1024;

@@ -1,16 +1,17 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CollectionName } from "../../api/kinds.ts";
 import type { KubernetesObject } from "../../api/object.ts";
-import { compareStrings, type ObjectKey } from "../../base/keys.ts";
-import { contentHash } from "../../envoy/hash.ts";
+import type { ObjectKey } from "../../base/keys.ts";
+import { type ObjectId, splitObjectId } from "./document.ts";
 import {
-  type Entry,
-  type ObjectId,
-  type ReadDocument,
-  readDocument,
-  splitDocuments,
-  splitObjectId,
-} from "./document.ts";
+  type Claim,
+  compareClaims,
+  emptyFile,
+  type FileContent,
+  type FileState,
+  problemsOf,
+  readFile,
+} from "./file-claims.ts";
 import { createImpliedNamespaces } from "./implied-namespaces.ts";
 import type { InputProblem } from "./problem.ts";
 
@@ -18,9 +19,6 @@ import type { InputProblem } from "./problem.ts";
 export type ObjectBatch = {
   readonly [Name in CollectionName]?: ReadonlyMap<ObjectKey, KubernetesObject | undefined>;
 };
-
-/** What a read of a file gave: its text, undefined when there is no such file, or why it could not be read. */
-export type FileContent = string | undefined | { readonly error: string };
 
 /**
  * What a folder of files comes to: which objects there are, what is wrong, and what changed since last asked. Pure bookkeeping;
@@ -49,35 +47,12 @@ export interface FolderState {
   objectCount(): number;
 }
 
-/** A place that defines an object. */
-interface Claim {
-  readonly id: ObjectId;
-  readonly file: string;
-  /** Position among the file's claims. */
-  readonly order: number;
-  /** Line of the file where its document begins. */
-  readonly line: number;
-  readonly name?: string;
-  /** What the place contributes: what it says, or what it last said that was valid. */
-  readonly object?: KubernetesObject;
-}
-
-interface FileState {
-  readonly documents: readonly ReadDocument[];
-  readonly lines: readonly number[];
-  readonly claims: readonly Claim[];
-  /** Set when the file as a whole could not be read; its claims are then those of before. */
-  readonly error?: string;
-}
-
 interface Served {
   /** As the file has it. */
   readonly source: KubernetesObject;
   /** The same with its generation. */
   readonly object: KubernetesObject;
 }
-
-const emptyFile: FileState = { documents: [], lines: [], claims: [] };
 
 export function createFolderState(): FolderState {
   const files = new Map<string, FileState>();
@@ -113,18 +88,19 @@ export function createFolderState(): FolderState {
     put(id, object);
   };
 
-  const replaceClaims = (file: string, before: readonly Claim[], after: readonly Claim[], time: number) => {
-    const touched = new Set([...before, ...after].map((claim) => claim.id));
-    for (const { id } of before) {
-      const rest = (claims.get(id) ?? []).filter((claim) => claim.file !== file);
+  const replaceClaims = (before: readonly Claim[], after: readonly Claim[], time: number) => {
+    const [gone, come] = differingParts(before, after);
+    const lost = new Set(gone);
+    for (const { id } of gone) {
+      const rest = (claims.get(id) ?? []).filter((claim) => !lost.has(claim));
       if (rest.length > 0) claims.set(id, rest);
       else claims.delete(id);
     }
-    for (const claim of after) {
+    for (const claim of come) {
       const others = claims.get(claim.id);
       claims.set(claim.id, others ? [...others, claim].sort(compareClaims) : [claim]);
     }
-    for (const id of touched) {
+    for (const id of new Set([...gone, ...come].map((claim) => claim.id))) {
       settle(id, time);
       for (const claim of claims.get(id) ?? []) dirtyFiles.add(claim.file);
     }
@@ -137,7 +113,7 @@ export function createFolderState(): FolderState {
       if (content === undefined) files.delete(file);
       else files.set(file, after);
       dirtyFiles.add(file);
-      replaceClaims(file, before.claims, after.claims, now);
+      replaceClaims(before.claims, after.claims, now);
     },
     oldestRemoval: () => removals.values().next().value,
     settleRemovals(markedAt) {
@@ -174,10 +150,6 @@ export function createFolderState(): FolderState {
   };
 }
 
-function compareClaims(a: Claim, b: Claim): number {
-  return compareStrings(a.file, b.file) || a.order - b.order;
-}
-
 /** Gives the new version of an object its generation, or the old version back when nothing has changed. */
 function succeed(now: KubernetesObject, next: KubernetesObject): KubernetesObject {
   const generation = now.metadata.generation ?? 1;
@@ -188,89 +160,11 @@ function succeed(now: KubernetesObject, next: KubernetesObject): KubernetesObjec
   return { ...next, metadata: { ...metadata, generation: sameContent ? generation : generation + 1 } };
 }
 
-function readFile(file: string, content: FileContent, before: FileState): FileState {
-  if (content === undefined) return emptyFile;
-  if (typeof content !== "string") return { ...before, error: content.error };
-  const known = new Map(before.documents.map((document) => [document.hash, document]));
-  const documents: ReadDocument[] = [];
-  const lines: number[] = [];
-  for (const { text, line } of splitDocuments(content)) {
-    const hash = contentHash(text);
-    documents.push(known.get(hash) ?? readDocument(text, hash));
-    lines.push(line);
-  }
-  return { documents, lines, claims: claimsOf(file, documents, lines, before.claims) };
-}
-
-function claimsOf(
-  file: string,
-  documents: readonly ReadDocument[],
-  lines: readonly number[],
-  before: readonly Claim[],
-): readonly Claim[] {
-  const previous = new Map<ObjectId, Claim>();
-  for (const claim of before) if (claim.object && !previous.has(claim.id)) previous.set(claim.id, claim);
-  const result: Claim[] = [];
-  let unreadable = false;
-  for (const [index, { entries, firstLine }] of documents.entries()) {
-    const line = lines[index]! + firstLine - 1;
-    for (const { id, name, object, unreadable: lost } of entries) {
-      unreadable ||= lost === true;
-      if (id === undefined) continue;
-      result.push({ id, file, order: result.length, line, name, object: object ?? previous.get(id)?.object });
-    }
-  }
-  if (unreadable) {
-    const present = new Set(result.map((claim) => claim.id));
-    for (const claim of previous.values()) {
-      if (!present.has(claim.id)) result.push({ ...claim, order: result.length });
-    }
-  }
-  return result;
-}
-
-function problemsOf(
-  file: string,
-  { documents, lines, claims: ownClaims, error }: FileState,
-  claims: ReadonlyMap<ObjectId, readonly Claim[]>,
-): readonly InputProblem[] {
-  if (error !== undefined) {
-    const keepsPrevious = ownClaims.some((claim) => claim.object);
-    return [{ severity: "error", file, line: 1, column: 1, message: error, keepsPrevious }];
-  }
-  const problems = documents.flatMap(({ entries }, index) =>
-    entries.flatMap((entry) => entryProblems(entry, file, lines[index]!, ownClaims)),
-  );
-  for (const claim of ownClaims) {
-    const first = claims.get(claim.id)?.[0];
-    if (first === undefined || first === claim) continue;
-    const message = `is also defined at ${first.file}:${first.line}, which comes first: remove or rename one of the two`;
-    problems.push({
-      severity: "error",
-      file,
-      line: claim.line,
-      column: 1,
-      object: claim.name,
-      message,
-      keepsPrevious: false,
-    });
-  }
-  return problems;
-}
-
-function entryProblems(entry: Entry, file: string, firstLine: number, ownClaims: readonly Claim[]): InputProblem[] {
-  if (entry.problems.length === 0) return [];
-  const keepsPrevious = entry.unreadable
-    ? ownClaims.some((claim) => claim.object)
-    : ownClaims.some((claim) => claim.id === entry.id && claim.object);
-  return entry.problems.map(({ severity, line, column, field, message }) => ({
-    severity,
-    file,
-    line: firstLine + line - 1,
-    column,
-    ...(entry.name !== undefined && { object: entry.name }),
-    ...(field !== undefined && { field }),
-    message,
-    keepsPrevious,
-  }));
+/** The parts of two lists between what they begin and end with in common. O(length), without looking into the items. */
+function differingParts<T>(a: readonly T[], b: readonly T[]): readonly [readonly T[], readonly T[]] {
+  let start = 0;
+  while (start < a.length && start < b.length && a[start] === b[start]) start++;
+  let end = 0;
+  while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
+  return [a.slice(start, a.length - end), b.slice(start, b.length - end)];
 }

@@ -16,6 +16,8 @@ export interface FolderEvents {
   folderGone(prefix: string): void;
   /** Part of the folder cannot be watched; the message says which and why. */
   failed(message: string): void;
+  /** The folder itself, which was gone, is there again. */
+  restored(): void;
 }
 
 /**
@@ -134,6 +136,7 @@ export function watchFolder(root: string, events: FolderEvents): FolderWatcher {
         events.failed("the folder is gone; its objects stay in use until it is back");
       } else if (directories.get("")?.identity !== identityOf(stats)) {
         forget("");
+        events.restored();
         events.folderGone("");
         rescan("");
       }
