@@ -32,7 +32,8 @@ export function planGateway(
     const found = [...(conflicts.get(listener.name) ?? []), ...judgePort(key, listener, settings, portOwner)];
     return found.length === 0 ? listener : { ...listener, problems: [...listener.problems, ...found], valid: false };
   });
-  const servable = refused ? judged.map((listener) => ({ ...listener, valid: false })) : judged;
+  const separate = separatePorts(key, judged, settings);
+  const servable = refused ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
   const { listeners, ports } = planPorts(key, servable, settings);
   const plan = { key, className: gateway.spec.gatewayClassName, listeners, ports, problems };
   return address.bindAddress === undefined ? plan : { ...plan, bindAddress: address.bindAddress };
@@ -73,6 +74,22 @@ function judgePort(
   return [{ condition: "Accepted", reason: "PortUnavailable", field, message }];
 }
 
+/** Two ports of the spec can meet in one that is bound, when those below 1024 are moved: the first in the spec has it. */
+function separatePorts(key: ObjectKey, listeners: readonly ListenerPlan[], settings: Settings): ListenerPlan[] {
+  const firstByBindPort = new Map<number, ListenerPlan>();
+  return listeners.map((listener) => {
+    if (!listener.valid) return listener;
+    const bindPort = bindPortOf(listener.port, settings);
+    const first = firstByBindPort.get(bindPort) ?? listener;
+    firstByBindPort.set(bindPort, first);
+    if (first.port === listener.port) return listener;
+    const field = `spec.listeners[${listener.index}].port`;
+    const message = `Gateway ${key}, listener ${listener.name}: ports below ${FIRST_UNPRIVILEGED_PORT} are bound ${settings.privilegedPortOffset} higher here, so port ${listener.port} means port ${bindPort} of this host, which listener ${first.name} has with port ${first.port}; choose another port.`;
+    const problem: Problem = { condition: "Accepted", reason: "PortUnavailable", field, message };
+    return { ...listener, problems: [...listener.problems, problem], valid: false };
+  });
+}
+
 /** Fields that this version does not implement are refused rather than ignored. */
 function judgeUnsupported(gateway: Gateway, key: ObjectKey): Problem[] {
   const problems: Problem[] = [];
@@ -84,7 +101,8 @@ function judgeUnsupported(gateway: Gateway, key: ObjectKey): Problem[] {
   if (infrastructure?.parametersRef !== undefined) refuse("InvalidParameters", "spec.infrastructure.parametersRef");
   if (tls?.frontend !== undefined) refuse("Invalid", "spec.tls.frontend");
   if (tls?.backend !== undefined) refuse("Invalid", "spec.tls.backend");
-  if ((gateway.spec as { defaultScope?: string }).defaultScope !== undefined) refuse("Invalid", "spec.defaultScope");
+  const { defaultScope } = gateway.spec as { defaultScope?: string };
+  if (defaultScope !== undefined && defaultScope !== "None") refuse("Invalid", "spec.defaultScope");
   return problems;
 }
 

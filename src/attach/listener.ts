@@ -1,6 +1,7 @@
 import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
 import type { Problem } from "../base/problems.ts";
 import { isValidHostname } from "./hostname.ts";
+import { findSelectorFault } from "./label-selector.ts";
 import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
 
 /** Kinds of route by protocol (Gateway API, ListenerStatus.supportedKinds). */
@@ -115,7 +116,11 @@ function judgeNamespaces(listener: GatewayListener, report: Report): AllowedName
   const from = namespaces?.from ?? "Same";
   if (from === "All" || from === "Same" || from === "None") return { from };
   if (from === "Selector" && namespaces?.selector !== undefined) {
-    return { from: "Selector", selector: namespaces.selector as LabelSelector };
+    const selector = namespaces.selector as LabelSelector;
+    const fault = findSelectorFault(selector);
+    if (fault === undefined) return { from: "Selector", selector };
+    report("Accepted", "UnsupportedValue", "allowedRoutes.namespaces.selector", `${fault}.`);
+    return { from: "None" };
   }
   report(
     "Accepted",

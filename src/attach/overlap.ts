@@ -44,6 +44,12 @@ function overlap(a: string, b: string): boolean {
 
 function shareCertificate(names: ReadonlyMap<string, readonly string[]>, a: ListenerPlan, b: ListenerPlan): boolean {
   const covers = (owner: ListenerPlan, other: ListenerPlan) =>
-    (names.get(owner.name) ?? []).some((name) => overlap(name, hostOf(other)));
+    (names.get(owner.name) ?? []).some((name) => isGoodFor(name, hostOf(other)));
   return covers(a, b) || covers(b, a);
+}
+
+/** Whether a DNS name of a certificate is good for a host of a listener. A certificate's asterisk is one label (RFC 9525, 6.3). */
+function isGoodFor(name: string, hostname: string): boolean {
+  if (hostname.startsWith("*")) return coversHostname(hostname, name);
+  return coversHostname(name, hostname) && name.split(".").length === hostname.split(".").length;
 }

@@ -14,8 +14,8 @@ export interface Condition extends DesiredCondition {
   readonly lastTransitionTime: string;
 }
 
-/** metav1.Condition.message, maxLength. */
-const MESSAGE_LENGTH_MAX = 32_768;
+/** metav1.Condition.message, maxLength; counted in bytes, which no reader can take for more. */
+const MESSAGE_BYTES_MAX = 32_768;
 const TRUNCATED = " (message truncated).";
 
 /** Conditions whose bad status is True; of all others it is False. */
@@ -29,13 +29,22 @@ const badWhenTrue = new Set([
   "Aggregated",
 ]);
 
+/** The first word is a field path or the name of something, such as `spec.listeners[0].port`: it stays as it is written. */
+const startsWithName = /^[a-z][^\s]*[./[][^\s]/;
+
 /** First letter upper case, a period at the end, at most as long as a condition may be. */
 export function formatMessage(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  const sentence = `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
-  if (sentence.length <= MESSAGE_LENGTH_MAX) return sentence;
-  return sentence.slice(0, MESSAGE_LENGTH_MAX - TRUNCATED.length) + TRUNCATED;
+  const start = startsWithName.test(trimmed) ? trimmed.charAt(0) : trimmed.charAt(0).toUpperCase();
+  const sentence = `${start}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
+  return Buffer.byteLength(sentence) <= MESSAGE_BYTES_MAX ? sentence : truncate(sentence);
+}
+
+function truncate(sentence: string): string {
+  const bytes = Buffer.from(sentence).subarray(0, MESSAGE_BYTES_MAX - TRUNCATED.length);
+  // As part of a stream, a character that is cut in two is left out rather than replaced.
+  return new TextDecoder().decode(bytes, { stream: true }) + TRUNCATED;
 }
 
 /**

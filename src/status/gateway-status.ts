@@ -57,11 +57,25 @@ function buildListenerStatus(
         { reason: "Programmed", message: "Envoy has acknowledged the listener" },
         generation,
       ),
-      judge("ResolvedRefs", problems, { reason: "ResolvedRefs", message: "All references are resolved" }, generation),
+      judgeReferences(report, listener, problems),
       judge("Conflicted", problems, { reason: "NoConflicts", message: "No other listener is in its way" }, generation),
       ...judgeExtra(["OverlappingTLSConfig"], problems, generation),
     ],
   };
+}
+
+/** Certificates of a listener that cannot serve are not looked at, so nothing is known of its references. */
+function judgeReferences(
+  report: GatewayReport,
+  listener: ListenerPlan,
+  problems: readonly Problem[],
+): DesiredCondition {
+  const good = { reason: "ResolvedRefs", message: "All references are resolved" };
+  const verdict = judge("ResolvedRefs", problems, good, report.object.metadata.generation);
+  const followed = listener.certificateRefs.length === 0 || report.certificates[listener.name] !== undefined;
+  if (followed || verdict.status === "False") return verdict;
+  const message = "References are followed once the listener can be served.";
+  return { ...verdict, status: "Unknown", reason: "Pending", message };
 }
 
 /** Why a listener does not serve yet, or any more. */
@@ -100,6 +114,8 @@ function findProgress(
 const isTrue = (listener: ListenerStatus, type: string): boolean =>
   listener.conditions.some((condition) => condition.type === type && condition.status === "True");
 
+const isAwaited = ({ type, reason }: DesiredCondition): boolean => type === "Programmed" && reason === "Pending";
+
 function judgeAccepted(report: GatewayReport, listeners: readonly ListenerStatus[]): DesiredCondition {
   const { generation } = report.object.metadata;
   const good = { reason: "Accepted", message: "The Gateway is accepted" };
@@ -129,7 +145,10 @@ function judgeProgrammed(report: GatewayReport, listeners: readonly ListenerStat
     fail("AddressNotAssigned", "The Gateway has no address yet");
   } else if (serving.length === 0) {
     const rejected = Object.values(report.progress).some(({ state }) => state === "Rejected");
-    fail(rejected ? "Invalid" : "Pending", "No listener is acknowledged by Envoy; see the listeners' conditions");
+    // Waiting is for those who can be served: a listener without a certificate waits for its user, not for Envoy.
+    const waiting = listeners.some(({ conditions }) => conditions.some(isAwaited));
+    if (waiting && !rejected) fail("Pending", "Envoy has not acknowledged any listener yet");
+    else fail("Invalid", "No listener can serve; see the listeners' conditions");
   }
   const connected = `${report.connected} Envoy${report.connected === 1 ? "" : "s"}`;
   const addresses = report.addresses.map(({ value }) => value).join(", ");

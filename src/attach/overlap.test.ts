@@ -1,0 +1,80 @@
+import { expect, test } from "@jest/globals";
+import type { Gateway } from "../api/gateway-api.ts";
+import { planGateway } from "./gateway.ts";
+import { overlappingTls } from "./overlap.ts";
+
+const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
+
+/** Overlaps between listeners `name: [hostname, port, ...dnsNames of its certificate]`, as `name: reason`. */
+function overlapsOf(listeners: Readonly<Record<string, readonly [string, number, ...string[]]>>): string[] {
+  const entries = Object.entries(listeners);
+  const spec = {
+    gatewayClassName: "c",
+    listeners: entries.map(([name, [hostname, port]]) => ({
+      name,
+      port,
+      protocol: "HTTPS",
+      ...(hostname === "*" ? {} : { hostname }),
+      tls: { certificateRefs: [{ name: "s" }] },
+    })),
+  };
+  const plan = planGateway(
+    { metadata: { namespace: "a", name: "gw" }, spec } as unknown as Gateway,
+    settings,
+    () => undefined,
+  );
+  const certificates = entries.map(([listener, [, , ...dnsNames]]) => ({
+    gateway: "a/gw",
+    listener,
+    secrets: ["a/s"],
+    dnsNames,
+    problems: [],
+  }));
+  return [...overlappingTls(plan, certificates)].map(
+    ([name, { condition, reason }]) => `${name}: ${condition}/${reason}`,
+  );
+}
+
+const byHostname = (...names: string[]) => names.map((name) => `${name}: OverlappingTLSConfig/OverlappingHostnames`);
+const byCertificate = (...names: string[]) =>
+  names.map((name) => `${name}: OverlappingTLSConfig/OverlappingCertificates`);
+
+test.each([
+  ["one listener", { x: ["*", 443, "*.a.com"] }, []],
+  ["names apart", { x: ["x.com", 443, "x.com"], y: ["y.com", 443, "y.com"] }, []],
+  [
+    "a wildcard and a name in it",
+    { x: ["*.a.com", 443], y: ["b.a.com", 443], z: ["z.com", 443] },
+    byHostname("x", "y"),
+  ],
+  ["every host and one", { x: ["*", 443], y: ["b.com", 443] }, byHostname("x", "y")],
+  ["different ports", { x: ["*.a.com", 443], y: ["b.a.com", 444] }, []],
+  [
+    "one certificate for both",
+    { x: ["x.a.com", 443, "*.a.com"], y: ["y.a.com", 443, "*.a.com"], z: ["z.com", 443, "z.com"] },
+    byCertificate("x", "y"),
+  ],
+  [
+    "a certificate good for the other",
+    { x: ["x.com", 443, "x.com", "y.com"], y: ["y.com", 443, "y.com"] },
+    byCertificate("x", "y"),
+  ],
+  ["a certificate's wildcard is one label", { x: ["x.a.com", 443, "*.a.com"], y: ["b.y.a.com", 443, "b.y.a.com"] }, []],
+  [
+    "nor does it reach below a wildcard listener",
+    { x: ["x.a.com", 443, "*.a.com"], y: ["*.y.a.com", 443, "*.y.a.com"] },
+    [],
+  ],
+  [
+    "a certificate for hosts of a wildcard listener",
+    { x: ["x.com", 443, "q.a.com"], y: ["*.a.com", 443] },
+    byCertificate("x", "y"),
+  ],
+  [
+    "the hostname is named first",
+    { x: ["*.a.com", 443, "*.a.com"], y: ["b.a.com", 443, "*.a.com"] },
+    byHostname("x", "y"),
+  ],
+] as [string, Record<string, [string, number, ...string[]]>, string[]][])("%s", (_name, listeners, expected) => {
+  expect(overlapsOf(listeners)).toEqual(expected);
+});
