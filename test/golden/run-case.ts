@@ -1,7 +1,7 @@
 import { parseAllDocuments } from "yaml";
 import { collectionOf, validateObject } from "../../src/api/kinds.ts";
 import type { KubernetesObject } from "../../src/api/object.ts";
-import { objectKey } from "../../src/base/keys.ts";
+import { compareStrings, objectKey } from "../../src/base/keys.ts";
 import { resourceToJson } from "../../src/envoy/json.ts";
 import { type ResourceChange, resourceTypes } from "../../src/envoy/resource.ts";
 import type { GatewayInfrastructure } from "../../src/pipeline/infrastructure.ts";
@@ -50,14 +50,14 @@ export function runCase(text: string): object {
   pipeline.commitNow();
   pipeline.stop();
   if (pipeline.failures.size > 0) throw [...pipeline.failures.values()][0];
-  const statuses = [...pipeline.statuses()].sort(([a], [b]) => (a < b ? -1 : 1));
+  const statuses = [...pipeline.statuses()].sort(([a], [b]) => compareStrings(a, b));
   return {
     invalid,
     statuses: Object.fromEntries(statuses.map(([key, report]) => [key, renderStatus(report)])),
     infrastructure: Object.fromEntries([...infrastructure].sort()),
     resources: Object.fromEntries(
       [...resources.entries()]
-        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .sort(([a], [b]) => compareStrings(a, b))
         .map(([, { gateway, type, name, resource }]) => [
           `${gateway} ${type.slice(type.lastIndexOf(".") + 1)} ${name}`,
           resource && resourceToJson(resource),

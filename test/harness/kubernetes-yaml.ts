@@ -58,43 +58,6 @@ metadata: {name: ${name}, namespace: ${namespace}}
 spec: ${spec}`;
 }
 
-export interface HttpRouteText {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly gateway: string;
-  readonly gatewayNamespace?: string;
-  readonly hostnames?: readonly string[];
-  /** Default `/`. */
-  readonly pathPrefix?: string;
-  /** Items of `filters` in YAML flow style. */
-  readonly filters?: readonly string[];
-  /** Name of a Backend and its flavour; absent: the rule has no backendRefs. */
-  readonly backend?: Pick<BackendText, "name" | "flavour">;
-}
-
-/** An HTTPRoute of one rule. */
-export function httpRouteYaml(route: HttpRouteText): string {
-  const { name, namespace = "default", gateway, gatewayNamespace = "default" } = route;
-  const lines = [
-    `apiVersion: ${gatewayApi}`,
-    "kind: HTTPRoute",
-    `metadata: {name: ${name}, namespace: ${namespace}}`,
-    "spec:",
-    `  parentRefs: [{name: ${gateway}, namespace: ${gatewayNamespace}}]`,
-  ];
-  if (route.hostnames !== undefined)
-    lines.push(`  hostnames: [${route.hostnames.map((host) => `"${host}"`).join(", ")}]`);
-  lines.push("  rules:", `    - matches: [{path: {type: PathPrefix, value: ${route.pathPrefix ?? "/"}}}]`);
-  if (route.filters !== undefined && route.filters.length > 0) {
-    lines.push("      filters:", ...route.filters.map((filter) => `        - ${filter}`));
-  }
-  if (route.backend !== undefined) {
-    const group = backendGroups[route.backend.flavour ?? "gateway"];
-    lines.push(`      backendRefs: [{group: ${group}, kind: Backend, name: ${route.backend.name}}]`);
-  }
-  return lines.join("\n");
-}
-
 /** A kubernetes.io/tls Secret. Times are left out: a file has none. */
 export function tlsSecretYaml(secret: {
   readonly name: string;
@@ -109,12 +72,3 @@ type: kubernetes.io/tls
 metadata: {name: ${secret.name}, namespace: ${secret.namespace ?? "default"}}
 data: {tls.crt: ${base64(secret.certificate)}, tls.key: ${base64(secret.key)}}`;
 }
-
-export const filters = {
-  rewritePrefix: (prefix: string) =>
-    `{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: ${prefix}}}}`,
-  addResponseHeader: (name: string, value: string) =>
-    `{type: ResponseHeaderModifier, responseHeaderModifier: {add: [{name: ${name}, value: "${value}"}]}}`,
-  redirectTo: (hostname: string) =>
-    `{type: RequestRedirect, requestRedirect: {hostname: ${hostname}, statusCode: 302}}`,
-} as const;

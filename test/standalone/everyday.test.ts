@@ -11,7 +11,7 @@ const host = "steady.example.com";
 
 beforeEach(async () => {
   world = await createWorld();
-  backendPort = await world.backend("one");
+  backendPort = (await world.backend("one")).port;
   world.files.writeAtomically("one.yaml", backendYaml("one", backendPort));
   world.files.writeAtomically("steady.yaml", routeYaml("steady", host, `[{backendRefs: [${toBackend("one")}]}]`));
   await world.until({ host }, (answer) => answer.status === 200);
@@ -27,7 +27,7 @@ test("edits, deletions and new backends lose no request and are followed", async
     const name = `edit-${i}`;
     world.files.writeAtomically(
       `${name}.yaml`,
-      `${backendYaml(name, await world.backend(name))}---${routeYaml(name, `${name}.example.com`, `[{backendRefs: [${toBackend(name)}]}]`)}`,
+      `${backendYaml(name, (await world.backend(name)).port)}---${routeYaml(name, `${name}.example.com`, `[{backendRefs: [${toBackend(name)}]}]`)}`,
     );
     await world.until({ host: `${name}.example.com` }, (answer) => answer.received?.backend === name);
     const header = `{type: ResponseHeaderModifier, responseHeaderModifier: {set: [{name: x-edit, value: "${i}"}]}}`;

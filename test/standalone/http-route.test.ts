@@ -7,10 +7,7 @@ let world: World;
 beforeAll(async () => {
   world = await createWorld();
   const backends = await Promise.all(["one", "two", "three"].map((name) => world.backend(name)));
-  world.files.writeAtomically(
-    "backends.yaml",
-    ["one", "two", "three"].map((name, position) => backendYaml(name, backends[position] as number)).join("---"),
-  );
+  world.files.writeAtomically("backends.yaml", backends.map(({ name, port }) => backendYaml(name, port)).join("---\n"));
 }, 60_000);
 
 afterAll(() => world.stop(), 30_000);
@@ -138,33 +135,29 @@ test("no endpoint answers 503, no backend 500, nothing matched 404", async () =>
 });
 
 test("timeouts and retries", async () => {
-  let calls = 0;
-  const port = await world.backend("flaky", () => ({ status: ++calls % 3 === 0 ? 200 : 503 }));
-  world.files.writeAtomically("flaky.yaml", backendYaml("flaky", port));
+  const flaky = await world.backend("flaky");
+  world.files.writeAtomically("flaky.yaml", backendYaml("flaky", flaky.port));
   const host = await serve(
     rule(
       `timeouts: {request: 5s}, retry: {codes: [503], attempts: 3, backoff: 10ms}, backendRefs: [${toBackend("flaky")}]`,
     ),
   );
-  calls = 0;
+  flaky.forget();
+  flaky.behave({ status: 503, times: 2 });
   expect((await world.send({ host })).status).toBe(200);
-  expect(calls).toBe(3);
+  expect(flaky.received.length).toBe(3);
 });
 
 test("mirrors get a copy, the client the answer of the backend", async () => {
-  const copies: string[] = [];
-  const port = await world.backend("mirror", (path) => {
-    copies.push(path);
-    return undefined;
-  });
-  world.files.writeAtomically("mirror.yaml", backendYaml("mirror", port));
+  const mirror = await world.backend("mirror");
+  world.files.writeAtomically("mirror.yaml", backendYaml("mirror", mirror.port));
   const host = await serve(
     rule(
       `filters: [{type: RequestMirror, requestMirror: {backendRef: {group: gateway.envoyproxy.io, kind: Backend, name: mirror}}}], ${one}`,
     ),
   );
   expect((await world.send({ host, path: "/copied" })).received?.backend).toBe("one");
-  await world.until({ host, path: "/again" }, () => copies.includes("/copied"));
+  await world.until({ host, path: "/again" }, () => mirror.received.some(({ path }) => path === "/copied"));
 });
 
 test("CORS preflight is answered by the gateway", async () => {
