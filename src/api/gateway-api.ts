@@ -18,11 +18,9 @@ export type GatewayListener = Gateway["spec"]["listeners"][number];
 export type HTTPRouteRule = NonNullable<HTTPRoute["spec"]["rules"]>[number];
 export type HTTPRouteMatch = NonNullable<HTTPRouteRule["matches"]>[number];
 export type HTTPRouteFilter = NonNullable<HTTPRouteRule["filters"]>[number];
-export type HTTPBackendRef = NonNullable<HTTPRouteRule["backendRefs"]>[number];
 export type GRPCRouteRule = NonNullable<GRPCRoute["spec"]["rules"]>[number];
 export type GRPCRouteMatch = NonNullable<GRPCRouteRule["matches"]>[number];
 export type GRPCRouteFilter = NonNullable<GRPCRouteRule["filters"]>[number];
-export type GRPCBackendRef = NonNullable<GRPCRouteRule["backendRefs"]>[number];
 export type ParentReference = NonNullable<HTTPRoute["spec"]["parentRefs"]>[number];
 
 export const gatewayGroup = "gateway.networking.k8s.io";

@@ -25,12 +25,6 @@ export function planBackend(backend: Backend, settings: Settings): readonly Prob
   return fault === undefined ? noProblems : [acceptedProblem(fault)];
 }
 
-/** The same for the static Backend of group `gateway.kgateway.dev`. */
-export function planStaticBackend(backend: StaticBackend, settings: Settings): readonly Problem[] {
-  const fault = findStaticBackendFault(backend, settings);
-  return fault === undefined ? noProblems : [acceptedProblem(fault)];
-}
-
 function acceptedProblem({ field, message }: BackendFault): Problem {
   return { condition: "Accepted", reason: "Invalid", message: `${field} ${message}.`, field };
 }

@@ -1,4 +1,4 @@
-import type { ObjectKey } from "../base/keys.ts";
+import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import { nameHash } from "../envoy/hash.ts";
 import type { ClusterReach, ClusterSpec, UpstreamTls } from "./model.ts";
 
@@ -58,7 +58,7 @@ export function secretsOf(spec: ClusterSpec): readonly SecretUse[] {
     const key = spec.credential.secret;
     uses.push({ name: `credential/${key}`, use: "credential", source: "secret", key });
   }
-  return uses.sort((a, b) => (a.name < b.name ? -1 : 1));
+  return uses.sort((a, b) => compareStrings(a.name, b.name));
 }
 
 function trustSecret(trust: UpstreamTls["trust"]): readonly SecretUse[] {

@@ -16,11 +16,6 @@ export function configMapBytes(configMap: ConfigMap, key: string): Buffer | unde
   return encoded === undefined ? undefined : Buffer.from(encoded, "base64");
 }
 
-/** All keys of a ConfigMap, sorted. */
-export function configMapKeys(configMap: ConfigMap): readonly string[] {
-  return [...Object.keys(configMap.data ?? {}), ...Object.keys(configMap.binaryData ?? {})].sort();
-}
-
 /** Bytes of a key of whichever of the two it is. */
 export function objectBytes(object: Secret | ConfigMap, key: string): Buffer | undefined {
   return object.kind === "Secret" ? secretBytes(object, key) : configMapBytes(object, key);

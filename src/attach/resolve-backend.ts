@@ -12,7 +12,7 @@ import {
 import { resolveBackendTls } from "./backend-tls.ts";
 import type { ClusterSettings } from "./cluster-spec.ts";
 import { isGranted } from "./grants.ts";
-import type { ClusterReach } from "./model.ts";
+import type { BackendEndpoint, ClusterReach } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 
 /** A reference of a route to what takes its requests. */
@@ -128,10 +128,7 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
       message: `names Backend ${key} with a unix endpoint, which routes cannot use: list ip or fqdn endpoints`,
     };
   }
-  const reach: ClusterReach = usesDns(endpoints)
-    ? { kind: "Dns", key, group: backendGroup, endpoints }
-    : { kind: "Backend", key, group: backendGroup };
-  return { reach, settings, fallback };
+  return { reach: reachEndpoints(key, backendGroup, endpoints), settings, fallback };
 }
 
 function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
@@ -142,10 +139,12 @@ function findStaticBackend(routeKind: string, key: string, read: ResolveReader):
   if (fault !== undefined) return describe(key, fault);
   const endpoints = staticBackendEndpoints(backend);
   const settings: ClusterSettings = { protocol: routeKind === "GRPCRoute" ? "http2" : "http1" };
-  const reach: ClusterReach = usesDns(endpoints)
-    ? { kind: "Dns", key, group: staticBackendGroup, endpoints }
-    : { kind: "Backend", key, group: staticBackendGroup };
-  return { reach, settings, fallback: false };
+  return { reach: reachEndpoints(key, staticBackendGroup, endpoints), settings, fallback: false };
+}
+
+/** Host names are resolved by Envoy as part of the cluster; addresses come by EDS. */
+function reachEndpoints(key: string, group: string, endpoints: readonly BackendEndpoint[]): ClusterReach {
+  return usesDns(endpoints) ? { kind: "Dns", key, group, endpoints } : { kind: "Backend", key, group };
 }
 
 function describe(key: string, { reason, field, message }: BackendFault): ReferenceFault {

@@ -13,10 +13,4 @@ export interface Problem {
   readonly field?: string;
 }
 
-/** A result together with what went wrong on the way to it. */
-export interface Outcome<T> {
-  readonly value: T;
-  readonly problems: readonly Problem[];
-}
-
 export const noProblems: readonly Problem[] = Object.freeze([]);

@@ -1,4 +1,5 @@
 import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { compareStrings } from "../base/keys.ts";
 
 /** What ts-proto generates for a message: its full protobuf name and its encoder. */
 export interface MessageType<T> {
@@ -26,5 +27,5 @@ export function pack<T>(type: MessageType<T>, message: T): Any {
  * of a resource is the hash of its bytes, so two builds of the same map must insert in the same order.
  */
 export function sortedMap<V>(entries: Iterable<readonly [string, V]>): Record<string, V> {
-  return Object.fromEntries([...entries].sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  return Object.fromEntries([...entries].sort(([a], [b]) => compareStrings(a, b)));
 }

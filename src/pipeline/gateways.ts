@@ -1,4 +1,4 @@
-import type { Gateway } from "../api/gateway-api.ts";
+import type { Gateway, ReferenceGrant } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
 import { bindPortOf, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
@@ -25,6 +25,8 @@ export interface GatewayNodes {
   /** Gateways of accepted classes of ours. */
   readonly gateways: Collection<Gateway>;
   readonly plans: Collection<GatewayPlan>;
+  /** Group: the namespace that grants. For every reference across namespaces, of listeners and routes alike. */
+  readonly grantsByNamespace: Index<ReferenceGrant>;
   /** Key `<gateway>/<listener>`, HTTPS listeners only. */
   readonly certificates: Collection<ListenerCertificates>;
   /** Envoy Listeners by resource name. */
@@ -56,7 +58,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources): GatewayNodes
       findPortOwner(key, gateway, bindPort, settings, gatewaysByPort, read),
     );
   });
-  const grantsByNamespace = graph.index("certificateGrants", sources.referenceGrants, (grant) => [
+  const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
     grant.metadata.namespace ?? "",
   ]);
   const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
@@ -79,7 +81,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources): GatewayNodes
     (plan, key, read) => translateListeners(plan, key, (listener) => read.get(certificates, `${key}/${listener}`)),
     { equals: sameGatewayResource },
   );
-  return { classPlans, gateways, plans, certificates, listeners };
+  return { classPlans, gateways, plans, grantsByNamespace, certificates, listeners };
 }
 
 function translateListeners(

@@ -78,7 +78,7 @@ export function createRouteNodes(graph: Graph, sources: Sources, gateways: Gatew
       parent.listeners.map((listener) => `${parent.gateway}/${listener.listener}`),
     ),
   );
-  const resolved = createResolvedRoutes(graph, sources, routes, attachments);
+  const resolved = createResolvedRoutes(graph, sources, gateways, routes, attachments);
   const hostEntries = graph.flatMap(
     "hostEntries",
     attachments,
@@ -117,16 +117,14 @@ function createRoutes(graph: Graph, sources: Sources): Collection<RouteObject> {
 function createResolvedRoutes(
   graph: Graph,
   sources: Sources,
+  gateways: GatewayNodes,
   routes: Collection<RouteObject>,
   attachments: Collection<RouteAttachment>,
 ): Collection<ResolvedRoute> {
-  const grantsByNamespace = graph.index("routeGrants", sources.referenceGrants, (grant) => [
-    grant.metadata.namespace ?? "",
-  ]);
   return graph.map("resolvedRoutes", routes, (object, key, read) => {
     // Routes of other controllers' gateways are not ours to judge.
     if (read.get(attachments, key) === undefined) return undefined;
-    const reader = createResolveReader(sources, grantsByNamespace, read);
+    const reader = createResolveReader(sources, gateways.grantsByNamespace, read);
     return object.kind === "HTTPRoute"
       ? resolveHttpRoute(object.route, reader)
       : resolveGrpcRoute(object.route, reader);

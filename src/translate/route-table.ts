@@ -1,3 +1,4 @@
+import { compareStrings } from "../base/keys.ts";
 import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/route.ts";
 import { contentHash } from "../envoy/hash.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
@@ -29,7 +30,7 @@ export function translateRouteTable(
 ): EncodedResource {
   // Without a virtual host for "*" Envoy answers 404 anyway.
   const empty = emptyHosts.filter((host) => host !== "*").map((host) => emptyVirtualHost(name, host));
-  const sorted = [...hosts, ...empty].sort((a, b) => (a.host < b.host ? -1 : 1));
+  const sorted = [...hosts, ...empty].sort((a, b) => compareStrings(a.host, b.host));
   const chunks: Uint8Array[] = [RouteConfiguration.encode({ name }).finish()];
   const hashes: string[] = [name, settingsHash];
   const clusters: (readonly string[])[] = [];

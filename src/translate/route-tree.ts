@@ -1,3 +1,4 @@
+import { compareStrings } from "../base/keys.ts";
 import { compareEntries, type RouteEntry } from "./route-order.ts";
 
 /**
@@ -44,7 +45,7 @@ export function planRouteTree(entries: readonly RouteEntry[], limit: number): Ro
   anywhere.sort(compareEntries);
   const leaves: RouteLeaf[] = [];
   if (placed.length > 0) splitNode({ key: "/", group: placed, above: [] }, { anywhere, limit, leaves });
-  leaves.sort((a, b) => (a.key < b.key ? -1 : 1));
+  leaves.sort((a, b) => compareStrings(a.key, b.key));
   const size = leaves.reduce((sum, { routes }) => sum + routes.length, anywhere.length);
   return { leaves, others: anywhere, size };
 }
