@@ -22,6 +22,7 @@ import type { ProberMethods } from "./prober-process.ts";
 import { measureRestart } from "./restart.ts";
 import { progress, type Recorder } from "./results.ts";
 import {
+  FIRST_REVISION,
   fileText,
   gatewayObjects,
   REVISION_HEADER,
@@ -194,7 +195,7 @@ async function runFloor(stage: Stage): Promise<EditRun> {
   progress(`edit-${stage.shape}, ${stage.routes} routes: the floor`);
   const table: TableOptions = { shape: stage.shape, port: await freePort(), backendPort: stage.backends.a };
   const initial = [...gatewayObjects(table)];
-  for (let i = 0; i < stage.routes; i++) initial.push(...routeObjects(table, i, { revision: "0" }));
+  for (let i = 0; i < stage.routes; i++) initial.push(...routeObjects(table, i, { revision: FIRST_REVISION }));
   const inProcess = createInProcessTable(batchOf(initial));
   const floor = await startFloor(inProcess.commit().changes, ENVOY_WORKERS);
   try {
@@ -205,7 +206,7 @@ async function runFloor(stage: Stage): Promise<EditRun> {
     const bytes: number[] = [];
     const applier: Applier = {
       async prepare({ index, state }) {
-        const deleted = state === undefined ? routeObjects(table, index, { revision: "0" }) : [];
+        const deleted = state === undefined ? routeObjects(table, index, { revision: FIRST_REVISION }) : [];
         inProcess.stage(batchOf(state === undefined ? [] : routeObjects(table, index, state), deleted));
         bytes.push((await floor.arm(inProcess.commit().changes)).bytes);
       },
@@ -253,7 +254,7 @@ function recordLoad(recorder: Recorder, suffix: string, report: LoadReport, odd:
 function writeTable(files: TemporaryDirectory, table: TableOptions, routes: number): void {
   const writeRoute = routeFileWriter(table);
   files.write("gateway.yaml", fileText(gatewayObjects(table)));
-  for (let i = 0; i < routes; i++) files.write(`route-${i}.yaml`, writeRoute(i, { revision: "0" }));
+  for (let i = 0; i < routes; i++) files.write(`route-${i}.yaml`, writeRoute(i, { revision: FIRST_REVISION }));
 }
 
 /** Served are the last route and a hundred all over the table, each by its own backend with its own header. */
@@ -270,7 +271,7 @@ async function awaitWholeTable(stage: Stage, table: TableOptions, gatehouse: Gat
 
 async function awaitRoute(stage: Stage, table: TableOptions, index: number): Promise<void> {
   const { host, path } = routeAddress(table.shape, index);
-  const header = { name: REVISION_HEADER, value: "0" };
+  const header = { name: REVISION_HEADER, value: FIRST_REVISION };
   const watch = { port: table.port, host, path, status: 200, header, limitMs: COLD_START_LIMIT_MS };
   await stage.prober.call("wait", watch, COLD_START_LIMIT_MS);
 }

@@ -1,7 +1,7 @@
 import { pause } from "../test/harness/waiting.ts";
 import type { ProberMethods, Sighting, Watch } from "./prober-process.ts";
 import type { Recorder } from "./results.ts";
-import { REVISION_HEADER, type RouteState, routeAddress, type TableOptions } from "./table.ts";
+import { FIRST_REVISION, REVISION_HEADER, type RouteState, routeAddress, type TableOptions } from "./table.ts";
 import type { Worker } from "./worker.ts";
 
 export const editKinds = ["add", "update", "endpoint", "delete"] as const;
@@ -45,7 +45,7 @@ export function planEdits(table: TableOptions, routes: number, count: number, se
     edits.push({ kind, index, state, watch: { ...watch, ...(header === undefined ? {} : { header }) } });
   };
   const spread = (i: number) => Math.floor(((i + 0.5) * routes) / count) % routes;
-  for (let i = 0; i < count; i++) put("add", routes + i, { revision: "0" });
+  for (let i = 0; i < count; i++) put("add", routes + i, { revision: FIRST_REVISION });
   for (let i = 0; i < count; i++) {
     const revision = `updated-${i}`;
     put("update", spread(i), { revision }, { name: REVISION_HEADER, value: revision });

@@ -28,6 +28,8 @@ export interface RouteState {
 }
 
 export const REVISION_HEADER = "x-revision";
+/** What every route says before its first edit; a word, since YAML reads a bare number as one and the API wants a string. */
+export const FIRST_REVISION = "first";
 export const GATEWAY = { namespace: "default", name: "http" } as const;
 
 const gatewayApi = "gateway.networking.k8s.io/v1";
