@@ -1,0 +1,59 @@
+import { describe } from "@jest/globals";
+import { gatewayOf, gatewayVersion, httpsListener, listener, objectOf, testRules } from "./objects.test-support.ts";
+
+describe("Gateway rules", () => {
+  testRules([
+    [
+      "listener names differ",
+      gatewayOf(listener, { ...listener, name: "m", port: 81 }),
+      gatewayOf(listener, { ...listener, port: 81 }),
+      "spec.listeners[1]: has the name of listener 0",
+    ],
+    [
+      "listeners differ",
+      gatewayOf(listener, { ...listener, name: "m", hostname: "a.b" }),
+      gatewayOf(listener, { ...listener, name: "m" }),
+      "spec.listeners[1]: has the port, protocol and hostname",
+    ],
+    [
+      "no TLS on HTTP",
+      gatewayOf(listener),
+      gatewayOf({ ...httpsListener, protocol: "HTTP" }),
+      "spec.listeners[0].tls: is not possible",
+    ],
+    [
+      "no hostname on TCP",
+      gatewayOf({ ...listener, protocol: "TCP" }),
+      gatewayOf({ ...listener, protocol: "TCP", hostname: "a.b" }),
+      "spec.listeners[0].hostname: is not possible",
+    ],
+    [
+      "HTTPS terminates",
+      gatewayOf(httpsListener),
+      gatewayOf({ ...httpsListener, tls: { mode: "Passthrough" } }),
+      "spec.listeners[0].tls.mode: must be Terminate",
+    ],
+    [
+      "TLS has tls",
+      gatewayOf({ ...httpsListener, protocol: "TLS" }),
+      gatewayOf({ ...listener, protocol: "TLS" }),
+      "spec.listeners[0].tls: is required",
+    ],
+    [
+      "certificates",
+      gatewayOf(httpsListener),
+      gatewayOf({ ...httpsListener, tls: {} }),
+      "spec.listeners[0].tls.certificateRefs: must name",
+    ],
+    [
+      "address is an IP address",
+      objectOf(gatewayVersion, "Gateway", {
+        spec: { gatewayClassName: "c", listeners: [listener], addresses: [{ value: "::1" }] },
+      }),
+      objectOf(gatewayVersion, "Gateway", {
+        spec: { gatewayClassName: "c", listeners: [listener], addresses: [{ value: "x" }] },
+      }),
+      "spec.addresses[0].value: must be an IPv4",
+    ],
+  ]);
+});
