@@ -6,11 +6,15 @@ MAKEFLAGS += --no-print-directory
 ENVOY_VERSION := 1.40.0
 XDS_PROTOS_VERSION := 1.85.0
 GRPCIO_TOOLS_VERSION := 1.85.1
+# What go.mod pins is what the folder is named after.
+KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/\1/p' tools/kubernetes/go.mod)
+ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
 
 # Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
 export GATEHOUSE_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatehouse
 ENVOY_TOOL := $(GATEHOUSE_TOOLS)/envoy-$(ENVOY_VERSION)
 PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VERSION)
+KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -18,7 +22,7 @@ BUILT := dist/.built
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/envoy/generated/*' 2>/dev/null)
 NODE := node_modules/.bin/node
 
-.PHONY: help prerequisites tools generate build lint format test run bench conformance cluster bundle clean
+.PHONY: help prerequisites tools kubernetes generate build lint format test run bench conformance cluster bundle clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -47,6 +51,10 @@ $(PROTOC_TOOL)/.installed:
 	@touch $@
 
 tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
+
+# No stamp file: the script looks for each program, in $$KUBEBUILDER_ASSETS too, and ends at once when all are there.
+kubernetes: prerequisites ## Builds etcd and the Kubernetes control plane into the tool folder
+	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy
 
 $(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh tools/descriptor_set.py tools/envoy-protos.txt
 	@echo "==> Generating Envoy's messages"
