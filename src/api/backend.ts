@@ -1,5 +1,6 @@
 import { choice, defineKind, flag, list, type ObjectOf, object, required, text } from "./schema.ts";
 import { conditions, dnsName, localReference, port, secretReference } from "./shared-schemas.ts";
+import { tlsFields, tlsRules } from "./tls-settings.ts";
 
 const ipAddress =
   "^((25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)\\.){3}(25[0-5]|2[0-4][0-9]|[01]?[0-9][0-9]?)$|" +
@@ -44,12 +45,6 @@ const endpoint = object(
   },
 );
 
-const tlsVersions = ["Auto", "1.0", "1.1", "1.2", "1.3"] as const;
-
-/** Ranks for comparing a lower with an upper bound; `Auto` and an absent lower bound mean the library's own defaults. */
-const lowerRank = "{'Auto': 0, '1.0': 1, '1.1': 2, '1.2': 3, '1.3': 4}";
-const upperRank = "{'1.0': 1, '1.1': 2, '1.2': 3, '1.3': 4, 'Auto': 5}";
-
 const tls = object(
   "Speak TLS to the endpoints, and how to verify them.",
   {
@@ -68,13 +63,7 @@ const tls = object(
     sni: dnsName("Server name to ask for in the handshake; it is also the name that the certificate must carry."),
     autoSNIFromEndpointHostname: flag("Ask each endpoint for the certificate of its own hostname."),
     clientCertificateRef: secretReference("TLS Secret with the certificate that Envoy shows to the endpoints."),
-    minVersion: choice("Lowest TLS version.", tlsVersions),
-    maxVersion: choice("Highest TLS version.", tlsVersions),
-    ciphers: list("Cipher suites of TLS up to 1.2, in Envoy's spelling.", text("A cipher suite.")),
-    ecdhCurves: list("Curves for the key exchange, most wanted first.", text("A curve.")),
-    signatureAlgorithms: list("Signature algorithms, most wanted first.", text("A signature algorithm.")),
-    alpnProtocols: list("Protocols to offer by ALPN, most wanted first.", text("A protocol, such as h2.")),
-    fingerprints: list("Fingerprints of the TLS client hello to compute.", choice("A fingerprint.", ["JA3", "JA4"])),
+    ...tlsFields,
   },
   {
     rules: [
@@ -90,14 +79,7 @@ const tls = object(
         rule: "!(has(self.sni) && has(self.autoSNIFromEndpointHostname) && self.autoSNIFromEndpointHostname)",
         message: "sni and autoSNIFromEndpointHostname exclude one another",
       },
-      {
-        rule: "!(has(self.minVersion) && self.minVersion == '1.3' && has(self.ciphers))",
-        message: "ciphers do not apply to TLS 1.3: leave them out or lower minVersion",
-      },
-      {
-        rule: `!has(self.maxVersion) || (has(self.minVersion) ? ${lowerRank}[self.minVersion] : 3) <= ${upperRank}[self.maxVersion]`,
-        message: "minVersion (1.2 when left out) must not be above maxVersion",
-      },
+      ...tlsRules,
     ],
   },
 );

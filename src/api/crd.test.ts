@@ -2,8 +2,12 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { crdFolders, renderCrds } from "../../tools/generate-crds.ts";
+import { customResourceDefinition } from "./crd.ts";
 import type { HTTPRoute } from "./gateway-api.ts";
 import { type Sketch, scalar } from "./sketch.ts";
+
+/** Kubernetes: at most so many bytes in all annotations of an object. */
+const ANNOTATIONS_BYTES_MAX = 262_144;
 
 const root = join(import.meta.dirname, "../..");
 
@@ -21,27 +25,42 @@ const structuralKeywords = new Set([
   ..."minProperties maxProperties required properties items additionalProperties x-kubernetes-validations".split(" "),
   ..."x-kubernetes-list-type x-kubernetes-list-map-keys x-kubernetes-int-or-string".split(" "),
   "x-kubernetes-preserve-unknown-fields",
+  "x-kubernetes-map-type",
 ]);
 
-function* schemasIn(schema: Record<string, unknown>, path: string): Generator<[string, Record<string, unknown>]> {
-  yield [path, schema];
+/** What is a type of Kubernetes' own says where its fields are described. */
+const describedElsewhere = /See `kubectl explain [a-zA-Z.]+`\.$/;
+
+function* schemasIn(
+  schema: Record<string, unknown>,
+  path: string,
+  described = true,
+): Generator<[path: string, schema: Record<string, unknown>, described: boolean]> {
+  yield [path, schema, described];
+  const inside = described && !describedElsewhere.test(String(schema["description"]));
   for (const [name, property] of Object.entries((schema["properties"] ?? {}) as Record<string, object>)) {
-    yield* schemasIn(property as Record<string, unknown>, `${path}.${name}`);
+    yield* schemasIn(property as Record<string, unknown>, `${path}.${name}`, inside);
   }
-  for (const inside of ["items", "additionalProperties"]) {
-    if (schema[inside]) yield* schemasIn(schema[inside] as Record<string, unknown>, `${path}[]`);
+  for (const items of ["items", "additionalProperties"]) {
+    if (schema[items]) yield* schemasIn(schema[items] as Record<string, unknown>, `${path}[]`, inside);
   }
 }
 
 test("every schema is structural, and every field is described", () => {
   for (const definition of [...crdFolders.values()].flat()) {
     for (const root of [definition.spec, definition.status ?? { description: "" }]) {
-      for (const [path, schema] of schemasIn(root as unknown as Record<string, unknown>, definition.kind)) {
+      for (const [path, schema, described] of schemasIn(root as unknown as Record<string, unknown>, definition.kind)) {
         expect([path, Object.keys(schema).filter((key) => !structuralKeywords.has(key))]).toEqual([path, []]);
-        if (root === definition.spec)
+        if (root === definition.spec && described)
           expect([path, schema["description"]]).toEqual([path, expect.stringMatching(/[.]$/)]);
       }
     }
+  }
+});
+
+test("every CustomResourceDefinition is small enough for kubectl apply, which repeats it in an annotation", () => {
+  for (const definition of [...crdFolders.values()].flat()) {
+    expect(JSON.stringify(customResourceDefinition(definition)).length).toBeLessThan(ANNOTATIONS_BYTES_MAX);
   }
 });
 

@@ -1,10 +1,15 @@
 import { backendDefinition } from "./backend.ts";
+import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { httpRouteFilterDefinition } from "./httproutefilter.ts";
 import type { KindDefinition } from "./schema.ts";
 import { staticBackendDefinition } from "./static-backend.ts";
 
 /** Our policy kinds; their CustomResourceDefinitions are `crds/`. */
-export const policyDefinitions: readonly KindDefinition[] = [backendDefinition, httpRouteFilterDefinition];
+export const policyDefinitions: readonly KindDefinition[] = [
+  backendDefinition,
+  envoyProxyDefinition,
+  httpRouteFilterDefinition,
+];
 
 /** Kinds of other gateways that we accept; their CustomResourceDefinitions are `config/compat/`. */
 export const compatDefinitions: readonly KindDefinition[] = [staticBackendDefinition];

@@ -12,6 +12,7 @@ import { backendDefinition } from "./backend.ts";
 import { complaintsOf, type SchemaError } from "./complaints.ts";
 import { checkEndpointSlice, checkService, completeNamespace, completeSecret, completeService } from "./core-rules.ts";
 import { coreShapes } from "./core-shapes.ts";
+import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { type FieldProblem, isRecord } from "./field.ts";
 import { gatewayGroup } from "./gateway-api.ts";
 import { checkGateway } from "./gateway-rules.ts";
@@ -39,7 +40,8 @@ export type CollectionName =
   | "configMaps"
   | "backends"
   | "staticBackends"
-  | "httpRouteFilters";
+  | "httpRouteFilters"
+  | "envoyProxies";
 
 /** A kind that Gatehouse reads. */
 export interface SupportedKind {
@@ -192,6 +194,7 @@ const kinds: readonly Kind[] = [
   definedKind(backendDefinition, "backends"),
   definedKind(staticBackendDefinition, "staticBackends"),
   definedKind(httpRouteFilterDefinition, "httpRouteFilters"),
+  definedKind(envoyProxyDefinition, "envoyProxies"),
 ];
 
 /** Every kind that Gatehouse reads. */

@@ -22,7 +22,8 @@ interface TextOptions extends Common {
   readonly maxLength?: number;
   /** RE2 syntax that means the same in JavaScript. */
   readonly pattern?: string;
-  readonly format?: "date-time";
+  /** `byte`: base64. */
+  readonly format?: "date-time" | "byte";
   readonly default?: string;
 }
 
@@ -44,6 +45,8 @@ interface ListOptions extends Common {
 }
 
 interface ObjectOptions extends Common {
+  /** Server-side apply takes the object as one value that has one owner. */
+  readonly atomic?: boolean;
   readonly minProperties?: number;
   readonly maxProperties?: number;
   readonly default?: Readonly<Record<string, unknown>>;
@@ -80,7 +83,7 @@ export function flag(description: string, options: Common & { readonly default?:
   return Type.Boolean(keywords(description, options));
 }
 
-/** A count or a percentage such as `25%`; also quantities such as `32Ki`. */
+/** A count or a percentage such as `25%`. */
 export function intOrString(
   description: string,
   options: Common & { readonly pattern?: string; readonly default?: number | string } = {},
@@ -89,6 +92,21 @@ export function intOrString(
     anyOf: [{ type: "integer" }, { type: "string" }],
     "x-kubernetes-int-or-string": true,
     ...keywords(description, options),
+  });
+}
+
+/** Syntax of a Kubernetes quantity, such as `1.5`, `500m`, `2Gi` or `1e3`. */
+export const QUANTITY =
+  "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+
+/** A positive number of bytes, such as `32Ki`. */
+export function byteSize(description: string): TUnsafe<number | string> {
+  const whole = "^[1-9]+[0-9]*([EPTGMK]i|[EPTGMk])?$";
+  return Type.Unsafe<number | string>({
+    anyOf: [{ type: "integer" }, { type: "string" }],
+    allOf: [{ pattern: QUANTITY }, { pattern: whole }],
+    "x-kubernetes-int-or-string": true,
+    description,
   });
 }
 
@@ -150,7 +168,11 @@ export function object<F extends Fields>(description: string, fields: F, options
   for (const [name, field] of Object.entries(fields)) {
     properties[name] = isRequired(field) ? field.schemaOfRequiredField : Type.Optional(field);
   }
-  return Type.Object(properties as Properties<F>, keywords(description, options));
+  const { atomic, ...rest } = options;
+  return Type.Object(properties as Properties<F>, {
+    ...keywords(description, rest),
+    ...(atomic && { "x-kubernetes-map-type": "atomic" }),
+  });
 }
 
 export interface PrinterColumn {

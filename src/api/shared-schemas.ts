@@ -1,4 +1,4 @@
-import { choice, integer, list, object, required, text } from "./schema.ts";
+import { choice, flag, integer, list, object, type Rule, required, text } from "./schema.ts";
 
 /** Pieces that several of our kinds have in common. Each takes the description of the place where it stands. */
 
@@ -27,6 +27,36 @@ function objectName(description: string) {
   return text(description, { minLength: 1, maxLength: 253 });
 }
 
+const NAMESPACE = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$";
+
+function namespace(description: string) {
+  return text(description, { minLength: 1, maxLength: 63, pattern: NAMESPACE });
+}
+
+/** A Gateway API duration, such as `1h30m` or `250ms`. */
+export function duration(
+  description: string,
+  options: { readonly default?: string; readonly rules?: readonly Rule[] } = {},
+) {
+  return text(description, { pattern: "^([0-9]{1,5}(h|m|s|ms)){1,4}$", ...options });
+}
+
+export function percent(description: string) {
+  return integer(description, { format: "int32", minimum: 0, maximum: 100 });
+}
+
+/** Part of all requests, written as a fraction. */
+export function fraction(description: string) {
+  return object(
+    description,
+    {
+      numerator: required(integer("Upper number of the fraction.", { format: "int32", minimum: 0 })),
+      denominator: integer("Lower number of the fraction.", { format: "int32", minimum: 1, default: 100 }),
+    },
+    { rules: [{ rule: "self.numerator <= self.denominator", message: "numerator must not be above denominator" }] },
+  );
+}
+
 /** Refers to an object of the same namespace. */
 export function localReference(description: string) {
   return object(description, {
@@ -42,24 +72,82 @@ export function secretReference(description: string) {
     group: group("API group of the object; empty for the core group.", { default: "" }),
     kind: kind("Kind of the object.", { default: "Secret" }),
     name: required(objectName("Name of the object.")),
-    namespace: text("Namespace of the object; that of the referring object when left out.", {
-      minLength: 1,
-      maxLength: 63,
-      pattern: "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$",
-    }),
+    namespace: namespace("Namespace of the object; that of the referring object when left out."),
   });
 }
 
+/** Port of an endpoint or Service; unlike {@link port} it cannot be 0. */
+export function servicePort(description: string) {
+  return integer(description, { format: "int32", minimum: 1, maximum: 65535 });
+}
+
+const backendReferenceFields = {
+  group: group("API group of the backend; empty for a Service.", { default: "" }),
+  kind: kind("Kind of the backend.", { default: "Service" }),
+  name: required(objectName("Name of the backend.")),
+  namespace: namespace(
+    "Namespace of the backend; that of the referring object when left out. Others need a ReferenceGrant.",
+  ),
+  port: servicePort("Port of the Service."),
+};
+
+const servicesNeedPort: Rule = {
+  rule: "!(size(self.group) == 0 && self.kind == 'Service') || has(self.port)",
+  message: "a Service needs a port",
+};
+
+/**
+ * Fields for the servers that Envoy itself calls: collectors of logs, traces and metrics, and external services. Rules that hold
+ * for them: {@link backendRefRules}.
+ */
+export const backendRefFields = {
+  backendRef: object("Not used any more: write backendRefs.", backendReferenceFields, { rules: [servicesNeedPort] }),
+  backendRefs: list(
+    "Services or Backends to send to.",
+    object(
+      "A Service or Backend.",
+      {
+        ...backendReferenceFields,
+        weight: integer("Share of the requests, relative to the other backends.", {
+          format: "int32",
+          minimum: 0,
+          maximum: 1_000_000,
+          default: 1,
+        }),
+        fallback: flag("Send to it only while the others cannot be reached."),
+      },
+      { rules: [servicesNeedPort] },
+    ),
+    { maxItems: 16 },
+  ),
+};
+
+export const backendRefRules: readonly Rule[] = [
+  { rule: "!has(self.backendRef)", message: "backendRef is not used any more: write backendRefs" },
+  {
+    rule: "!has(self.backendRefs) || self.backendRefs.all(b, b.kind == 'Service' || b.kind == 'Backend')",
+    message: "backendRefs may name Services and Backends only",
+  },
+  {
+    rule: "!has(self.backendRefs) || self.backendRefs.all(b, b.group == '' || b.group == 'gateway.envoyproxy.io')",
+    message: "backendRefs may name the core group and gateway.envoyproxy.io only",
+  },
+];
+
 const headerName = "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$";
 
-function headers(description: string) {
-  const header = object("A header and its value.", {
+/** A request header to send. */
+export function header(description: string) {
+  return object(description, {
     name: required(
       text("Name of the header; case does not matter.", { minLength: 1, maxLength: 256, pattern: headerName }),
     ),
     value: required(text("Value of the header.", { minLength: 1, maxLength: 4096 })),
   });
-  return list(description, header, { maxItems: 16, mapKeys: ["name"] });
+}
+
+function headers(description: string) {
+  return list(description, header("A header and its value."), { maxItems: 16, mapKeys: ["name"] });
 }
 
 /** The fields of a Gateway API header filter. */
@@ -69,8 +157,8 @@ export const headerFilterFields = {
   remove: list("Names of headers to take away.", text("Name of a header."), { maxItems: 16, set: true }),
 };
 
-/** The standard list of conditions. */
-export function conditions(description: string) {
+/** The standard list of conditions; `maxItems` null where the published schema sets no limit. */
+export function conditions(description: string, { maxItems = 8 }: { readonly maxItems?: number | null } = {}) {
   const condition = object("One aspect of the object's state.", {
     type: required(
       text("What the condition is about.", {
@@ -90,5 +178,17 @@ export function conditions(description: string) {
     ),
     message: required(text("A sentence for people that says why.", { maxLength: 32768 })),
   });
-  return list(description, condition, { maxItems: 8, mapKeys: ["type"] });
+  return list(description, condition, { ...(maxItems !== null && { maxItems }), mapKeys: ["type"] });
+}
+
+/** The parent on whose behalf an object is judged: the Gateway API's ParentReference. */
+export function ancestorReference(description: string) {
+  return object(description, {
+    group: group("API group of the ancestor.", { default: "gateway.networking.k8s.io" }),
+    kind: kind("Kind of the ancestor.", { default: "Gateway" }),
+    name: required(objectName("Name of the ancestor.")),
+    namespace: namespace("Namespace of the ancestor."),
+    port: servicePort("Port of the ancestor."),
+    sectionName: dnsName("Listener of the ancestor."),
+  });
 }

@@ -1,5 +1,6 @@
 import type { Backend } from "../api/backend.ts";
 import type { ConfigMap, EndpointSlice, Namespace, Secret, Service } from "../api/core.ts";
+import type { EnvoyProxy } from "../api/envoyproxy.ts";
 import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute, ReferenceGrant } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
@@ -24,6 +25,7 @@ export interface ObjectSources {
   readonly backends: Source<Backend>;
   readonly staticBackends: Source<StaticBackend>;
   readonly httpRouteFilters: Source<HTTPRouteFilter>;
+  readonly envoyProxies: Source<EnvoyProxy>;
 }
 
 /** Number of Envoys of a gateway that are connected now. */
@@ -75,6 +77,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     backends: graph.source("backends"),
     staticBackends: graph.source("staticBackends"),
     httpRouteFilters: graph.source("httpRouteFilters"),
+    envoyProxies: graph.source("envoyProxies"),
     acknowledgements: graph.source("acknowledgements"),
     connections: graph.source("connections"),
     addresses: graph.source("addresses"),
