@@ -80,7 +80,7 @@ lint: $(GENERATED) ## Checks format, style and the directions of imports
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed ## Runs every test, with the real Envoy
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 2 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" npm run --silent jest -- --ci
 
