@@ -1,7 +1,7 @@
 import type { Secret } from "../api/core.ts";
 import { gatewayGroup } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey, splitObjectKey } from "../base/keys.ts";
-import type { Problem } from "../base/problems.ts";
+import { problemAt } from "../base/problems.ts";
 import { type GrantReader, isGranted } from "./grants.ts";
 import type { ListenerCertificates, ListenerPlan } from "./model.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
@@ -47,13 +47,13 @@ export function resolveCertificates(
     listener: listener.name,
     secrets: [...secrets],
     dnsNames: [...dnsNames].sort(),
-    problems: faults.map(
-      ({ fault, field }): Problem => ({
-        condition: "ResolvedRefs",
-        reason: secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
-        message: `${field} ${fault.message}`,
+    problems: faults.map(({ fault, field }) =>
+      problemAt(
+        "ResolvedRefs",
+        secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
         field,
-      }),
+        fault.message,
+      ),
     ),
   };
 }
@@ -69,7 +69,7 @@ function findFault(
     const named = reference.group === "" ? reference.kind : `${reference.kind}.${reference.group}`;
     return {
       reason: "InvalidCertificateRef",
-      message: `names a ${named}; certificates come from Secrets of the core group only.`,
+      message: `names a ${named}, and certificates come from Secrets of the core group only; name a Secret`,
     };
   }
   const { namespace } = splitObjectKey(gateway);
@@ -77,18 +77,18 @@ function findFault(
     return {
       reason: "RefNotPermitted",
       message:
-        `names Secret ${key} of another namespace and no ReferenceGrant there allows it: create one in namespace ` +
-        `${reference.namespace} from Gateways of namespace ${namespace} to Secrets.`,
+        `names Secret ${key} of another namespace, and no ReferenceGrant there allows it; create one in namespace ` +
+        `${reference.namespace} from Gateways of namespace ${namespace} to Secrets`,
     };
   }
   if (secret === undefined) {
     return {
       reason: "InvalidCertificateRef",
-      message: `names Secret ${key}, which does not exist: create it or correct the reference.`,
+      message: `names Secret ${key}, which does not exist; create it or correct the reference`,
     };
   }
   const { fault } = checkTlsSecret(secret);
   return fault === undefined
     ? undefined
-    : { reason: "InvalidCertificateRef", message: `names Secret ${key}, which ${fault}.` };
+    : { reason: "InvalidCertificateRef", message: `names Secret ${key}, which ${fault}` };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
-import { planGateway } from "./gateway.ts";
+import { ourClass, planOfGateway } from "./gateway.test-support.ts";
+import { claimedPorts, draftGateway } from "./gateway.ts";
 import { planGatewayClass } from "./gateway-class.ts";
 import type { GatewayPlan, Settings } from "./model.ts";
 import { parseObject } from "./objects.test-support.ts";
@@ -15,7 +16,7 @@ function plan(
   owner: (port: number) => string | undefined = () => undefined,
 ) {
   const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
-  return planGateway(gateway as Gateway, { ...settings, ...given }, owner);
+  return planOfGateway(gateway as Gateway, { ...settings, ...given }, owner);
 }
 
 /** A line for each listener: `name ok` or its problems as `condition/reason`. */
@@ -63,8 +64,8 @@ test.each([
     ["x ok", "y off Accepted/UnsupportedProtocol", "z off Accepted/UnsupportedValue"],
   ],
   [
-    "protocols that are not served",
-    "[{name: x, port: 1, protocol: TLS}, {name: y, port: 2, protocol: TCP}, {name: z, port: 3, protocol: example.com/own}]",
+    "protocols that are not served, whose kinds are not judged",
+    "[{name: x, port: 1, protocol: TLS}, {name: y, port: 2, protocol: TCP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: z, port: 3, protocol: example.com/own}]",
     ["x", "y", "z"].map((name) => `${name} off Accepted/UnsupportedProtocol`),
   ],
   [
@@ -149,7 +150,7 @@ describe("ports", () => {
     );
     expect(verdicts(found)).toEqual(["x ok", "y off Accepted/PortUnavailable", "z ok"]);
     expect(found.ports.map(({ bindPort }) => bindPort)).toEqual([10_080]);
-    expect(found.listeners[1]?.problems[0]?.message).toMatch(/port 10080 .*listener x/);
+    expect(found.listeners[1]?.problems[0]?.message).toMatch(/port 10080 .*listener x;/);
   });
 
   test("of an older Gateway on the host are told with their owner", () => {
@@ -162,6 +163,30 @@ describe("ports", () => {
     expect(found.listeners[3]?.problems[0]?.message).toContain("b/older");
     expect(found.ports.map(({ name }) => name)).toEqual(["a/gw/s1", "a/gw/h3"]);
   });
+});
+
+test("a Gateway claims the ports that it could serve, as they are bound", () => {
+  const claims = (spec: string) => {
+    const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
+    const offset = { ...settings, privilegedPortOffset: 10_000 };
+    return claimedPorts(draftGateway(gateway as Gateway, ourClass, offset), offset);
+  };
+  const listeners =
+    "listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 81, protocol: UDP}, {name: z, port: 8080, protocol: HTTP}, {name: w, port: 8080, protocol: HTTP, hostname: a.com}]";
+  expect(claims(listeners)).toEqual([8080, 10_080]);
+  expect(claims(`addresses: [{type: Hostname, value: a.com}]\n${listeners}`)).toEqual([]);
+});
+
+test("a Gateway of a class that is not accepted is not, for the same reason", () => {
+  const gateway = parseObject<Gateway>(
+    "{metadata: {name: gw}, spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
+  );
+  const problem = { condition: "Accepted", reason: "InvalidParameters", message: "m" };
+  const found = planOfGateway(gateway, settings, undefined, { ...ourClass, accepted: false, problems: [problem] });
+  expect(found.problems).toMatchObject([
+    { condition: "Accepted", reason: "InvalidParameters", field: "spec.gatewayClassName" },
+  ]);
+  expect([found.ports, verdicts(found)]).toEqual([[], ["x off"]]);
 });
 
 const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
@@ -186,7 +211,7 @@ test.each([
 ])("a field that is not implemented refuses the Gateway: %s", (field, reason, path) => {
   const found = plan(`${field}\n${plain}`);
   expect(found.problems).toEqual([{ condition: "Accepted", reason, field: path, message: expect.any(String) }]);
-  expect(found.problems[0]?.message).toContain("Gateway a/gw");
+  expect(found.problems[0]?.message).toMatch(`Field ${path} `);
   expect([found.ports, verdicts(found)]).toEqual([[], ["x off"]]);
 });
 
@@ -203,6 +228,10 @@ test.each([
   expect([found.problems, verdicts(found), found.bindAddress]).toEqual([[], ["x ok"], bindAddress]);
 });
 
+test("an address without a value is any address, wherever Envoy runs", () => {
+  expect(plan(`addresses: [{type: IPAddress}]\n${plain}`, { hostInfrastructure: false }).problems).toEqual([]);
+});
+
 test("a fixed address needs host infrastructure", () => {
   const found = plan(`addresses: [{value: 10.0.0.1}]\n${plain}`, { hostInfrastructure: false });
   expect(found.problems[0]?.reason).toBe("UnsupportedAddress");
@@ -213,7 +242,7 @@ test("a plan does not change with what changes nothing", () => {
     parseObject<Gateway>(`
       metadata: {name: gw, generation: ${generation}, resourceVersion: "${generation}", labels: {l: "${generation}"}}
       spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}`);
-  const [first, second] = [1, 2].map((generation) => planGateway(make(generation), settings, () => undefined));
+  const [first, second] = [1, 2].map((generation) => planOfGateway(make(generation), settings));
   expect(first).toEqual(second);
 });
 

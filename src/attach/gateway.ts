@@ -1,10 +1,11 @@
 import { isIP } from "node:net";
 import type { Gateway } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey } from "../base/keys.ts";
-import type { Problem } from "../base/problems.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
+import type { GatewayClassPlan } from "./gateway-class.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
-import type { GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
+import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
@@ -13,30 +14,45 @@ export function bindPortOf(port: number, settings: Settings): number {
   return port < FIRST_UNPRIVILEGED_PORT ? port + settings.privilegedPortOffset : port;
 }
 
-/**
- * What a Gateway's listeners come to, by themselves. O(listeners²) for conflicts, at most 64 of them.
- * @param portOwner the older Gateway that has a port of this host already, by the port that is bound
- */
+/** What a Gateway's listeners come to without a look at other Gateways. O(listeners²) for conflicts, at most 64 of them. */
+export function draftGateway(gateway: Gateway, gatewayClass: GatewayClassPlan, settings: Settings): GatewayDraft {
+  const address = judgeAddresses(gateway, settings);
+  const problems = [...judgeClass(gatewayClass), ...judgeUnsupported(gateway), ...address.problems];
+  const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
+  const conflicts = findConflicts(single);
+  const judged = single.map((listener) => refuse(listener, conflicts.get(listener.name) ?? []));
+  const separate = separatePorts(judged, settings);
+  const listeners = problems.length > 0 ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
+  return {
+    key: objectKey(gateway.metadata.namespace, gateway.metadata.name),
+    className: gatewayClass.name,
+    controllerName: gatewayClass.controllerName,
+    created: gateway.metadata.creationTimestamp ?? "",
+    listeners,
+    problems,
+    ...(address.bindAddress !== undefined && { bindAddress: address.bindAddress }),
+  };
+}
+
+/** @param portOwner the older Gateway that has a port of this host already, by the port that is bound */
 export function planGateway(
-  gateway: Gateway,
+  { created: _, ...draft }: GatewayDraft,
   settings: Settings,
   portOwner: (bindPort: number) => ObjectKey | undefined,
 ): GatewayPlan {
-  const key = objectKey(gateway.metadata.namespace, gateway.metadata.name);
-  const address = judgeAddresses(gateway, key, settings);
-  const problems = [...judgeUnsupported(gateway, key), ...address.problems];
-  const refused = problems.some((problem) => problem.condition === "Accepted");
-  const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
-  const conflicts = findConflicts(key, single);
-  const judged = single.map((listener) => {
-    const found = [...(conflicts.get(listener.name) ?? []), ...judgePort(key, listener, settings, portOwner)];
-    return found.length === 0 ? listener : { ...listener, problems: [...listener.problems, ...found], valid: false };
-  });
-  const separate = separatePorts(key, judged, settings);
-  const servable = refused ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
-  const { listeners, ports } = planPorts(key, servable, settings);
-  const plan = { key, className: gateway.spec.gatewayClassName, listeners, ports, problems };
-  return address.bindAddress === undefined ? plan : { ...plan, bindAddress: address.bindAddress };
+  const judged = draft.listeners.map((listener) => refuse(listener, judgePort(listener, settings, portOwner)));
+  return { ...draft, ...planPorts(draft.key, judged, settings) };
+}
+
+/** Ports that a Gateway would bind if no other had them. Ascending, each once. */
+export function claimedPorts({ listeners }: GatewayDraft, settings: Settings): number[] {
+  const ports = listeners.filter(({ valid }) => valid).map(({ port }) => bindPortOf(port, settings));
+  return [...new Set(ports)].sort((a, b) => a - b);
+}
+
+function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerPlan {
+  if (problems.length === 0) return listener;
+  return { ...listener, problems: [...listener.problems, ...problems], valid: false };
 }
 
 /** Names follow Envoy Gateway: all HTTP listeners of a port share the table of the first, an HTTPS listener has its own. */
@@ -61,7 +77,6 @@ function planPorts(
 }
 
 function judgePort(
-  key: ObjectKey,
   listener: ListenerPlan,
   settings: Settings,
   portOwner: (bindPort: number) => ObjectKey | undefined,
@@ -69,13 +84,12 @@ function judgePort(
   const bindPort = bindPortOf(listener.port, settings);
   const owner = portOwner(bindPort);
   if (owner === undefined) return [];
-  const field = `spec.listeners[${listener.index}].port`;
-  const message = `Gateway ${key}, listener ${listener.name}: port ${bindPort} of this host is taken by the older Gateway ${owner}; choose another port, or give both Gateways addresses of their own.`;
-  return [{ condition: "Accepted", reason: "PortUnavailable", field, message }];
+  const text = `means port ${bindPort} of this host, which the older Gateway ${owner} has; choose another port, or give both Gateways addresses of their own`;
+  return [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)];
 }
 
 /** Two ports of the spec can meet in one that is bound, when those below 1024 are moved: the first in the spec has it. */
-function separatePorts(key: ObjectKey, listeners: readonly ListenerPlan[], settings: Settings): ListenerPlan[] {
+function separatePorts(listeners: readonly ListenerPlan[], settings: Settings): ListenerPlan[] {
   const firstByBindPort = new Map<number, ListenerPlan>();
   return listeners.map((listener) => {
     if (!listener.valid) return listener;
@@ -83,49 +97,50 @@ function separatePorts(key: ObjectKey, listeners: readonly ListenerPlan[], setti
     const first = firstByBindPort.get(bindPort) ?? listener;
     firstByBindPort.set(bindPort, first);
     if (first.port === listener.port) return listener;
-    const field = `spec.listeners[${listener.index}].port`;
-    const message = `Gateway ${key}, listener ${listener.name}: ports below ${FIRST_UNPRIVILEGED_PORT} are bound ${settings.privilegedPortOffset} higher here, so port ${listener.port} means port ${bindPort} of this host, which listener ${first.name} has with port ${first.port}; choose another port.`;
-    const problem: Problem = { condition: "Accepted", reason: "PortUnavailable", field, message };
-    return { ...listener, problems: [...listener.problems, problem], valid: false };
+    const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${settings.privilegedPortOffset} higher here it means port ${bindPort} of this host like port ${first.port} of listener ${first.name}; choose another port`;
+    return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);
   });
 }
 
+function judgeClass({ name, accepted, problems }: GatewayClassPlan): Problem[] {
+  if (accepted) return [];
+  const text = `names GatewayClass ${name}, which is not accepted; see the conditions of the class`;
+  return [problemAt("Accepted", problems[0]?.reason ?? "Invalid", "spec.gatewayClassName", text)];
+}
+
 /** Fields that this version does not implement are refused rather than ignored. */
-function judgeUnsupported(gateway: Gateway, key: ObjectKey): Problem[] {
+function judgeUnsupported(gateway: Gateway): Problem[] {
   const problems: Problem[] = [];
-  const refuse = (reason: string, field: string) => {
-    const message = `Gateway ${key}: ${field} is not implemented in this version; remove it.`;
-    problems.push({ condition: "Accepted", reason, field, message });
+  const report = (reason: string, field: string) => {
+    problems.push(problemAt("Accepted", reason, field, "is not implemented in this version; remove it"));
   };
   const { infrastructure, tls } = gateway.spec;
-  if (infrastructure?.parametersRef !== undefined) refuse("InvalidParameters", "spec.infrastructure.parametersRef");
-  if (tls?.frontend !== undefined) refuse("Invalid", "spec.tls.frontend");
-  if (tls?.backend !== undefined) refuse("Invalid", "spec.tls.backend");
+  if (infrastructure?.parametersRef !== undefined) report("InvalidParameters", "spec.infrastructure.parametersRef");
+  if (tls?.frontend !== undefined) report("Invalid", "spec.tls.frontend");
+  if (tls?.backend !== undefined) report("Invalid", "spec.tls.backend");
   const { defaultScope } = gateway.spec as { defaultScope?: string };
-  if (defaultScope !== undefined && defaultScope !== "None") refuse("Invalid", "spec.defaultScope");
+  if (defaultScope !== undefined && defaultScope !== "None") report("Invalid", "spec.defaultScope");
   return problems;
 }
 
-function judgeAddresses(
-  gateway: Gateway,
-  key: ObjectKey,
-  settings: Settings,
-): { bindAddress?: string; problems: Problem[] } {
+function judgeAddresses(gateway: Gateway, settings: Settings): { bindAddress?: string; problems: Problem[] } {
   const addresses = gateway.spec.addresses ?? [];
   const [first] = addresses;
   if (first === undefined) return { problems: [] };
-  const refuse = (field: string, text: string) => {
-    const message = `Gateway ${key}: ${field} ${text}`;
-    return { problems: [{ condition: "Accepted", reason: "UnsupportedAddress", field, message }] };
-  };
-  if (addresses.length > 1) return refuse("spec.addresses", "has several entries, and one is served; keep one.");
-  if ((first.type ?? "IPAddress") !== "IPAddress") {
-    return refuse("spec.addresses[0].type", `is ${first.type}, and only IPAddress is served.`);
+  const report = (field: string, text: string) => ({
+    problems: [problemAt("Accepted", "UnsupportedAddress", field, text)],
+  });
+  const other = addresses.findIndex(({ type }) => (type ?? "IPAddress") !== "IPAddress");
+  if (other >= 0) {
+    const type = addresses[other]?.type;
+    return report(`spec.addresses[${other}].type`, `is ${type}, and only IPAddress is served; use an IP address`);
   }
-  if (!settings.hostInfrastructure) return refuse("spec.addresses", "is not implemented in this version; remove it.");
+  if (addresses.length > 1) return report("spec.addresses", "has several entries, and one is served; keep one");
+  // An address of no value asks for any, and any is what a Gateway without addresses gets.
   if (first.value === undefined || first.value === "") return { problems: [] };
+  if (!settings.hostInfrastructure) return report("spec.addresses[0]", "is not implemented in this version; remove it");
   if (isIP(first.value) === 0) {
-    return refuse("spec.addresses[0].value", `${first.value} is no IP address; write one of this host's.`);
+    return report("spec.addresses[0].value", `is ${first.value}, which is no IP address; write one of this host's`);
   }
   return { bindAddress: first.value, problems: [] };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Gateway, HTTPRoute } from "../api/gateway-api.ts";
-import { planGateway } from "./gateway.ts";
+import { planOfGateway } from "./gateway.test-support.ts";
 import { compareHostnameSpecificity, coversHostname, intersectHostname, isValidHostname } from "./hostname.ts";
 import { attachRoute } from "./route.ts";
 
@@ -123,7 +123,7 @@ function attachTo(listenerHosts: readonly string[], routeHosts: readonly string[
     },
   };
   const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
-  const plan = planGateway(gateway, settings, () => undefined);
+  const plan = planOfGateway(gateway, settings);
   const route: HTTPRoute = {
     apiVersion: "gateway.networking.k8s.io/v1",
     kind: "HTTPRoute",

@@ -1,6 +1,6 @@
 import type { LabelSelector } from "./model.ts";
 
-/** Why a selector cannot be understood, as the end of a sentence about it: the schema leaves its operators unchecked. */
+/** Why a selector cannot be understood; completes a sentence that begins with the field. The schema leaves operators unchecked. */
 export function findSelectorFault(selector: LabelSelector): string | undefined {
   for (const { key, operator, values = [] } of selector.matchExpressions ?? []) {
     const takesValues = operator === "In" || operator === "NotIn";

@@ -1,5 +1,5 @@
 import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
-import type { Problem } from "../base/problems.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
 import { isValidHostname } from "./hostname.ts";
 import { findSelectorFault } from "./label-selector.ts";
 import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
@@ -13,10 +13,8 @@ const kindsByProtocol: Readonly<Record<string, readonly string[]>> = {
 /** One listener judged by itself: protocol, hostname, kinds, TLS. Conflicts with others are judged by `gateway.ts`. */
 export function planListener(gateway: Gateway, listener: GatewayListener, index: number): ListenerPlan {
   const problems: Problem[] = [];
-  const report = (condition: string, reason: string, field: string, text: string) => {
-    const path = `spec.listeners[${index}].${field}`;
-    const message = `Gateway ${gateway.metadata.namespace}/${gateway.metadata.name}, listener ${listener.name}: ${field} ${text}`;
-    problems.push({ condition, reason, field: path, message });
+  const report: Report = (condition, reason, field, text) => {
+    problems.push(problemAt(condition, reason, `spec.listeners[${index}].${field}`, text));
   };
   const kinds = kindsByProtocol[listener.protocol];
   if (kinds === undefined) {
@@ -24,7 +22,7 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
       "Accepted",
       "UnsupportedProtocol",
       "protocol",
-      `is ${listener.protocol}, and only ${Object.keys(kindsByProtocol).join(" and ")} are served; choose one of these.`,
+      `is ${listener.protocol}, and only ${Object.keys(kindsByProtocol).join(" and ")} are served; choose one of these`,
     );
   }
   const hostname = listener.hostname?.toLowerCase();
@@ -33,11 +31,11 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
       "Accepted",
       "UnsupportedValue",
       "hostname",
-      `${listener.hostname} is no DNS name; write a name such as www.example.com or *.example.com.`,
+      `is ${listener.hostname}, which is no DNS name; write a name such as www.example.com or *.example.com`,
     );
   }
   const certificateRefs = judgeTls(gateway, listener, report);
-  const supportedKinds = judgeKinds(listener, kinds ?? [], report);
+  const supportedKinds = kinds === undefined ? [] : judgeKinds(listener, kinds, report);
   const allowedNamespaces = judgeNamespaces(listener, report);
   const valid =
     kinds !== undefined && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
@@ -65,7 +63,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
       "Accepted",
       "UnsupportedValue",
       "tls.mode",
-      `is ${tls.mode}, and an HTTPS listener can only Terminate; TLSRoutes of a TLS listener pass through.`,
+      `is ${tls.mode}, and an HTTPS listener can only Terminate; write that`,
     );
   }
   const options = Object.keys(tls?.options ?? {});
@@ -74,7 +72,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
       "Accepted",
       "UnsupportedValue",
       "tls.options",
-      `has ${options.join(", ")}, and no option is implemented; remove it.`,
+      `has ${options.join(", ")}, and no option is implemented; remove it`,
     );
   }
   const references = tls?.certificateRefs ?? [];
@@ -83,7 +81,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
       "ResolvedRefs",
       "InvalidCertificateRef",
       "tls.certificateRefs",
-      "is empty, so there is no certificate to serve; name a Secret of type kubernetes.io/tls.",
+      "is empty, so there is no certificate to serve; name a Secret of type kubernetes.io/tls",
     );
   }
   return references.map((reference) => ({
@@ -105,7 +103,7 @@ function judgeKinds(listener: GatewayListener, served: readonly string[], report
       "ResolvedRefs",
       "InvalidRouteKinds",
       "allowedRoutes.kinds",
-      `has ${refused.map(({ kind }) => kind).join(", ")}, which cannot attach to a listener of protocol ${listener.protocol}; remove it.`,
+      `has ${refused.map(({ kind }) => kind).join(", ")}, which cannot attach to a listener of protocol ${listener.protocol}; remove it`,
     );
   }
   return wanted.filter(isServed).map(({ kind }) => ({ group: gatewayGroup, kind }));
@@ -119,14 +117,14 @@ function judgeNamespaces(listener: GatewayListener, report: Report): AllowedName
     const selector = namespaces.selector as LabelSelector;
     const fault = findSelectorFault(selector);
     if (fault === undefined) return { from: "Selector", selector };
-    report("Accepted", "UnsupportedValue", "allowedRoutes.namespaces.selector", `${fault}.`);
+    report("Accepted", "UnsupportedValue", "allowedRoutes.namespaces.selector", fault);
     return { from: "None" };
   }
   report(
     "Accepted",
     "UnsupportedValue",
     "allowedRoutes.namespaces",
-    "is Selector without a selector; write one, or All or Same.",
+    "is from Selector without a selector; write one, or All or Same",
   );
   return { from: "None" };
 }

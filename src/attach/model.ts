@@ -38,10 +38,18 @@ export interface LabelSelector {
   }[];
 }
 
+/** A Gateway of ours and what its listeners come to by themselves: ports may turn out to belong to another Gateway. */
+export interface GatewayDraft extends Omit<GatewayPlan, "ports"> {
+  /** Of `metadata.creationTimestamp`, empty when it has none: the oldest has a port that two ask for. */
+  readonly created: string;
+}
+
 /** A Gateway of ours and what its listeners come to, before certificates and routes. */
 export interface GatewayPlan {
   readonly key: ObjectKey;
   readonly className: string;
+  /** Of its GatewayClass: who writes the statuses of its routes. */
+  readonly controllerName: string;
   /** All listeners in the order of the spec, the invalid ones included (they have statuses too). */
   readonly listeners: readonly ListenerPlan[];
   /** One per port that Envoy must open; holds valid listeners only. Sorted by port. */
@@ -94,7 +102,7 @@ export interface PortPlan {
 export interface ListenerCertificates {
   readonly gateway: ObjectKey;
   readonly listener: string;
-  /** Keys of usable Secrets, in the order of the references. Empty: the listener cannot serve. */
+  /** Keys of usable Secrets, in the order of the references. Empty: the listener cannot serve, or is invalid otherwise. */
   readonly secrets: readonly ObjectKey[];
   /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */
   readonly dnsNames: readonly string[];
@@ -112,6 +120,8 @@ export interface RouteAttachment {
 export interface ParentAttachment {
   readonly parentRef: ParentReference;
   readonly gateway: ObjectKey;
+  /** Of the Gateway's class. */
+  readonly controllerName: string;
   /** Listeners that accepted the route; empty when `problems` says why not. */
   readonly listeners: readonly AttachedListener[];
   readonly problems: readonly Problem[];

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import type { Gateway } from "../api/gateway-api.ts";
-import { planGateway } from "./gateway.ts";
+import { planOfGateway } from "./gateway.test-support.ts";
 import { overlappingTls } from "./overlap.ts";
 
 const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
@@ -18,11 +18,7 @@ function overlapsOf(listeners: Readonly<Record<string, readonly [string, number,
       tls: { certificateRefs: [{ name: "s" }] },
     })),
   };
-  const plan = planGateway(
-    { metadata: { namespace: "a", name: "gw" }, spec } as unknown as Gateway,
-    settings,
-    () => undefined,
-  );
+  const plan = planOfGateway({ metadata: { namespace: "a", name: "gw" }, spec } as unknown as Gateway, settings);
   const certificates = entries.map(([listener, [, , ...dnsNames]]) => ({
     gateway: "a/gw",
     listener,
@@ -71,9 +67,9 @@ test.each([
     byCertificate("x", "y"),
   ],
   [
-    "the hostname is named first",
+    "of both reasons the certificate is told",
     { x: ["*.a.com", 443, "*.a.com"], y: ["b.a.com", 443, "*.a.com"] },
-    byHostname("x", "y"),
+    byCertificate("x", "y"),
   ],
 ] as [string, Record<string, [string, number, ...string[]]>, string[]][])("%s", (_name, listeners, expected) => {
   expect(overlapsOf(listeners)).toEqual(expected);

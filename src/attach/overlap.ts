@@ -1,16 +1,17 @@
-import type { Problem } from "../base/problems.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
 import { ANY_HOST, coversHostname } from "./hostname.ts";
 import type { GatewayPlan, ListenerCertificates, ListenerPlan } from "./model.ts";
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
- * that overlap, or certificates that are good for another listener's hosts. By listener name. O(listeners² × names).
+ * that overlap, or certificates that are good for another listener's hosts. Such listeners offer no HTTP/2. By listener name.
+ * O(listeners² × names).
  */
 export function overlappingTls(
   plan: GatewayPlan,
-  certificates: readonly ListenerCertificates[],
+  certificates: Iterable<ListenerCertificates>,
 ): ReadonlyMap<string, Problem> {
-  const names = new Map(certificates.map(({ listener, dnsNames }) => [listener, dnsNames]));
+  const names = new Map([...certificates].map(({ listener, dnsNames }) => [listener, dnsNames]));
   const result = new Map<string, Problem>();
   for (const { protocol, listeners } of plan.ports) {
     if (protocol !== "HTTPS") continue;
@@ -18,17 +19,19 @@ export function overlappingTls(
       const others = listeners.filter((other) => other !== listener);
       const byHostname = others.find((other) => overlap(hostOf(listener), hostOf(other)));
       const byCertificate = others.find((other) => shareCertificate(names, listener, other));
-      if (byHostname === undefined && byCertificate === undefined) continue;
+      // Of two reasons the API wants the certificates told.
       const [reason, rival, what] =
-        byHostname === undefined
-          ? ["OverlappingCertificates", byCertificate, "a certificate of one is good for hosts of the other"]
-          : ["OverlappingHostnames", byHostname, "their hostnames overlap"];
-      result.set(listener.name, {
-        condition: "OverlappingTLSConfig",
-        reason,
-        field: `spec.listeners[${listener.index}]`,
-        message: `Gateway ${plan.key}, listener ${listener.name}: it shares port ${listener.port} with listener ${rival?.name}, and ${what}, so HTTP/2 is not offered: a client could send requests for one on a connection to the other. Use separate certificates and hostnames, or separate ports.`,
-      });
+        byCertificate === undefined
+          ? (["OverlappingHostnames", byHostname, "the hostnames of both overlap"] as const)
+          : ([
+              "OverlappingCertificates",
+              byCertificate,
+              "a certificate of one is good for hosts of the other",
+            ] as const);
+      if (rival === undefined) continue;
+      const text = `shares port ${listener.port} with listener ${rival.name}, and ${what}, so that a client could send requests for one on a connection to the other and HTTP/2 is not offered; give them certificates and hostnames apart, or a port each`;
+      const field = `spec.listeners[${listener.index}]`;
+      result.set(listener.name, problemAt("OverlappingTLSConfig", reason, field, text));
     }
   }
   return result;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway, HTTPRoute } from "../api/gateway-api.ts";
-import { planGateway } from "./gateway.ts";
+import { planOfGateway } from "./gateway.test-support.ts";
 import type { GatewayPlan, RouteAttachment } from "./model.ts";
 import { attachRoute } from "./route.ts";
 
@@ -9,7 +9,7 @@ const settings = { controllerNames: [], hostInfrastructure: true, privilegedPort
 
 function planOf(listeners: string, name = "gw"): GatewayPlan {
   const spec = { gatewayClassName: "c", listeners: parse(listeners) };
-  return planGateway({ metadata: { namespace: "a", name }, spec } as Gateway, settings, () => undefined);
+  return planOfGateway({ metadata: { namespace: "a", name }, spec } as Gateway, settings);
 }
 
 const certificate = "tls: {certificateRefs: [{name: s}]}";
@@ -103,6 +103,7 @@ test("what is attached says how it is served", () => {
     {
       parentRef: { name: "gw", sectionName: "secure" },
       gateway: "a/gw",
+      controllerName: "example.com/ours",
       problems: [],
       listeners: [
         {
@@ -183,11 +184,13 @@ test("labels of namespaces are read only where a selector needs them", () => {
   expect(outcome(attachRoute("HTTPRoute", route as HTTPRoute, read))).toEqual(["all[*]"]);
 });
 
-test("messages name the route, the field and the way out", () => {
+test("messages name the field, the Gateway and the way out", () => {
   const [missing, denied] = ["absent", "none"].map(
     (sectionName) => attach(`parentRefs: [{name: gw, sectionName: ${sectionName}}]`).parents[0]?.problems[0],
   );
   expect(missing).toMatchObject({ field: "spec.parentRefs[0]" });
-  expect(missing?.message).toMatch(/HTTPRoute a\/r: spec.parentRefs\[0\] .*listener absent.*all \(port 80\)/);
-  expect(denied?.message).toMatch(/HTTPRoute a\/r: .*allowedRoutes/);
+  expect(missing?.message).toMatch(/^Field spec.parentRefs\[0\] .*listener absent of Gateway a\/gw.*all \(port 80\)/);
+  expect(denied?.message).toMatch(
+    /Gateway a\/gw, where none of none takes HTTPRoutes from namespace a; change allowedRoutes/,
+  );
 });

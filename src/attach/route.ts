@@ -1,5 +1,6 @@
 import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
+import { problemAt } from "../base/problems.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
 import type {
@@ -28,30 +29,25 @@ export function attachRoute(
     if ((parentRef.group ?? gatewayGroup) !== gatewayGroup || (parentRef.kind ?? "Gateway") !== "Gateway") return [];
     const gateway = objectKey(parentRef.namespace ?? route.metadata.namespace, parentRef.name);
     const plan = read.gatewayPlan(gateway);
-    return plan === undefined ? [] : [attachToParent(routeKind, key, route, parentRef, index, plan, read)];
+    return plan === undefined ? [] : [attachToParent(routeKind, route, parentRef, index, plan, read)];
   });
   return { routeKind, key, parents };
 }
 
 function attachToParent(
   routeKind: RouteAttachment["routeKind"],
-  key: string,
   route: HTTPRoute | GRPCRoute,
   parentRef: ParentReference,
   index: number,
   plan: GatewayPlan,
   read: AttachReader,
 ): ParentAttachment {
-  const refuse = (reason: string, text: string): ParentAttachment => {
-    const field = `spec.parentRefs[${index}]`;
-    const message = `${routeKind} ${key}: ${field} ${text}`;
-    return {
-      parentRef,
-      gateway: plan.key,
-      listeners: [],
-      problems: [{ condition: "Accepted", reason, field, message }],
-    };
-  };
+  const parent = { parentRef, gateway: plan.key, controllerName: plan.controllerName };
+  const refuse = (reason: string, text: string): ParentAttachment => ({
+    ...parent,
+    listeners: [],
+    problems: [problemAt("Accepted", reason, `spec.parentRefs[${index}]`, text)],
+  });
   const named = plan.listeners.filter(
     (listener) =>
       (parentRef.sectionName === undefined || parentRef.sectionName === listener.name) &&
@@ -60,7 +56,7 @@ function attachToParent(
   if (named.length === 0) {
     return refuse(
       "NoMatchingParent",
-      `asks for ${describeSection(parentRef)} of Gateway ${plan.key}, which has ${plan.listeners.map(({ name, port }) => `${name} (port ${port})`).join(", ")}; name one of these.`,
+      `asks for ${describeSection(parentRef)} of Gateway ${plan.key}, which has ${plan.listeners.map(({ name, port }) => `${name} (port ${port})`).join(", ")}; name one of these`,
     );
   }
   const namespace = route.metadata.namespace ?? "";
@@ -68,19 +64,21 @@ function attachToParent(
     (listener) => allowsKind(listener, routeKind) && allowsNamespace(listener, plan, namespace, read),
   );
   if (allowed.length === 0) {
+    const names = named.map(({ name }) => name).join(", ");
     return refuse(
       "NotAllowedByListeners",
-      `names listeners of Gateway ${plan.key} that take no ${routeKind} from namespace ${namespace}; change their allowedRoutes.`,
+      `leads to Gateway ${plan.key}, where none of ${names} takes ${routeKind}s from namespace ${namespace}; change allowedRoutes there, or name another Gateway`,
     );
   }
   const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, route.spec.hostnames));
   if (listeners.length === 0) {
+    const served = allowed.map(({ hostname }) => hostname ?? ANY_HOST).join(", ");
     return refuse(
       "NoMatchingListenerHostname",
-      `leads to listeners of Gateway ${plan.key} for ${allowed.map(({ hostname }) => hostname ?? ANY_HOST).join(", ")}, and none of the route's hostnames (${(route.spec.hostnames ?? []).join(", ")}) is among them.`,
+      `leads to listeners of Gateway ${plan.key} for ${served}, and none of the route's hostnames (${(route.spec.hostnames ?? []).join(", ")}) is among them; give the route one that is`,
     );
   }
-  return { parentRef, gateway: plan.key, listeners, problems: [] };
+  return { ...parent, listeners, problems: [] };
 }
 
 function describeSection({ sectionName, port }: ParentReference): string {

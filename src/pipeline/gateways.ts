@@ -1,10 +1,11 @@
-import type { Gateway, ReferenceGrant } from "../api/gateway-api.ts";
+import type { ReferenceGrant } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
-import { bindPortOf, planGateway } from "../attach/gateway.ts";
+import { claimedPorts, draftGateway, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
-import type { GatewayPlan, ListenerCertificates, Settings } from "../attach/model.ts";
+import type { GatewayDraft, GatewayPlan, ListenerCertificates, Settings } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
 import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateListener } from "../translate/listener.ts";
@@ -22,13 +23,14 @@ export function sameGatewayResource(a: GatewayResource, b: GatewayResource): boo
 
 export interface GatewayNodes {
   readonly classPlans: Collection<GatewayClassPlan>;
-  /** Gateways of accepted classes of ours. */
-  readonly gateways: Collection<Gateway>;
+  /** Gateways of classes of ours, accepted or not. */
   readonly plans: Collection<GatewayPlan>;
   /** Group: the namespace that grants. For every reference across namespaces, of listeners and routes alike. */
   readonly grantsByNamespace: Index<ReferenceGrant>;
   /** Key `<gateway>/<listener>`, HTTPS listeners only. */
   readonly certificates: Collection<ListenerCertificates>;
+  /** Key `<gateway>/<listener>`: that an HTTPS listener shares hostnames or certificates with another of its port. */
+  readonly tlsOverlaps: Collection<Problem>;
   /** Envoy Listeners by resource name. */
   readonly listeners: Collection<GatewayResource>;
 }
@@ -44,92 +46,84 @@ export function createGatewayNodes(graph: Graph, sources: Sources): GatewayNodes
   const classPlans = graph.map("classPlans", sources.gatewayClasses, (gatewayClass, _key, read) =>
     planGatewayClass(gatewayClass, readSettings(sources, read)),
   );
-  const gateways = graph.map("ourGateways", sources.gateways, (gateway, _key, read) =>
-    read.get(classPlans, gateway.spec.gatewayClassName)?.accepted ? gateway : undefined,
-  );
-  const gatewaysByPort = graph.index(
-    "gatewaysByPort",
-    gateways,
-    (gateway) => new Set(gateway.spec.listeners.map((listener) => String(listener.port))),
-  );
-  const plans = graph.map("gatewayPlans", gateways, (gateway, key, read) => {
-    const settings = readSettings(sources, read);
-    return planGateway(gateway, settings, (bindPort) =>
-      findPortOwner(key, gateway, bindPort, settings, gatewaysByPort, read),
-    );
+  const drafts = graph.map("gatewayDrafts", sources.gateways, (gateway, _key, read) => {
+    const gatewayClass = read.get(classPlans, gateway.spec.gatewayClassName);
+    return gatewayClass && draftGateway(gateway, gatewayClass, readSettings(sources, read));
   });
+  const claims = graph.flatMap("portClaims", drafts, (draft, key, read): [string, PortClaim][] => {
+    const settings = readSettings(sources, read);
+    if (!settings.hostInfrastructure) return [];
+    return claimedPorts(draft, settings).map((port) => [`${key}|${port}`, claimPort(draft, port)]);
+  });
+  const claimsByPort = graph.index("claimsByPort", claims, ({ port }) => [port]);
+  const plans = graph.map("gatewayPlans", drafts, (draft, _key, read) =>
+    planGateway(draft, readSettings(sources, read), (port) =>
+      findPortOwner(claimPort(draft, port), claimsByPort, read),
+    ),
+  );
   const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
     grant.metadata.namespace ?? "",
   ]);
   const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
     plan.listeners
-      .filter((listener) => listener.valid && listener.protocol === "HTTPS")
-      .map(
-        (listener) =>
-          [
-            `${key}/${listener.name}`,
-            resolveCertificates(key, listener, {
-              secret: (secretKey) => read.get(sources.secrets, secretKey),
-              grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
-            }),
-          ] as const,
-      ),
+      .filter(({ protocol }) => protocol === "HTTPS")
+      .map((listener): [string, ListenerCertificates] => {
+        const resolved = resolveCertificates(key, listener, {
+          secret: (secretKey) => read.get(sources.secrets, secretKey),
+          grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
+        });
+        // Secrets of a listener that is off are judged for its status, and no Envoy gets them.
+        return [`${key}/${listener.name}`, listener.valid ? resolved : { ...resolved, secrets: [] }];
+      }),
   );
+  const tlsOverlaps = graph.flatMap("tlsOverlaps", plans, (plan, key, read) => {
+    const held = plan.listeners.flatMap(({ name }) => read.get(certificates, `${key}/${name}`) ?? []);
+    return [...overlappingTls(plan, held)].map(([name, overlap]) => [`${key}/${name}`, overlap] as const);
+  });
   const listeners = graph.flatMap(
     "listeners",
     plans,
-    (plan, key, read) => translateListeners(plan, key, (listener) => read.get(certificates, `${key}/${listener}`)),
+    (plan, key, read) =>
+      plan.ports.flatMap((port): [string, GatewayResource][] => {
+        const resource = translateListener(plan, port, (name) => read.get(certificates, `${key}/${name}`), {
+          has: (name) => read.get(tlsOverlaps, `${key}/${name}`) !== undefined,
+        });
+        return resource === undefined ? [] : [[resource.name, { gateway: key, resource }]];
+      }),
     { equals: sameGatewayResource },
   );
-  return { classPlans, gateways, plans, grantsByNamespace, certificates, listeners };
+  return { classPlans, plans, grantsByNamespace, certificates, tlsOverlaps, listeners };
 }
 
-function translateListeners(
-  plan: GatewayPlan,
-  gateway: ObjectKey,
-  certificates: (listener: string) => ListenerCertificates | undefined,
-): [string, GatewayResource][] {
-  const overlaps = overlappingTls(
-    plan,
-    plan.listeners.flatMap((listener) => certificates(listener.name) ?? []),
-  );
-  return plan.ports.flatMap((port) => {
-    const resource = translateListener(plan, port, certificates, overlaps);
-    return resource === undefined ? [] : [[resource.name, { gateway, resource }] as [string, GatewayResource]];
-  });
+/** That a Gateway could serve a port of this host, and since when. */
+interface PortClaim {
+  readonly gateway: ObjectKey;
+  /** As bound, so that an offset which makes two ports meet is seen. */
+  readonly port: string;
+  readonly created: string;
+  readonly bindAddress?: string;
+}
+
+function claimPort({ key, created, bindAddress }: GatewayDraft, port: number): PortClaim {
+  return { gateway: key, port: String(port), created, ...(bindAddress !== undefined && { bindAddress }) };
 }
 
 /**
- * On host infrastructure all Gateways share the host's ports: the oldest Gateway owns a port, the others are told so. Ports are
- * compared as bound, since an offset can make two different ports meet. Returns undefined when `key` may have the port.
+ * On host infrastructure all Gateways share the host's ports: the oldest Gateway that could serve a port owns it, the others
+ * are told so. Returns undefined when the claimant may have the port.
  */
-function findPortOwner(
-  key: ObjectKey,
-  gateway: Gateway,
-  bindPort: number,
-  settings: Settings,
-  gatewaysByPort: Index<Gateway>,
-  read: Reader,
-): ObjectKey | undefined {
-  if (!settings.hostInfrastructure) return undefined;
-  const candidates = [bindPort, bindPort - settings.privilegedPortOffset].filter(
-    (port, position, all) => port > 0 && all.indexOf(port) === position && bindPortOf(port, settings) === bindPort,
-  );
-  let owner: [ObjectKey, Gateway] = [key, gateway];
-  for (const port of candidates) {
-    for (const [otherKey, other] of read.lookup(gatewaysByPort, String(port))) {
-      if (sharesAddress(gateway, other) && isOlder([otherKey, other], owner)) owner = [otherKey, other];
-    }
+function findPortOwner(claim: PortClaim, claimsByPort: Index<PortClaim>, read: Reader): ObjectKey | undefined {
+  let owner = claim;
+  for (const other of read.lookup(claimsByPort, claim.port).values()) {
+    if (sharesAddress(claim, other) && isOlder(other, owner)) owner = other;
   }
-  return owner[0] === key ? undefined : owner[0];
+  return owner.gateway === claim.gateway ? undefined : owner.gateway;
 }
 
-function sharesAddress(a: Gateway, b: Gateway): boolean {
-  const [left, right] = [a.spec.addresses?.[0]?.value, b.spec.addresses?.[0]?.value];
-  return left === undefined || right === undefined || left === right;
+function sharesAddress(a: PortClaim, b: PortClaim): boolean {
+  return a.bindAddress === undefined || b.bindAddress === undefined || a.bindAddress === b.bindAddress;
 }
 
-function isOlder(a: [ObjectKey, Gateway], b: [ObjectKey, Gateway]): boolean {
-  const byTime = compareStrings(a[1].metadata.creationTimestamp ?? "", b[1].metadata.creationTimestamp ?? "");
-  return byTime < 0 || (byTime === 0 && compareStrings(a[0], b[0]) < 0);
+function isOlder(a: PortClaim, b: PortClaim): boolean {
+  return (compareStrings(a.created, b.created) || compareStrings(a.gateway, b.gateway)) < 0;
 }

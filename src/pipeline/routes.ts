@@ -45,17 +45,27 @@ interface RouteTable {
   readonly hostnames: readonly string[];
 }
 
+/** An overlap and the route table in which it is. */
+export interface TableOverlap extends RouteOverlap {
+  readonly table: string;
+}
+
+/** Gateway of a route table, whose name is `<gateway>/<listener>`. */
+export function gatewayOfTable(table: string): ObjectKey {
+  return table.slice(0, table.lastIndexOf("/"));
+}
+
 export interface RouteNodes {
   readonly routes: Collection<RouteObject>;
   readonly attachments: Collection<RouteAttachment>;
-  /** Group `<gateway>/<listener>`: the routes that the listener accepted, for `attachedRoutes`. */
-  readonly attachedByListener: Index<RouteAttachment>;
+  /** Group `<gateway>/<listener>`: routes that are attached there and accepted, for `attachedRoutes`. */
+  readonly acceptedByListener: Index<RouteAttachment>;
   readonly resolved: Collection<ResolvedRoute>;
   readonly hostEntries: Collection<HostEntries>;
   /** The same with what the quarantine holds back replaced. */
   readonly servedEntries: Collection<HostEntries>;
   /** Group: route key. Routes that match exactly what another route on the same host matches. */
-  readonly overlapsByRoute: Index<RouteOverlap>;
+  readonly overlapsByRoute: Index<TableOverlap>;
   /** RouteConfigurations by name. */
   readonly routeConfigurations: Collection<GatewayResource>;
 }
@@ -73,12 +83,17 @@ export function createRouteNodes(graph: Graph, sources: Sources, gateways: Gatew
     });
     return attachment.parents.length === 0 ? undefined : attachment;
   });
-  const attachedByListener = graph.index("attachedByListener", attachments, (attachment) =>
+  const resolved = createResolvedRoutes(graph, sources, gateways, routes, attachments);
+  // A route that is refused for what it says itself is attached all the same, and must not be counted.
+  const accepted = graph.map("acceptedAttachments", attachments, (attachment, key, read) => {
+    const problems = read.get(resolved, key)?.problems;
+    return problems?.some(({ condition }) => condition === "Accepted") ? undefined : attachment;
+  });
+  const acceptedByListener = graph.index("acceptedByListener", accepted, (attachment) =>
     attachment.parents.flatMap((parent) =>
       parent.listeners.map((listener) => `${parent.gateway}/${listener.listener}`),
     ),
   );
-  const resolved = createResolvedRoutes(graph, sources, gateways, routes, attachments);
   const hostEntries = graph.flatMap(
     "hostEntries",
     attachments,
@@ -99,7 +114,7 @@ export function createRouteNodes(graph: Graph, sources: Sources, gateways: Gatew
     { equals: sameHostEntries },
   );
   const tables = createTables(graph, gateways, servedEntries);
-  return { routes, attachments, attachedByListener, resolved, hostEntries, servedEntries, ...tables };
+  return { routes, attachments, acceptedByListener, resolved, hostEntries, servedEntries, ...tables };
 }
 
 function createRoutes(graph: Graph, sources: Sources): Collection<RouteObject> {
@@ -194,7 +209,10 @@ function createTables(
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
   );
   const overlaps = graph.flatMap("routeOverlaps", virtualHosts, (host, key) =>
-    host.overlaps.map((overlap) => [`${key}|${overlap.a}|${overlap.b}|${overlap.matchKey}`, overlap] as const),
+    host.overlaps.map((overlap): [string, TableOverlap] => [
+      `${key}|${overlap.a}|${overlap.b}|${overlap.matchKey}`,
+      { table: host.table, ...overlap },
+    ]),
   );
   const overlapsByRoute = graph.index("overlapsByRoute", overlaps, (overlap) => [overlap.a, overlap.b]);
   const hostsByTable = graph.index("hostsByTable", virtualHosts, (host) => [host.table]);

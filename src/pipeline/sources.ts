@@ -38,10 +38,18 @@ export interface GatewayAddress {
   readonly value: string;
 }
 
+/** Gateway API as the cluster has it. */
+export interface InstalledApi {
+  /** Bundle versions of its CustomResourceDefinitions, as in `v1.6.3`, each once; empty text for one that says none. */
+  readonly bundleVersions: readonly string[];
+}
+
 /** Everything that flows into the graph: what users write, and what the running system says back. */
 export interface Sources extends ObjectSources {
   /** One key: `settings`. */
   readonly settings: Source<Settings>;
+  /** One key: `installed`. Empty where no cluster is: then objects are read by the schemas that are built in. */
+  readonly installedApi: Source<InstalledApi>;
   /** Key: {@link acknowledgementKey}. Listeners always, other types only while refused. */
   readonly acknowledgements: Source<Acknowledgement>;
   /** Key: gateway. */
@@ -55,6 +63,7 @@ export interface Sources extends ObjectSources {
 }
 
 export const SETTINGS_KEY = "settings";
+export const INSTALLED_API_KEY = "installed";
 
 export function acknowledgementKey(gateway: ObjectKey, type: string, name: string): string {
   return `${gateway}|${type}|${name}`;
@@ -78,6 +87,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     staticBackends: graph.source("staticBackends"),
     httpRouteFilters: graph.source("httpRouteFilters"),
     envoyProxies: graph.source("envoyProxies"),
+    installedApi: graph.source("installedApi"),
     acknowledgements: graph.source("acknowledgements"),
     connections: graph.source("connections"),
     addresses: graph.source("addresses"),
@@ -87,6 +97,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
   sources.settings.set(SETTINGS_KEY, settings);
   for (const source of [
     sources.settings,
+    sources.installedApi,
     sources.acknowledgements,
     sources.connections,
     sources.addresses,

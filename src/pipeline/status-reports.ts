@@ -2,31 +2,51 @@ import type { Backend } from "../api/backend.ts";
 import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { planBackend } from "../attach/backend.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
-import type { GatewayPlan, ListenerCertificates, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { ClusterNodes } from "./clusters.ts";
-import { clustersOf } from "./clusters.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import { readSettings } from "./gateways.ts";
-import type { Rejection } from "./quarantine.ts";
+import {
+  findOverlaps,
+  findRefusedBackends,
+  findRefusedRules,
+  findUnavailable,
+  type GatewayProblem,
+  wordsOf,
+} from "./route-findings.ts";
 import type { RouteNodes } from "./routes.ts";
-import { acknowledgementKey, type GatewayAddress, type Sources } from "./sources.ts";
+import {
+  acknowledgementKey,
+  type GatewayAddress,
+  INSTALLED_API_KEY,
+  type InstalledApi,
+  type Sources,
+} from "./sources.ts";
 
-/** How far one Envoy Listener has come. */
-export interface ListenerProgress {
-  readonly state: "Pending" | "Accepted" | "Rejected";
-  /** Envoy's own words when it refused. */
-  readonly error?: string;
-}
+/** How far the Envoys of a Gateway have come with what serves one listener. */
+export type ListenerProgress =
+  | { readonly state: "Pending" | "Accepted" }
+  /** `resource` was refused, with Envoy's own words. */
+  | { readonly state: "Rejected"; readonly resource: string; readonly error: string };
 
 /** All that a status says, before it is put into words and conditions (`src/status/`). Key `kind/namespace/name`. */
 export type StatusReport =
-  | { readonly kind: "GatewayClass"; readonly object: GatewayClass; readonly plan: GatewayClassPlan }
+  | GatewayClassReport
   | GatewayReport
   | RouteReport
   | { readonly kind: "Backend"; readonly object: Backend; readonly problems: readonly Problem[] };
+
+export interface GatewayClassReport {
+  readonly kind: "GatewayClass";
+  readonly object: GatewayClass;
+  readonly plan: GatewayClassPlan;
+  /** Undefined: what the cluster has installed is not known, or there is no cluster. */
+  readonly installedApi?: InstalledApi;
+}
 
 export interface GatewayReport {
   readonly kind: "Gateway";
@@ -36,7 +56,9 @@ export interface GatewayReport {
   readonly certificates: Readonly<Record<string, ListenerCertificates>>;
   /** By listener name. */
   readonly attachedRoutes: Readonly<Record<string, number>>;
-  /** By name of the Envoy Listener. */
+  /** By listener name: HTTPS listeners that share hostnames or certificates with another. */
+  readonly tlsOverlaps: Readonly<Record<string, Problem>>;
+  /** By listener name, valid listeners only. */
   readonly progress: Readonly<Record<string, ListenerProgress>>;
   readonly addresses: readonly GatewayAddress[];
   readonly connected: number;
@@ -48,8 +70,7 @@ export interface RouteReport {
   readonly attachment: RouteAttachment;
   readonly resolved: ResolvedRoute;
   /** What was found out beside attachment and references: availability, overlaps, Envoy's refusals. */
-  readonly extra: readonly Problem[];
-  readonly controllerName: string;
+  readonly extra: readonly GatewayProblem[];
 }
 
 export function createStatusReports(
@@ -64,17 +85,19 @@ export function createStatusReports(
     gateways.classPlans,
     (plan, name, read) => {
       const object = read.get(sources.gatewayClasses, name);
-      return object === undefined ? [] : [[`GatewayClass/${name}`, { kind: "GatewayClass", object, plan }]];
+      if (object === undefined) return [];
+      const installedApi = read.get(sources.installedApi, INSTALLED_API_KEY);
+      return [[`GatewayClass/${name}`, { kind: "GatewayClass", object, plan, ...(installedApi && { installedApi }) }]];
     },
   );
   const gatewayReports = graph.flatMap<GatewayPlan, StatusReport>(
     "gatewayReports",
     gateways.plans,
     (plan, key, read) => {
-      const object = read.get(gateways.gateways, key);
+      const object = read.get(sources.gateways, key);
       return object === undefined
         ? []
-        : [[`Gateway/${key}`, reportGateway(object, plan, sources, gateways, routes.attachedByListener, read)]];
+        : [[`Gateway/${key}`, reportGateway(object, plan, sources, gateways, routes.acceptedByListener, read)]];
     },
   );
   const rejectionsByRoute = graph.index("rejectionsByRoute", sources.rejections, (rejection) => [rejection.route]);
@@ -88,19 +111,10 @@ export function createStatusReports(
       const extra = [
         ...findUnavailable(resolved, clusters, read),
         ...findOverlaps(key, routes, read),
-        ...findRefusedClusters(resolved, attachment, sources, read),
-        ...findRejections(read.lookup(rejectionsByRoute, key)),
+        ...findRefusedBackends(resolved, attachment, sources, read),
+        ...findRefusedRules(read.lookup(rejectionsByRoute, key)),
       ];
-      const controllerName = readSettings(sources, read).controllerNames[0] ?? "";
-      const report: RouteReport = {
-        kind: object.kind,
-        object: object.route,
-        attachment,
-        resolved,
-        extra,
-        controllerName,
-      };
-      return [[key, report]];
+      return [[key, { kind: object.kind, object: object.route, attachment, resolved, extra }]];
     },
   );
   const backendReports = graph.flatMap<Backend, StatusReport>(
@@ -118,19 +132,27 @@ function reportGateway(
   plan: GatewayPlan,
   sources: Sources,
   gateways: GatewayNodes,
-  attachedByListener: Index<RouteAttachment>,
+  acceptedByListener: Index<RouteAttachment>,
   read: Reader,
 ): GatewayReport {
   const certificates: Record<string, ListenerCertificates> = {};
   const attachedRoutes: Record<string, number> = {};
+  const tlsOverlaps: Record<string, Problem> = {};
   for (const { name } of plan.listeners) {
-    const certificate = read.get(gateways.certificates, `${plan.key}/${name}`);
+    const key = `${plan.key}/${name}`;
+    const certificate = read.get(gateways.certificates, key);
     if (certificate !== undefined) certificates[name] = certificate;
-    attachedRoutes[name] = read.lookup(attachedByListener, `${plan.key}/${name}`).size;
+    const overlap = read.get(gateways.tlsOverlaps, key);
+    if (overlap !== undefined) tlsOverlaps[name] = overlap;
+    attachedRoutes[name] = read.lookup(acceptedByListener, key).size;
   }
   const progress: Record<string, ListenerProgress> = {};
-  for (const { name } of plan.ports) {
-    progress[name] = judgeListener(plan, name, certificates, sources, gateways, read);
+  for (const port of plan.ports) {
+    for (const { name } of port.listeners) {
+      const secrets = certificates[name]?.secrets ?? [];
+      progress[name] =
+        findRefusedSecret(plan.key, secrets, sources, read) ?? judgePort(plan.key, port, sources, gateways, read);
+    }
   }
   return {
     kind: "Gateway",
@@ -138,98 +160,38 @@ function reportGateway(
     plan,
     certificates,
     attachedRoutes,
+    tlsOverlaps,
     progress,
     addresses: read.get(sources.addresses, plan.key) ?? [],
     connected: read.get(sources.connections, plan.key)?.connected ?? 0,
   };
 }
 
-/** A Listener is accepted when Envoy acknowledged this very version, and a refused certificate speaks for its Listener. */
-function judgeListener(
-  plan: GatewayPlan,
-  name: string,
-  certificates: Readonly<Record<string, ListenerCertificates>>,
+/** A refused certificate costs the listeners that have it, not the others of their port. */
+function findRefusedSecret(
+  gateway: ObjectKey,
+  secrets: readonly ObjectKey[],
+  sources: Sources,
+  read: Reader,
+): ListenerProgress | undefined {
+  for (const secret of secrets) {
+    const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, resourceTypes.secret, secret));
+    if (answer?.accepted === false) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(answer) };
+  }
+  return undefined;
+}
+
+/** The Envoy Listener of a port is accepted when Envoy acknowledged this very version of it. */
+function judgePort(
+  gateway: ObjectKey,
+  { name, bindPort }: PortPlan,
   sources: Sources,
   gateways: GatewayNodes,
   read: Reader,
 ): ListenerProgress {
-  const resource = read.get(gateways.listeners, name)?.resource;
-  const answer = read.get(sources.acknowledgements, acknowledgementKey(plan.key, resourceTypes.listener, name));
-  const port = plan.ports.find((candidate) => candidate.name === name);
-  for (const listener of port?.listeners ?? []) {
-    for (const secret of certificates[listener.name]?.secrets ?? []) {
-      const refusal = read.get(sources.acknowledgements, acknowledgementKey(plan.key, resourceTypes.secret, secret));
-      if (refusal?.accepted === false) {
-        return { state: "Rejected", error: `Secret ${secret}: ${refusal.error ?? "refused"}` };
-      }
-    }
-  }
-  if (resource === undefined || answer === undefined || answer.version !== resource.version)
-    return { state: "Pending" };
-  return answer.accepted ? { state: "Accepted" } : { state: "Rejected", error: answer.error ?? "refused" };
-}
-
-function findUnavailable(resolved: ResolvedRoute, clusters: ClusterNodes, read: Reader): Problem[] {
-  const empty = new Set<string>();
-  for (const spec of clustersOf(resolved)) {
-    if (read.get(clusters.available, spec.name) === false) empty.add(spec.name);
-  }
-  return [...empty].sort().map((name) => ({
-    condition: "BackendsAvailable",
-    reason: "EndpointsNotFound",
-    message: `${describeReach(name)} has no endpoint that is ready, so its requests are answered with 503; start it or fix its selector.`,
-  }));
-}
-
-/** A cluster's name without the hash of its settings: `service/ns/name/port` reads well enough. */
-function describeReach(clusterName: string): string {
-  return clusterName.slice(0, clusterName.lastIndexOf("/"));
-}
-
-function findOverlaps(key: string, routes: RouteNodes, read: Reader): Problem[] {
-  const others = new Set<string>();
-  for (const overlap of read.lookup(routes.overlapsByRoute, key).values()) {
-    others.add(overlap.a === key ? overlap.b : overlap.a);
-  }
-  others.delete(key);
-  if (others.size === 0) return [];
-  const names = [...others].sort().slice(0, NAMED_OVERLAPS_MAX).join(", ");
-  const more = others.size > NAMED_OVERLAPS_MAX ? ` and ${others.size - NAMED_OVERLAPS_MAX} more` : "";
-  return [
-    {
-      condition: "RouteRulesOverlap",
-      reason: "Overlapping",
-      message: `The same match conditions stand in ${names}${more}; the oldest route wins, then the first by namespace and name.`,
-    },
-  ];
-}
-
-const NAMED_OVERLAPS_MAX = 5;
-
-function findRefusedClusters(
-  resolved: ResolvedRoute,
-  attachment: RouteAttachment,
-  sources: Sources,
-  read: Reader,
-): Problem[] {
-  const problems = new Map<string, Problem>();
-  for (const { gateway } of attachment.parents) {
-    for (const { name } of clustersOf(resolved)) {
-      const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, resourceTypes.cluster, name));
-      if (answer?.accepted === false) problems.set(name, refusal(gateway, `the cluster ${name}`, answer.error));
-    }
-  }
-  return [...problems.values()];
-}
-
-function findRejections(rejections: ReadonlyMap<string, Rejection>): Problem[] {
-  return [...rejections.values()].map(({ gateway, error }) => refusal(gateway, "a rule of this route", error));
-}
-
-function refusal(gateway: string, what: string, error: string | undefined): Problem {
-  return {
-    condition: "Programmed",
-    reason: "Invalid",
-    message: `Envoy of Gateway ${gateway} refused ${what}, which is held back while all else goes on: ${error ?? "no reason given"}.`,
-  };
+  const version = read.get(gateways.listeners, name)?.resource.version;
+  const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, resourceTypes.listener, name));
+  if (answer === undefined || answer.version !== version) return { state: "Pending" };
+  if (answer.accepted) return { state: "Accepted" };
+  return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(answer) };
 }

@@ -115,7 +115,8 @@ const routeEdit = {
 /** Runs of each node for a new route with a Service and an EndpointSlice of its own. */
 const routeAddition = {
   ...routeEdit,
-  attachedByListener: 1,
+  acceptedAttachments: 1,
+  acceptedByListener: 1,
   clusterAvailability: 1,
   clusterSecretUses: 1,
   clusterSpecs: 1,

@@ -7,8 +7,6 @@ describe("a message", () => {
     ["  the port is taken ", "The port is taken."],
     ["Is it so?", "Is it so?"],
     ["Done.", "Done."],
-    ["spec.listeners[0].port is taken", "spec.listeners[0].port is taken."],
-    ["service/a/b/80 has no endpoint", "service/a/b/80 has no endpoint."],
     ["éa", "Éa."],
   ])("%j reads %j", (text, expected) => {
     expect(formatMessage(text)).toBe(expected);

@@ -29,15 +29,11 @@ const badWhenTrue = new Set([
   "Aggregated",
 ]);
 
-/** The first word is a field path or the name of something, such as `spec.listeners[0].port`: it stays as it is written. */
-const startsWithName = /^[a-z][^\s]*[./[][^\s]/;
-
 /** First letter upper case, a period at the end, at most as long as a condition may be. */
 export function formatMessage(text: string): string {
   const trimmed = text.trim();
   if (trimmed === "") return "";
-  const start = startsWithName.test(trimmed) ? trimmed.charAt(0) : trimmed.charAt(0).toUpperCase();
-  const sentence = `${start}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
+  const sentence = `${trimmed.charAt(0).toUpperCase()}${trimmed.slice(1)}${/[.!?]$/.test(trimmed) ? "" : "."}`;
   return Buffer.byteLength(sentence) <= MESSAGE_BYTES_MAX ? sentence : truncate(sentence);
 }
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway } from "../api/gateway-api.ts";
-import { planGateway } from "../attach/gateway.ts";
+import { planOfGateway } from "../attach/gateway.test-support.ts";
 import type { ListenerCertificates } from "../attach/model.ts";
+import { overlappingTls } from "../attach/overlap.ts";
 import type { GatewayReport } from "../pipeline/status-reports.ts";
 import { GENERATION, settings, short, some } from "./conditions.test-support.ts";
 import type { DesiredCondition } from "./conditions.ts";
@@ -22,115 +23,115 @@ function report(spec: string, fields: Partial<GatewayReport> = {}): GatewayRepor
     metadata: { namespace: "a", name: "gw", generation: GENERATION },
     spec: { gatewayClassName: "c", ...parse(spec) },
   } as Gateway;
-  const plan = planGateway(object, settings, () => undefined);
+  const plan = planOfGateway(object, settings);
   return {
     kind: "Gateway",
     object,
     plan,
     certificates: {},
     attachedRoutes: {},
-    progress: Object.fromEntries(plan.ports.map(({ name }) => [name, { state: "Accepted" }])),
+    tlsOverlaps: Object.fromEntries(overlappingTls(plan, Object.values(fields.certificates ?? {}))),
+    progress: Object.fromEntries(
+      plan.listeners.filter(({ valid }) => valid).map(({ name }) => [name, { state: "Accepted" }]),
+    ),
     addresses: [{ type: "IPAddress", value: "10.0.0.1" }],
     connected: 1,
     ...fields,
   };
 }
 
-const fine = ["Accepted=True/Accepted", "Programmed=True/Programmed"];
-const listenerFine = [...fine, "ResolvedRefs=True/ResolvedRefs", "Conflicted=False/NoConflicts"];
+const resolved = "ResolvedRefs=True/ResolvedRefs";
+const unresolved = "ResolvedRefs=False/ListenersNotResolved";
+const fine = ["Accepted=True/Accepted", "Programmed=True/Programmed", resolved];
+const listenerFine = [...fine, "Conflicted=False/NoConflicts"];
 const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
 const secure = "listeners: [{name: x, port: 443, protocol: HTTPS, tls: {certificateRefs: [{name: s}]}}]";
 
 describe("a Gateway", () => {
-  const rejected = { state: "Rejected", error: "Envoy's own words" } as const;
+  const rejected = { state: "Rejected", resource: "port 80", error: "Envoy's own words" } as const;
+  const unusable = {
+    state: "Rejected",
+    resource: "port 80",
+    error: "cannot bind '192.0.2.1:80': Cannot assign requested address",
+  } as const;
   test.each<[string, GatewayReport, string[], string[]]>([
     ["that serves", report(plain), fine, listenerFine],
     ["with HTTPS", report(secure, { certificates: { x: certificate("x") } }), fine, listenerFine],
     [
       "without an Envoy",
       report(plain, { connected: 0 }),
-      ["Accepted=True/Accepted", "Programmed=False/NoResources"],
-      ["Accepted=True/Accepted", "Programmed=False/Pending", ...listenerFine.slice(2)],
+      ["Accepted=True/Accepted", "Programmed=False/NoResources", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Pending", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "without an address",
       report(plain, { addresses: [] }),
-      ["Accepted=True/Accepted", "Programmed=False/AddressNotAssigned"],
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotAssigned", resolved],
       listenerFine,
     ],
     [
       "that Envoy has not acknowledged",
-      report(plain, { progress: { "a/gw/x": { state: "Pending" } } }),
-      ["Accepted=True/Accepted", "Programmed=False/Pending"],
-      ["Accepted=True/Accepted", "Programmed=False/Pending", ...listenerFine.slice(2)],
+      report(plain, { progress: { x: { state: "Pending" } } }),
+      ["Accepted=True/Accepted", "Programmed=False/Pending", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Pending", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "that Envoy refused",
-      report(plain, { progress: { "a/gw/x": rejected } }),
-      ["Accepted=True/Accepted", "Programmed=False/Invalid"],
-      ["Accepted=True/Accepted", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      report(plain, { progress: { x: rejected } }),
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with parameters",
       report(`infrastructure: {parametersRef: {group: g, kind: K, name: n}}\n${plain}`),
-      ["Accepted=False/InvalidParameters", "Programmed=False/Invalid"],
-      ["Accepted=True/Accepted", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      ["Accepted=False/InvalidParameters", "Programmed=False/Invalid", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with an address of a kind that is not served",
       report(`addresses: [{type: Hostname, value: a.com}]\n${plain}`),
-      ["Accepted=False/UnsupportedAddress", "Programmed=False/Invalid"],
-      ["Accepted=True/Accepted", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      ["Accepted=False/UnsupportedAddress", "Programmed=False/Invalid", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with two reasons to refuse it",
       report(`infrastructure: {parametersRef: {group: g, kind: K, name: n}}\naddresses: [{type: Hostname}]\n${plain}`),
-      ["Accepted=False/InvalidParameters,UnsupportedAddress", "Programmed=False/Invalid"],
-      ["Accepted=True/Accepted", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      ["Accepted=False/InvalidParameters,UnsupportedAddress", "Programmed=False/Invalid", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with a protocol that is not served",
       report("listeners: [{name: x, port: 80, protocol: UDP}]"),
-      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid"],
-      ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid", resolved],
+      ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with a protocol that is not served beside one that is",
       report("listeners: [{name: x, port: 80, protocol: UDP}, {name: y, port: 81, protocol: HTTP}]"),
-      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed"],
-      ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", ...listenerFine.slice(2)],
+      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed", resolved],
+      ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with a hostname twice",
       report("listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: HTTP}]"),
-      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid"],
-      [
-        "Accepted=False/HostnameConflict",
-        "Programmed=False/Invalid",
-        "ResolvedRefs=True/ResolvedRefs",
-        "Conflicted=True/HostnameConflict",
-      ],
+      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid", resolved],
+      ["Accepted=False/HostnameConflict", "Programmed=False/Invalid", resolved, "Conflicted=True/HostnameConflict"],
     ],
     [
       "with two protocols on a port",
       report(
         "listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: HTTPS, tls: {certificateRefs: [{name: s}]}}]",
       ),
-      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid"],
-      [
-        "Accepted=False/ProtocolConflict",
-        "Programmed=False/Invalid",
-        "ResolvedRefs=True/ResolvedRefs",
-        "Conflicted=True/ProtocolConflict",
-      ],
+      ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid", resolved],
+      ["Accepted=False/ProtocolConflict", "Programmed=False/Invalid", resolved, "Conflicted=True/ProtocolConflict"],
     ],
     [
       "with a kind that the listener cannot take beside one that it can",
       report(
         "listeners: [{name: x, port: 80, protocol: HTTP, allowedRoutes: {kinds: [{kind: TCPRoute}, {kind: HTTPRoute}]}}]",
       ),
-      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed"],
-      [...fine, "ResolvedRefs=False/InvalidRouteKinds", "Conflicted=False/NoConflicts"],
+      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed", unresolved],
+      [...fine.slice(0, 2), "ResolvedRefs=False/InvalidRouteKinds", "Conflicted=False/NoConflicts"],
     ],
     [
       "with no usable certificate",
@@ -139,7 +140,7 @@ describe("a Gateway", () => {
           x: certificate("x", { secrets: [], problems: [some("ResolvedRefs", "InvalidCertificateRef")] }),
         },
       }),
-      ["Accepted=True/ListenersNotValid", "Programmed=False/Invalid"],
+      ["Accepted=True/ListenersNotValid", "Programmed=False/Invalid", unresolved],
       [
         "Accepted=True/Accepted",
         "Programmed=False/Invalid",
@@ -152,7 +153,7 @@ describe("a Gateway", () => {
       report(secure, {
         certificates: { x: certificate("x", { secrets: [], problems: [some("ResolvedRefs", "RefNotPermitted")] }) },
       }),
-      ["Accepted=True/ListenersNotValid", "Programmed=False/Invalid"],
+      ["Accepted=True/ListenersNotValid", "Programmed=False/Invalid", unresolved],
       [
         "Accepted=True/Accepted",
         "Programmed=False/Invalid",
@@ -165,19 +166,29 @@ describe("a Gateway", () => {
       report(secure, {
         certificates: { x: certificate("x", { problems: [some("ResolvedRefs", "PartiallyInvalidCertificateRef")] }) },
       }),
-      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed"],
-      [...fine, "ResolvedRefs=False/PartiallyInvalidCertificateRef", "Conflicted=False/NoConflicts"],
+      ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed", unresolved],
+      [...fine.slice(0, 2), "ResolvedRefs=False/PartiallyInvalidCertificateRef", "Conflicted=False/NoConflicts"],
     ],
     [
-      "whose certificates were not looked at, because it is refused",
-      report(`addresses: [{type: Hostname}]\n${secure}`),
-      ["Accepted=False/UnsupportedAddress", "Programmed=False/Invalid"],
+      "refused, with a certificate that does not exist: everything is told at once",
+      report(`addresses: [{type: Hostname}]\n${secure}`, {
+        certificates: {
+          x: certificate("x", { secrets: [], problems: [some("ResolvedRefs", "InvalidCertificateRef")] }),
+        },
+      }),
+      ["Accepted=False/UnsupportedAddress", "Programmed=False/Invalid", unresolved],
       [
         "Accepted=True/Accepted",
         "Programmed=False/Invalid",
-        "ResolvedRefs=Unknown/Pending",
+        "ResolvedRefs=False/InvalidCertificateRef",
         "Conflicted=False/NoConflicts",
       ],
+    ],
+    [
+      "with an address that is none of this host",
+      report(`addresses: [{value: 192.0.2.1}]\n${plain}`, { progress: { x: unusable } }),
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotUsable", resolved],
+      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with hostnames that overlap",
@@ -194,8 +205,33 @@ describe("a Gateway", () => {
     expect(short(status.listeners[0]?.conditions ?? [])).toEqual(firstListener);
   });
 
+  test("names the listeners that are bad and those that are accepted", () => {
+    const { conditions } = buildGatewayStatus(
+      report("listeners: [{name: x, port: 80, protocol: UDP}, {name: y, port: 81, protocol: HTTP}]"),
+    );
+    expect(messageOf(conditions, "Accepted")).toBe(
+      "Something is wrong with listener x, and accepted are y; see the conditions of the listeners.",
+    );
+  });
+
+  test("costs only the listener whose certificate Envoy refused", () => {
+    const certificates = { x: certificate("x"), y: certificate("y") };
+    const refused = { state: "Rejected", resource: "Secret a/s", error: "bad" } as const;
+    const { conditions, listeners } = buildGatewayStatus(
+      report(
+        "listeners: [{name: x, port: 443, protocol: HTTPS, hostname: a.com, tls: {certificateRefs: [{name: s}]}}, {name: y, port: 443, protocol: HTTPS, hostname: b.com, tls: {certificateRefs: [{name: t}]}}]",
+        { certificates, progress: { x: refused, y: { state: "Accepted" } } },
+      ),
+    );
+    expect(short(conditions)).toContain("Programmed=True/Programmed");
+    expect(listeners.map(({ conditions }) => short(conditions)[1])).toEqual([
+      "Programmed=False/Invalid",
+      "Programmed=True/Programmed",
+    ]);
+  });
+
   test("passes on Envoy's own words", () => {
-    const { listeners } = buildGatewayStatus(report(plain, { progress: { "a/gw/x": rejected } }));
+    const { listeners } = buildGatewayStatus(report(plain, { progress: { x: rejected } }));
     expect(messageOf(listeners[0]?.conditions ?? [], "Programmed")).toContain("Envoy's own words");
   });
 

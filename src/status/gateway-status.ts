@@ -1,15 +1,6 @@
-import type { ListenerPlan, PortPlan } from "../attach/model.ts";
-import { overlappingTls } from "../attach/overlap.ts";
-import type { Problem } from "../base/problems.ts";
 import type { GatewayReport } from "../pipeline/status-reports.ts";
-import { type DesiredCondition, judge, judgeExtra } from "./conditions.ts";
-
-export interface ListenerStatus {
-  readonly name: string;
-  readonly supportedKinds: readonly { readonly group: string; readonly kind: string }[];
-  readonly attachedRoutes: number;
-  readonly conditions: readonly DesiredCondition[];
-}
+import { type DesiredCondition, judge } from "./conditions.ts";
+import { buildListenerStatus, isTrue, type ListenerStatus } from "./listener-status.ts";
 
 export interface GatewayStatus {
   readonly addresses: readonly { readonly type: string; readonly value: string }[];
@@ -22,139 +13,102 @@ const ADDRESSES_MAX = 16;
 
 /** The whole status of a Gateway. */
 export function buildGatewayStatus(report: GatewayReport): GatewayStatus {
-  const overlaps = overlappingTls(report.plan, Object.values(report.certificates));
-  const listeners = report.plan.listeners.map((listener) =>
-    buildListenerStatus(report, listener, overlaps.get(listener.name)),
-  );
+  const listeners = report.plan.listeners.map((listener) => buildListenerStatus(report, listener));
   return {
     addresses: report.addresses.slice(0, ADDRESSES_MAX),
-    conditions: [judgeAccepted(report, listeners), judgeProgrammed(report, listeners)],
+    conditions: [
+      judgeAccepted(report, listeners),
+      judgeProgrammed(report, listeners),
+      judgeReferences(report, listeners),
+    ],
     listeners,
   };
 }
 
-function buildListenerStatus(
-  report: GatewayReport,
-  listener: ListenerPlan,
-  overlap: Problem | undefined,
-): ListenerStatus {
-  const { generation } = report.object.metadata;
-  const problems = [
-    ...listener.problems,
-    ...(report.certificates[listener.name]?.problems ?? []),
-    ...(overlap === undefined ? [] : [overlap]),
-  ];
-  const programming = findProgramming(report, listener, problems);
-  return {
-    name: listener.name,
-    supportedKinds: listener.supportedKinds,
-    attachedRoutes: report.attachedRoutes[listener.name] ?? 0,
-    conditions: [
-      judge("Accepted", problems, { reason: "Accepted", message: "The listener is accepted" }, generation),
-      judge(
-        "Programmed",
-        programming,
-        { reason: "Programmed", message: "Envoy has acknowledged the listener" },
-        generation,
-      ),
-      judgeReferences(report, listener, problems),
-      judge("Conflicted", problems, { reason: "NoConflicts", message: "No other listener is in its way" }, generation),
-      ...judgeExtra(["OverlappingTLSConfig"], problems, generation),
-    ],
-  };
-}
-
-/** Certificates of a listener that cannot serve are not looked at, so nothing is known of its references. */
-function judgeReferences(
-  report: GatewayReport,
-  listener: ListenerPlan,
-  problems: readonly Problem[],
-): DesiredCondition {
-  const good = { reason: "ResolvedRefs", message: "All references are resolved" };
-  const verdict = judge("ResolvedRefs", problems, good, report.object.metadata.generation);
-  const followed = listener.certificateRefs.length === 0 || report.certificates[listener.name] !== undefined;
-  if (followed || verdict.status === "False") return verdict;
-  const message = "References are followed once the listener can be served.";
-  return { ...verdict, status: "Unknown", reason: "Pending", message };
-}
-
-/** Why a listener does not serve yet, or any more. */
-function findProgramming(report: GatewayReport, listener: ListenerPlan, problems: readonly Problem[]): Problem[] {
-  const fail = (reason: string, message: string): Problem[] => [{ condition: "Programmed", reason, message }];
-  if (!listener.valid) {
-    const cause = problems.find(({ condition }) => condition === "Accepted" || condition === "ResolvedRefs");
-    return fail("Invalid", cause?.message ?? "The Gateway is not accepted, so its listeners are not served");
-  }
-  if (listener.protocol === "HTTPS" && (report.certificates[listener.name]?.secrets.length ?? 0) === 0) {
-    const cause = problems.find(({ condition }) => condition === "ResolvedRefs");
-    return fail("Invalid", cause?.message ?? "The listener has no usable certificate");
-  }
-  const port = report.plan.ports.find(({ listeners }) => listeners.some(({ name }) => name === listener.name));
-  return port === undefined ? [] : findProgress(report, port, fail);
-}
-
-function findProgress(
-  report: GatewayReport,
-  port: PortPlan,
-  fail: (reason: string, message: string) => Problem[],
-): Problem[] {
-  const progress = report.progress[port.name];
-  if (progress?.state === "Rejected") {
-    return fail(
-      "Invalid",
-      `Envoy refused the listener on port ${port.bindPort}: ${progress.error ?? "no reason given"}`,
-    );
-  }
-  if (report.connected === 0) {
-    return fail("Pending", "No Envoy of this Gateway is connected, so nothing is known to be in effect");
-  }
-  return progress?.state === "Accepted" ? [] : fail("Pending", "Envoy has not acknowledged the listener yet");
-}
-
-const isTrue = (listener: ListenerStatus, type: string): boolean =>
-  listener.conditions.some((condition) => condition.type === type && condition.status === "True");
-
-const isAwaited = ({ type, reason }: DesiredCondition): boolean => type === "Programmed" && reason === "Pending";
-
+/** Gateway API, GatewayConditionAccepted: with bad listeners accepted or not, but never without saying which ones they are. */
 function judgeAccepted(report: GatewayReport, listeners: readonly ListenerStatus[]): DesiredCondition {
-  const { generation } = report.object.metadata;
   const good = { reason: "Accepted", message: "The Gateway is accepted" };
-  const verdict = judge("Accepted", report.plan.problems, good, generation);
+  const verdict = judge("Accepted", report.plan.problems, good, report.object.metadata.generation);
   if (verdict.status === "False") return verdict;
   const bad = listeners.filter((listener) => !isTrue(listener, "Accepted") || !isTrue(listener, "ResolvedRefs"));
   if (bad.length === 0) return verdict;
-  const refused = listeners.every((listener) => !isTrue(listener, "Accepted"));
+  const accepted = listeners.filter((listener) => isTrue(listener, "Accepted"));
+  const rest = accepted.length === 0 ? "none is accepted" : `accepted are ${namesOf(accepted)}`;
   return {
     ...verdict,
-    status: refused ? "False" : "True",
+    status: accepted.length === 0 ? "False" : "True",
     reason: "ListenersNotValid",
-    message: `Something is wrong with ${bad.length} of ${listeners.length} listeners: ${bad.map(({ name }) => name).join(", ")}; see their conditions.`,
+    message: `Something is wrong with ${listenersOf(bad)}, and ${rest}; see the conditions of the listeners.`,
   };
 }
 
+/** Gateway API, GatewayConditionResolvedRefs: what the listeners say of their references, summed up. */
+function judgeReferences(report: GatewayReport, listeners: readonly ListenerStatus[]): DesiredCondition {
+  const bad = listeners.filter((listener) => !isTrue(listener, "ResolvedRefs"));
+  const message = `References of ${listenersOf(bad)} cannot be followed; see the conditions of the listeners`;
+  return judge(
+    "ResolvedRefs",
+    bad.length === 0 ? [] : [{ condition: "ResolvedRefs", reason: "ListenersNotResolved", message }],
+    { reason: "ResolvedRefs", message: "All references are resolved" },
+    report.object.metadata.generation,
+  );
+}
+
 function judgeProgrammed(report: GatewayReport, listeners: readonly ListenerStatus[]): DesiredCondition {
-  const { generation } = report.object.metadata;
-  const problems: Problem[] = [];
-  const fail = (reason: string, message: string) => problems.push({ condition: "Programmed", reason, message });
   const serving = listeners.filter((listener) => isTrue(listener, "Programmed"));
-  if (report.plan.problems.length > 0 || report.plan.ports.length === 0) {
-    fail("Invalid", "No listener can be served; see the other conditions");
-  } else if (report.connected === 0) {
-    fail("NoResources", "No Envoy of this Gateway is connected");
-  } else if (report.addresses.length === 0) {
-    fail("AddressNotAssigned", "The Gateway has no address yet");
-  } else if (serving.length === 0) {
-    const rejected = Object.values(report.progress).some(({ state }) => state === "Rejected");
-    // Waiting is for those who can be served: a listener without a certificate waits for its user, not for Envoy.
-    const waiting = listeners.some(({ conditions }) => conditions.some(isAwaited));
-    if (waiting && !rejected) fail("Pending", "Envoy has not acknowledged any listener yet");
-    else fail("Invalid", "No listener can serve; see the listeners' conditions");
-  }
-  const connected = `${report.connected} Envoy${report.connected === 1 ? "" : "s"}`;
+  const fault = findProgrammingFault(report, listeners, serving.length);
+  const envoys = report.connected === 1 ? "1 Envoy" : `${report.connected} Envoys`;
   const addresses = report.addresses.map(({ value }) => value).join(", ");
-  const good = {
-    reason: "Programmed",
-    message: `Reached at ${addresses}, with ${connected} connected; ${serving.length} of ${listeners.length} listeners serve`,
-  };
-  return judge("Programmed", problems, good, generation);
+  const message = `Reached at ${addresses}, with ${envoys} connected; ${serving.length} of ${listeners.length} listeners serve`;
+  return judge(
+    "Programmed",
+    fault === undefined ? [] : [{ condition: "Programmed", ...fault }],
+    { reason: "Programmed", message },
+    report.object.metadata.generation,
+  );
+}
+
+function findProgrammingFault(
+  report: GatewayReport,
+  listeners: readonly ListenerStatus[],
+  serving: number,
+): { readonly reason: string; readonly message: string } | undefined {
+  const { plan, connected, addresses } = report;
+  if (plan.ports.length === 0) {
+    return { reason: "Invalid", message: "No listener can be served; see the other conditions" };
+  }
+  if (connected === 0) {
+    return {
+      reason: "NoResources",
+      message: "No Envoy of this Gateway is connected, so nothing is known to be served",
+    };
+  }
+  if (addresses.length === 0) return { reason: "AddressNotAssigned", message: "The Gateway has no address yet" };
+  if (serving > 0) return undefined;
+  const refusals = Object.values(report.progress).flatMap((progress) =>
+    progress.state === "Rejected" ? [progress.error] : [],
+  );
+  const unusable = refusals.find((words) => plan.bindAddress !== undefined && addressMissing.test(words));
+  if (unusable !== undefined) {
+    const message = `Address ${plan.bindAddress} is none of this host, as Envoy found out (${unusable}); write one that is, or none for all`;
+    return { reason: "AddressNotUsable", message };
+  }
+  // Waiting is for those who can be served: a listener without a certificate waits for its user, not for Envoy.
+  if (refusals.length === 0 && listeners.some(({ conditions }) => conditions.some(isAwaited))) {
+    return { reason: "Pending", message: "Envoy has not acknowledged any listener yet" };
+  }
+  return { reason: "Invalid", message: "No listener can serve; see the conditions of the listeners" };
+}
+
+/** How Envoy passes on EADDRNOTAVAIL when it cannot bind. */
+const addressMissing = /cannot bind .*Cannot assign requested address/;
+
+const isAwaited = ({ type, reason }: DesiredCondition): boolean => type === "Programmed" && reason === "Pending";
+
+function listenersOf(listeners: readonly ListenerStatus[]): string {
+  return listeners.length === 1 ? `listener ${namesOf(listeners)}` : `listeners ${namesOf(listeners)}`;
+}
+
+function namesOf(listeners: readonly ListenerStatus[]): string {
+  return listeners.map(({ name }) => name).join(", ");
 }

@@ -4,6 +4,7 @@ import type { Backend } from "../api/backend.ts";
 import type { GatewayClass } from "../api/gateway-api.ts";
 import { planGatewayClass } from "../attach/gateway-class.ts";
 import { GENERATION, settings, short, some } from "./conditions.test-support.ts";
+import { buildGatewayClassStatus } from "./gateway-class-status.ts";
 import { renderStatus } from "./render.ts";
 import { supportedFeatures } from "./supported-features.ts";
 
@@ -22,6 +23,20 @@ test.each([
   expect("supportedFeatures" in status && status.supportedFeatures).toEqual(
     supportedFeatures.map((name) => ({ name })),
   );
+});
+
+test.each<[readonly string[] | undefined, string]>([
+  [undefined, "SupportedVersion=True/SupportedVersion"],
+  [["v1.6.3"], "SupportedVersion=True/SupportedVersion"],
+  [["v1.6.0", "v1.4.1"], "SupportedVersion=False/UnsupportedVersion"],
+  [[""], "SupportedVersion=False/UnsupportedVersion"],
+  [["v1.60.0"], "SupportedVersion=False/UnsupportedVersion"],
+])("a GatewayClass where Gateway API %j is installed", (bundleVersions, expected) => {
+  const object = { metadata: { name: "c", generation: GENERATION }, spec: {} } as GatewayClass;
+  const plan = { name: "c", controllerName: "example.com/ours", accepted: true, problems: [] };
+  const installed = bundleVersions && { installedApi: { bundleVersions } };
+  const { conditions } = buildGatewayClassStatus({ kind: "GatewayClass", object, plan, ...installed });
+  expect(short(conditions)).toEqual(["Accepted=True/Accepted", expected]);
 });
 
 test("features are sorted, each once, and no more than the CRD takes", () => {

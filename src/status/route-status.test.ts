@@ -1,12 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import type { HTTPRoute } from "../api/gateway-api.ts";
 import type { Problem } from "../base/problems.ts";
+import type { GatewayProblem } from "../pipeline/route-findings.ts";
 import type { RouteReport } from "../pipeline/status-reports.ts";
 import { GENERATION, short, some } from "./conditions.test-support.ts";
 import { buildRouteStatus } from "./route-status.ts";
 
 /** A report on route `a/r` with two parents, the second refused when `second` says why. */
-function routeReport(problems: Problem[] = [], extra: Problem[] = [], second: Problem[] = []): RouteReport {
+function routeReport(problems: Problem[] = [], extra: GatewayProblem[] = [], second: Problem[] = []): RouteReport {
   const refs = [
     { name: "gw", sectionName: "x" },
     { name: "gw", sectionName: "y" },
@@ -22,13 +23,18 @@ function routeReport(problems: Problem[] = [], extra: Problem[] = [], second: Pr
       routeKind: "HTTPRoute",
       key: "a/r",
       parents: [
-        { parentRef: refs[0]!, gateway: "a/gw", listeners: on("x"), problems: [] },
-        { parentRef: refs[1]!, gateway: "a/gw", listeners: second.length > 0 ? [] : on("y"), problems: second },
+        { parentRef: refs[0]!, gateway: "a/gw", controllerName: "example.com/ours", listeners: on("x"), problems: [] },
+        {
+          parentRef: refs[1]!,
+          gateway: "a/other",
+          controllerName: "example.com/theirs",
+          listeners: second.length > 0 ? [] : on("y"),
+          problems: second,
+        },
       ],
     },
     resolved: { routeKind: "HTTPRoute", key: "a/r", rules: [], problems },
     extra,
-    controllerName: "example.com/ours",
   };
 }
 
@@ -97,8 +103,29 @@ describe("a route", () => {
         ]),
       ).toEqual([
         ["x", "example.com/ours", ["Accepted=True/Accepted", resolved]],
-        ["y", "example.com/ours", [`Accepted=False/${reason}`, resolved]],
+        ["y", "example.com/theirs", [`Accepted=False/${reason}`, resolved]],
       ]);
     },
   );
+
+  test("says of each Gateway what is true there", () => {
+    const extra = [{ ...some("RouteRulesOverlap", "Overlapping"), gateway: "a/other" }];
+    const { parents } = buildRouteStatus(routeReport([], extra));
+    expect(parents.map(({ conditions }) => short(conditions))).toEqual([
+      ["Accepted=True/Accepted", resolved],
+      ["Accepted=True/Accepted", resolved, "RouteRulesOverlap=True/Overlapping"],
+    ]);
+  });
+
+  test("has nothing to say beyond the refusal where it is not accepted", () => {
+    const { parents } = buildRouteStatus(
+      routeReport(
+        [some("PartiallyInvalid", "UnsupportedValue")],
+        [some("BackendsAvailable", "EndpointsNotFound")],
+        [some("Accepted", "NoMatchingParent")],
+      ),
+    );
+    expect(short(parents[1]?.conditions ?? [])).toEqual(["Accepted=False/NoMatchingParent", resolved]);
+    expect(short(parents[0]?.conditions ?? [])).toContain("PartiallyInvalid=True/UnsupportedValue");
+  });
 });

@@ -15,23 +15,30 @@ export interface RouteStatus {
 /** Gateway API, RouteStatus: at most so many parents; the last tells how many more there are. */
 const PARENTS_MAX = 32;
 
-/** Conditions of a route that appear only when something is wrong. */
+/** What is said of a route only where it is attached, and only when something is wrong. */
 const extraConditions = ["Programmed", "PartiallyInvalid", "BackendsAvailable", "RouteRulesOverlap"];
 
 /** One entry per parentRef that names a Gateway of ours. */
 export function buildRouteStatus(report: RouteReport): RouteStatus {
   const { generation } = report.object.metadata;
-  const parents = report.attachment.parents.map(({ parentRef, problems, listeners }): RouteParentStatus => {
-    const all = [...problems, ...report.resolved.problems, ...report.extra];
+  const parents = report.attachment.parents.map((parent): RouteParentStatus => {
+    const { parentRef, controllerName, gateway, listeners } = parent;
+    const own = [...parent.problems, ...report.resolved.problems];
     const names = listeners.map(({ listener }) => listener).join(", ");
+    const accepted = judge(
+      "Accepted",
+      own,
+      { reason: "Accepted", message: `The route is attached to ${names}` },
+      generation,
+    );
+    // Of a route that is not accepted here, its refusal is all there is to say.
+    const here = report.extra.filter((problem) => problem.gateway === undefined || problem.gateway === gateway);
+    const extra = accepted.status === "True" ? judgeExtra(extraConditions, [...own, ...here], generation) : [];
+    const good = { reason: "ResolvedRefs", message: "All references are resolved" };
     return {
       parentRef,
-      controllerName: report.controllerName,
-      conditions: [
-        judge("Accepted", all, { reason: "Accepted", message: `The route is attached to ${names}` }, generation),
-        judge("ResolvedRefs", all, { reason: "ResolvedRefs", message: "All references are resolved" }, generation),
-        ...judgeExtra(extraConditions, all, generation),
-      ],
+      controllerName,
+      conditions: [accepted, judge("ResolvedRefs", own, good, generation), ...extra],
     };
   });
   return { parents: aggregate(parents, generation) };

@@ -4,7 +4,14 @@ import { resourceToJson } from "../envoy/json.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { translateListener } from "./listener.ts";
 
-const plan: GatewayPlan = { key: "infra/edge", className: "gatehouse", listeners: [], ports: [], problems: [] };
+const plan: GatewayPlan = {
+  key: "infra/edge",
+  className: "gatehouse",
+  controllerName: "example.com/c",
+  listeners: [],
+  ports: [],
+  problems: [],
+};
 
 function listener(name: string, hostname?: string, routeTable = `infra/edge/${name}`): ListenerPlan {
   return {

@@ -1,0 +1,114 @@
+import { secretsOf } from "../attach/cluster-spec.ts";
+import type { ClusterReach, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import type { Problem } from "../base/problems.ts";
+import type { Reader } from "../dataflow/graph.ts";
+import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
+import { type ClusterNodes, clustersOf } from "./clusters.ts";
+import type { Rejection } from "./quarantine.ts";
+import { gatewayOfTable, type RouteNodes } from "./routes.ts";
+import { acknowledgementKey, type Sources } from "./sources.ts";
+
+/** A problem that a route has at one Gateway only, or at all that serve it. */
+export interface GatewayProblem extends Problem {
+  readonly gateway?: ObjectKey;
+}
+
+/** Backends that take requests and have no endpoint; a mirror without one costs nobody an answer. */
+export function findUnavailable(resolved: ResolvedRoute, clusters: ClusterNodes, read: Reader): GatewayProblem[] {
+  const empty = new Map<string, ClusterReach>();
+  for (const { backends } of resolved.rules) {
+    for (const { target, weight } of backends) {
+      if (target === undefined || weight === 0) continue;
+      if (read.get(clusters.available, target.name) === false) empty.set(target.name, target.reach);
+    }
+  }
+  return [...empty.values()]
+    .map(describeReach)
+    .sort()
+    .map((what) => ({
+      condition: "BackendsAvailable",
+      reason: "EndpointsNotFound",
+      message: `${what} has no endpoint that is ready, so its share of requests is answered with 503; start its pods, or correct its selector or endpoints.`,
+    }));
+}
+
+function describeReach(reach: ClusterReach): string {
+  switch (reach.kind) {
+    case "Service":
+      return `Port ${reach.port} of Service ${reach.key}`;
+    case "Fallback":
+      return `Each of ${reach.members.map((member) => `${member.reach.kind} ${member.reach.key}`).join(", ")}`;
+    default:
+      return `Backend ${reach.key}`;
+  }
+}
+
+const NAMED_OVERLAPS_MAX = 5;
+
+export function findOverlaps(key: string, routes: RouteNodes, read: Reader): GatewayProblem[] {
+  const others = new Map<ObjectKey, Set<string>>();
+  for (const { table, a, b } of read.lookup(routes.overlapsByRoute, key).values()) {
+    const gateway = gatewayOfTable(table);
+    const known = others.get(gateway) ?? new Set();
+    others.set(gateway, known.add(a === key ? b : a));
+  }
+  return [...others].map(([gateway, routesThere]) => {
+    const names = [...routesThere].sort().slice(0, NAMED_OVERLAPS_MAX).map(nameRoute).join(", ");
+    const more = routesThere.size > NAMED_OVERLAPS_MAX ? ` and ${routesThere.size - NAMED_OVERLAPS_MAX} more` : "";
+    return {
+      gateway,
+      condition: "RouteRulesOverlap",
+      reason: "Overlapping",
+      message: `Overlapping match conditions with ${names}${more}, where the oldest route takes the requests, then the first by namespace and name; change the matches or hostnames of one.`,
+    };
+  });
+}
+
+/** `HTTPRoute/namespace/name` as people write it. */
+function nameRoute(key: string): string {
+  return key.replace("/", " ");
+}
+
+/** What Envoy refused of the clusters that the route needs. */
+export function findRefusedBackends(
+  resolved: ResolvedRoute,
+  attachment: RouteAttachment,
+  sources: Sources,
+  read: Reader,
+): GatewayProblem[] {
+  const problems = new Map<string, GatewayProblem>();
+  for (const { gateway } of attachment.parents) {
+    for (const spec of clustersOf(resolved)) {
+      const parts = [
+        [resourceTypes.cluster, spec.name, "cluster"],
+        [resourceTypes.endpoints, spec.name, "endpoints of cluster"],
+        ...secretsOf(spec).map(({ name }) => [resourceTypes.secret, name, "secret"] as const),
+      ] as const;
+      for (const [type, name, noun] of parts) {
+        const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, type, name));
+        if (answer?.accepted !== false) continue;
+        problems.set(`${gateway} ${type} ${name}`, refusal(gateway, `the ${noun} ${name}`, wordsOf(answer)));
+      }
+    }
+  }
+  return [...problems.values()];
+}
+
+export function findRefusedRules(rejections: ReadonlyMap<string, Rejection>): GatewayProblem[] {
+  return [...rejections.values()].map(({ gateway, error }) => refusal(gateway, "a rule of this route", error));
+}
+
+function refusal(gateway: ObjectKey, what: string, error: string): GatewayProblem {
+  return {
+    gateway,
+    condition: "Programmed",
+    reason: "Invalid",
+    message: `Envoy of Gateway ${gateway} refused ${what}, which is held back while all else goes on; correct what it says: ${error}`,
+  };
+}
+
+/** Envoy's own words. */
+export function wordsOf({ error }: Acknowledgement): string {
+  return error?.trim() || "no reason given";
+}
