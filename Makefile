@@ -9,12 +9,14 @@ GRPCIO_TOOLS_VERSION := 1.85.1
 # What go.mod pins is what the folder is named after.
 KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/\1/p' tools/kubernetes/go.mod)
 ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
+GATEWAY_API_VERSION := 1.6.3
 
 # Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
 export GATEHOUSE_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatehouse
 ENVOY_TOOL := $(GATEHOUSE_TOOLS)/envoy-$(ENVOY_VERSION)
 PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VERSION)
 KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
+GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -53,8 +55,12 @@ $(PROTOC_TOOL)/.installed:
 tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
 
 # No stamp file: the script looks for each program, in $$KUBEBUILDER_ASSETS too, and ends at once when all are there.
-kubernetes: prerequisites ## Builds etcd and the Kubernetes control plane into the tool folder
+kubernetes: prerequisites $(GATEWAY_API_TOOL)/.installed ## Puts etcd, the Kubernetes control plane and the Gateway API's CRDs into the tool folder
 	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy
+
+$(GATEWAY_API_TOOL)/.installed: tools/fetch-gateway-api.sh
+	@$(MAKE) prerequisites
+	@sh tools/fetch-gateway-api.sh "$(GATEWAY_API_VERSION)" "$(GATEWAY_API_TOOL)"
 
 $(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh tools/descriptor_set.py tools/envoy-protos.txt
 	@echo "==> Generating Envoy's messages"

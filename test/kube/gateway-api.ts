@@ -1,0 +1,32 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ApiServer } from "../cluster/control-plane.ts";
+
+export type Channel = "standard" | "experimental";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/**
+ * Folder of the Gateway API's CRDs, one file a kind; the same as GATEWAY_API_TOOL of the Makefile.
+ *
+ * @throws Error that names the command which fetches them
+ */
+export function gatewayApiCrds(channel: Channel): string {
+  const version = /^GATEWAY_API_VERSION := (\S+)$/m.exec(readFileSync(join(root, "Makefile"), "utf8"))?.[1];
+  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  const tools = process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse");
+  const folder = join(tools, `gateway-api-${version}`, channel);
+  if (!existsSync(folder)) throw new Error(`the Gateway API's CRDs are not in ${folder}: run \`make kubernetes\``);
+  return folder;
+}
+
+/** Installs the Gateway API's CRDs and ours, and waits until they are served. */
+export async function installCrds(server: ApiServer, channel: Channel = "experimental"): Promise<void> {
+  const folders = [gatewayApiCrds(channel), join(root, "crds")];
+  for (const folder of folders) await server.kubectl(["apply", "--server-side", "-f", folder]);
+  const files = folders.flatMap((folder) => readdirSync(folder)).filter((file) => file.endsWith(".yaml"));
+  await server.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+  if (files.length === 0) throw new Error("no CRD was found");
+}
