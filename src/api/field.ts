@@ -5,6 +5,8 @@ export type FieldPath = readonly (string | number)[];
 export interface FieldProblem {
   readonly path: FieldPath;
   readonly message: string;
+  /** True: the field is not known here; everything else can be judged and used without it. */
+  readonly unknownField?: true;
 }
 
 /** `spec.rules[0].name`; a name that is not a plain word is quoted: `data["tls.crt"]`. Empty for the object as a whole. */

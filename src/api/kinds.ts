@@ -220,15 +220,23 @@ export function collectionOf(object: KubernetesObject): CollectionName | undefin
 }
 
 export interface ValidationResult {
-  /** The object as an API server would store it: defaults filled in, metadata slimmed, status dropped. Absent if there is a problem. */
+  /**
+   * The object as an API server would store it: defaults filled in, metadata slimmed, status dropped. Absent if there is a problem,
+   * other than unknown fields where these are dropped.
+   */
   readonly object?: KubernetesObject;
   readonly problems: readonly FieldProblem[];
   /** True: nothing is wrong with the object, only that Gatehouse does not read its kind; the problem says so. */
   readonly unsupported?: boolean;
 }
 
-/** Receives what a user wrote, as an API server with strict field validation would. O(size); about 10 to 20 µs for a route. */
-export function validateObject(raw: unknown): ValidationResult {
+/**
+ * Receives what a user wrote, as an API server with strict field validation would. O(size); about 10 to 20 µs for a route.
+ *
+ * @param unknownFields `drop`: leave them out and report them beside the object, for objects of API servers that are newer than
+ * this program
+ */
+export function validateObject(raw: unknown, unknownFields: "refuse" | "drop" = "refuse"): ValidationResult {
   if (!isRecord(raw))
     return { problems: [{ path: [], message: "must be a Kubernetes object: apiVersion, kind, metadata …" }] };
   const { apiVersion, kind: kindName, metadata: rawMetadata, status: _, ...rawContent } = raw;
@@ -255,7 +263,8 @@ export function validateObject(raw: unknown): ValidationResult {
   };
   const { content, problems: contentProblems } = kind.validate(rawContent, head);
   const problems = [...metadataProblems, ...contentProblems];
-  if (problems.length > 0) return { problems };
+  const usable = unknownFields === "drop" && problems.every((problem) => problem.unknownField);
+  if (problems.length > 0 && !usable) return { problems };
   return { object: kind.complete({ ...head, ...content }), problems };
 }
 

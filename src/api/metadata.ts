@@ -33,7 +33,7 @@ export type NameRule = "name" | "label";
 
 /**
  * Checks metadata and keeps what {@link ObjectMeta} lists; the annotation in which kubectl repeats the whole object is dropped.
- * Undefined when a problem makes it unusable.
+ * Undefined when a problem other than an unknown field makes it unusable.
  */
 export function readMetadata(
   raw: unknown,
@@ -44,7 +44,8 @@ export function readMetadata(
   const metadata: MutableMeta = { name: "" };
   for (const field of Object.keys(raw)) {
     if (!knownFields.includes(field)) {
-      problems.push({ path: ["metadata", field], message: `is not a known field${suggestion(field, knownFields)}` });
+      const message = `is not a known field${suggestion(field, knownFields)}`;
+      problems.push({ path: ["metadata", field], message, unknownField: true });
     }
   }
   for (const field of textFields) {
@@ -62,8 +63,9 @@ export function readMetadata(
     if (entries && Object.keys(entries).length > 0) metadata[field] = entries;
   }
   if (typeof raw["generation"] === "number") metadata.generation = raw["generation"];
-  if (problems.length === 0) checkMetadata(metadata, nameRule, problems);
-  return problems.length === 0 ? { metadata, problems } : { problems };
+  const usable = () => problems.every((problem) => problem.unknownField);
+  if (usable()) checkMetadata(metadata, nameRule, problems);
+  return usable() ? { metadata, problems } : { problems };
 }
 
 function readTexts(raw: unknown, field: string, problems: FieldProblem[]): Record<string, string> | undefined {

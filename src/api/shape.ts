@@ -90,6 +90,7 @@ function visitObject(
       problems.push({
         path: [...path, key],
         message: `is not a known field${suggestion(key, [...shape.fields.keys()])}`,
+        unknownField: true,
       });
       continue;
     }

@@ -8,6 +8,8 @@ export interface Served {
   versions(group: string, kind: string): readonly string[];
   /** Groups whose server did not answer (aggregated APIs): nothing is known about their types. */
   readonly stale: ReadonlySet<string>;
+  /** Equal when the same types are served. */
+  readonly identity: string;
 }
 
 /** Media types of the aggregated discovery document; the second for servers before 1.30. */
@@ -53,5 +55,10 @@ export function readDiscovery(lists: readonly GroupDiscoveryList[]): Served {
     find: (group, version, kind) => types.get(`${group}/${kind}`)?.find((type) => type.version === version),
     versions: (group, kind) => types.get(`${group}/${kind}`)?.map((type) => type.version) ?? [],
     stale,
+    identity: [...types.values()]
+      .flat()
+      .map(({ group, version, plural }) => `${group}/${version}/${plural}`)
+      .sort()
+      .join(),
   };
 }
