@@ -24,7 +24,7 @@ BUILT := dist/.built
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/envoy/generated/*' 2>/dev/null)
 NODE := node_modules/.bin/node
 
-.PHONY: help prerequisites tools kubernetes generate build lint format test run bench conformance cluster bundle clean
+.PHONY: help prerequisites tools kubernetes cluster-packages generate build lint format test run bench conformance cluster bundle clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -56,7 +56,7 @@ tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
 
 # No stamp file: the script looks for each program, in $$KUBEBUILDER_ASSETS too, and ends at once when all are there.
 kubernetes: prerequisites $(GATEWAY_API_TOOL)/.installed ## Puts etcd, the Kubernetes control plane and the Gateway API's CRDs into the tool folder
-	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy
+	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy coredns
 
 $(GATEWAY_API_TOOL)/.installed: tools/fetch-gateway-api.sh
 	@$(MAKE) prerequisites
@@ -86,7 +86,7 @@ lint: $(GENERATED) ## Checks format, style and the directions of imports
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes ## Runs every test, with the real Envoy and API server
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 2 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" npm run --silent jest -- --ci
 
@@ -97,7 +97,14 @@ run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the
 bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes bench/results.json
 	@$(NODE) bench/main.ts $(BENCH_ARGS)
 
-conformance cluster bundle:
+# Folders of images and manifests: make cluster CLUSTER_ARGS="--images images.json --apply config/default"
+cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes cluster up until Ctrl-C
+	@$(NODE) test/cluster/main.ts $(CLUSTER_ARGS)
+
+cluster-packages:
+	@sh tools/system-packages.sh crun:crun ip:iproute2 nft:nftables
+
+conformance bundle:
 	@echo "make $@: not part of this version yet; it comes with the operator for clusters" >&2; exit 1
 
 clean: ## Removes what was built (the tool folder stays: delete $(GATEHOUSE_TOOLS) by hand)

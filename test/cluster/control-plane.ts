@@ -9,7 +9,6 @@
  * No controllers means: a namespace never finishes deleting, nothing collects garbage, aggregated ClusterRoles (`admin`, `edit`,
  * `view`) stay empty, no ServiceAccount appears by itself (its admission plugin is off, so Pods are accepted all the same). `test/cluster/cluster.ts` has all of that.
  */
-import { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -18,7 +17,7 @@ import { type Authority, createAuthority } from "../harness/certificates.ts";
 import { freePorts } from "../harness/ports.ts";
 import { launch, logTail, type MeasuredProcess } from "../harness/process.ts";
 import { waitFor } from "../harness/waiting.ts";
-import { writeKubeconfig } from "./kubeconfig.ts";
+import { runKubectl, writeKubeconfig } from "./kubeconfig.ts";
 import { boundToParent, findProgram } from "./programs.ts";
 import { type Access, createRest, type Rest } from "./rest.ts";
 
@@ -73,7 +72,6 @@ export interface ApiServer {
 
 const READY_LIMIT_MS = 120_000;
 const START_ATTEMPTS = 3;
-const KUBECTL_OUTPUT_MAX_BYTES = 64 * 1024 * 1024;
 const ISSUER = "https://kubernetes.default.svc.cluster.local";
 const admin: User = { name: "admin", token: "admin-token", groups: ["system:masters"] };
 
@@ -179,6 +177,7 @@ function writeFiles(directory: string, authority: Authority, users: readonly Use
   });
   const files = {
     "ca.crt": authority.certificate,
+    "ca.key": authority.key,
     "server.crt": serving.certificate,
     "server.key": serving.key,
     "kubelet-client.crt": kubeletClient.certificate,
@@ -223,6 +222,7 @@ function apiServerArgs(
     `--client-ca-file=${file("ca.crt")}`,
     `--token-auth-file=${file("tokens.csv")}`,
     "--authorization-mode=RBAC",
+    "--kubelet-preferred-address-types=InternalIP",
     `--service-cluster-ip-range=${options.serviceRange ?? SERVICE_RANGE}`,
     `--service-account-issuer=${ISSUER}`,
     `--service-account-signing-key-file=${file("service-accounts.key")}`,
@@ -251,19 +251,4 @@ async function untilReady(rest: Rest, etcd: MeasuredProcess, server: MeasuredPro
   if (ready === "ready") return;
   const ended = etcd.alive ? server : etcd;
   throw new Error(`${ended.logPath}: the process ended while it started:\n${logTail(ended.logPath)}`);
-}
-
-function runKubectl(kubeconfig: string, args: readonly string[], input?: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(
-      findProgram("kubectl"),
-      ["--kubeconfig", kubeconfig, ...args],
-      { maxBuffer: KUBECTL_OUTPUT_MAX_BYTES },
-      (error, stdout, stderr) => {
-        if (error === null) resolve(stdout);
-        else reject(new Error(`kubectl ${args.join(" ")}: ${stderr || error.message}`));
-      },
-    );
-    child.stdin?.end(input ?? "");
-  });
 }

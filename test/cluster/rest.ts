@@ -49,7 +49,7 @@ const ANSWER_LIMIT_MS = 30_000;
 
 export function createRest(access: Access): Rest {
   const agent = new Agent({ keepAlive: true, ca: access.caCertificate });
-  const open = (path: string, options: RequestOptions, signal?: AbortSignal) =>
+  const open = (path: string, options: RequestOptions, text?: string, signal?: AbortSignal) =>
     request(`${access.url}${path}`, {
       agent,
       method: options.method ?? "GET",
@@ -57,13 +57,17 @@ export function createRest(access: Access): Rest {
       headers: {
         authorization: `Bearer ${access.token}`,
         accept: "application/json",
-        ...(options.body === undefined ? {} : { "content-type": options.contentType ?? "application/json" }),
+        // Node frames the body of a DELETE only when its length is given.
+        ...(text === undefined
+          ? {}
+          : { "content-type": options.contentType ?? "application/json", "content-length": Buffer.byteLength(text) }),
       },
     });
 
   const ask = (path: string, options: RequestOptions = {}) =>
     new Promise<Answer>((resolve, reject) => {
-      const call = open(path, options);
+      const text = options.body === undefined ? undefined : JSON.stringify(options.body);
+      const call = open(path, options, text);
       call.setTimeout(options.limitMs ?? ANSWER_LIMIT_MS, () => call.destroy(new Error(`no answer in time: ${path}`)));
       call.once("error", reject);
       call.once("response", (response) => {
@@ -74,12 +78,12 @@ export function createRest(access: Access): Rest {
           resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }),
         );
       });
-      call.end(options.body === undefined ? undefined : JSON.stringify(options.body));
+      call.end(text);
     });
 
   const lines = (path: string, onLine: (line: string) => void, signal: AbortSignal) =>
     new Promise<void>((resolve, reject) => {
-      const call = open(path, {}, signal);
+      const call = open(path, {}, undefined, signal);
       call.once("error", reject);
       call.once("response", (response) => {
         let rest = "";

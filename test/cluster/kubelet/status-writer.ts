@@ -1,0 +1,72 @@
+import { pause } from "../../harness/waiting.ts";
+import type { Rest } from "../rest.ts";
+import type { Pod, PodStatus } from "./objects.ts";
+
+/** Writes the status of one pod: one write in flight, the newest wins, until it is done or the pod is gone. */
+export interface StatusWriter {
+  write(status: PodStatus): void;
+  /** Resolves when the newest status has been written, or cannot be. */
+  settle(): Promise<void>;
+  /** Tells the API server that nothing of the pod runs any more: the object goes away. */
+  confirmDeletion(): Promise<void>;
+  close(): void;
+}
+
+const RETRY_MS = 500;
+
+export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
+  const { name, namespace, uid } = pod.metadata;
+  const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
+  let newest: PodStatus | undefined;
+  let last = "";
+  let writing: Promise<void> | undefined;
+  let closed = false;
+
+  /** Resolves with a status below 500, or 0 after {@link StatusWriter.close}. */
+  const insist = async (url: string, options: Parameters<Rest["ask"]>[1]): Promise<number> => {
+    while (!closed) {
+      try {
+        const { status, body } = await rest.ask(url, options);
+        if (status < 500 && status !== 429) {
+          if (status >= 400 && status !== 404 && status !== 409) console.error(`${url}: ${status} ${body}`);
+          return status;
+        }
+      } catch {
+        // The API server is away: there is nobody else to tell.
+      }
+      await pause(RETRY_MS);
+    }
+    return 0;
+  };
+
+  const drain = async () => {
+    while (newest !== undefined && !closed) {
+      const status = newest;
+      newest = undefined;
+      const text = JSON.stringify(status);
+      if (text === last) continue;
+      // Strategic: conditions are merged by type, so that others' stay.
+      const contentType = "application/strategic-merge-patch+json";
+      await insist(`${path}/status`, { method: "PATCH", contentType, body: { metadata: { uid }, status } });
+      last = text;
+    }
+    writing = undefined;
+  };
+
+  return {
+    write(status) {
+      newest = status;
+      writing ??= drain();
+    },
+    settle: async () => {
+      await writing;
+    },
+    async confirmDeletion() {
+      const body = { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } };
+      await insist(path, { method: "DELETE", body });
+    },
+    close() {
+      closed = true;
+    },
+  };
+}
