@@ -25,12 +25,12 @@ export function isIpAddress(text: string): boolean {
 export function findIpFault(address: string, loopbackAllowed: boolean): AddressFault | undefined {
   const family = isIP(address);
   if (family === 0 || address.includes("%")) {
-    return { reason: "InvalidAddress", message: `is "${address}", which is no IP address` };
+    return { reason: "InvalidAddress", message: `is "${address}", which is no IP address; write one such as 10.0.0.1` };
   }
   if (!loopbackAllowed && ownHost.check(address, family === 4 ? "ipv4" : "ipv6")) {
     return {
       reason: "InvalidAddress",
-      message: `is ${address}, an address of the proxy itself: use an address that others can reach`,
+      message: `is ${address}, an address of the proxy itself; use one that others can reach`,
     };
   }
   return undefined;
@@ -43,16 +43,22 @@ const localhostPattern = /^(.+\.)?localhost\.?$/i;
 /** @param minLabels 2 where a single word is more likely a mistake than a name */
 export function findHostnameFault(host: string, loopbackAllowed: boolean, minLabels: 1 | 2): AddressFault | undefined {
   if (host.length > MAX_HOSTNAME_LENGTH || !hostnamePattern.test(host)) {
-    return { reason: "InvalidAddress", message: `is "${host}", which is no host name` };
+    return {
+      reason: "InvalidAddress",
+      message: `is "${host}", which is no host name; write one such as app.example.com`,
+    };
   }
   if (isIpAddress(host)) {
-    return { reason: "InvalidAddress", message: `is the IP address ${host}: list it under "ip"` };
+    return { reason: "InvalidAddress", message: `is the IP address ${host}; list it under ip` };
   }
   if (!loopbackAllowed && localhostPattern.test(host)) {
-    return { reason: "InvalidAddress", message: `is ${host}, the proxy itself: use a name that others can reach` };
+    return { reason: "InvalidAddress", message: `is ${host}, the proxy itself; use a name that others can reach` };
   }
   if (host.replace(/\.$/, "").split(".").length < minLabels) {
-    return { reason: "InvalidAddress", message: `is "${host}", which needs a domain, such as ${host}.example.com` };
+    return {
+      reason: "InvalidAddress",
+      message: `is "${host}", which has no domain; write it in full, such as ${host}.example.com`,
+    };
   }
   return undefined;
 }
@@ -61,5 +67,5 @@ const MAX_PORT = 65535;
 
 export function findPortFault(port: number): AddressFault | undefined {
   if (Number.isInteger(port) && port >= 1 && port <= MAX_PORT) return undefined;
-  return { reason: "InvalidAddress", message: `is ${port}; a port is a number from 1 to ${MAX_PORT}` };
+  return { reason: "InvalidAddress", message: `is ${port}, and a port is a number from 1 to ${MAX_PORT}; write one` };
 }

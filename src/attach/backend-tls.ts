@@ -20,21 +20,25 @@ const MAX_ALPN_LENGTH_BYTES = 255;
 /** Faults of `spec.tls` that can be seen without following references. */
 export function findTlsSettingsFault(tls: BackendTls): BackendFault | undefined {
   if (tls.wellKnownCACertificates !== undefined && !["", "System"].includes(tls.wellKnownCACertificates)) {
-    return fault("wellKnownCACertificates", `is ${tls.wellKnownCACertificates}; only System is known`);
-  }
-  if (tls.fingerprints !== undefined && tls.fingerprints.length > 0) {
     return fault(
-      "fingerprints",
-      "is for the client's side only: Envoy makes no fingerprint of a backend. Leave it out",
+      "wellKnownCACertificates",
+      `is ${tls.wellKnownCACertificates}, and only System is known; write that, or set caCertificateRefs`,
     );
   }
+  if (tls.fingerprints !== undefined && tls.fingerprints.length > 0) {
+    return fault("fingerprints", "are of clients, and Envoy makes none of a backend; leave it out");
+  }
   if (tls.sni !== undefined && tls.autoSNIFromEndpointHostname) {
-    return fault("sni", "and autoSNIFromEndpointHostname exclude one another: keep one of them");
+    return fault("sni", "stands beside autoSNIFromEndpointHostname, which sets it too; keep one of them");
   }
   const alpn = (tls.alpnProtocols ?? []).findIndex(
     (name) => name === "" || Buffer.byteLength(name) > MAX_ALPN_LENGTH_BYTES,
   );
-  if (alpn >= 0) return fault(`alpnProtocols[${alpn}]`, `must have 1 to ${MAX_ALPN_LENGTH_BYTES} bytes`);
+  if (alpn >= 0)
+    return fault(
+      `alpnProtocols[${alpn}]`,
+      `is empty or has more than ${MAX_ALPN_LENGTH_BYTES} bytes; name a protocol such as h2`,
+    );
   return (
     findVersionFault(tls) ??
     findUnknownWord("ciphers", tls.ciphers, cipherSuites, isCipher) ??
@@ -52,7 +56,7 @@ function findVersionFault({ minVersion, maxVersion }: BackendTls): BackendFault 
   if (maxVersion === undefined || maxVersion === "Auto") return undefined;
   return versionOrder.indexOf(lower) <= versionOrder.indexOf(maxVersion)
     ? undefined
-    : fault("maxVersion", `is ${maxVersion}, below minVersion ${lower}`);
+    : fault("maxVersion", `is ${maxVersion}, below minVersion ${lower}; raise it`);
 }
 
 function findUnknownWord(
@@ -64,10 +68,7 @@ function findUnknownWord(
   const index = (words ?? []).findIndex((word) => !isKnown(word));
   return index < 0
     ? undefined
-    : fault(
-        `${field}[${index}]`,
-        `is "${words?.[index]}", which Envoy does not know; it knows ${[...known].join(", ")}`,
-      );
+    : fault(`${field}[${index}]`, `is "${words?.[index]}", which Envoy does not know; use ${[...known].join(", ")}`);
 }
 
 function fault(field: string, message: string): BackendFault {
@@ -121,20 +122,24 @@ function resolveTrust(
       reason: "InvalidBackendTLS",
       field: "spec.tls",
       message:
-        "names no authorities: set caCertificateRefs or wellKnownCACertificates (or, for tests, insecureSkipVerify)",
+        "names no authorities to trust; set caCertificateRefs or wellKnownCACertificates (or, for tests, insecureSkipVerify)",
     };
   }
   const trust: string[] = [];
   for (const [index, { group, kind, name }] of references.entries()) {
     const path = `caCertificateRefs[${index}]`;
     if (group !== "" || (kind !== "ConfigMap" && kind !== "Secret")) {
-      return fault(path, `names a ${kind}; authorities come from a ConfigMap or Secret of the core group`);
+      return fault(
+        path,
+        `names a ${kind}, and authorities come from a ConfigMap or Secret of the core group; name one`,
+      );
     }
     const key = objectKey(namespace, name);
     const object = kind === "Secret" ? read.secret(key) : read.configMap(key);
-    if (object === undefined) return fault(path, `names ${kind} ${key}, which does not exist`);
+    if (object === undefined)
+      return fault(path, `names ${kind} ${key}, which does not exist; create it or correct the reference`);
     const problem = checkAuthorities(object);
-    if (problem !== undefined) return fault(path, `names ${kind} ${key}, which ${problem}`);
+    if (problem !== undefined) return fault(path, `names ${kind} ${key}, which ${problem}; correct it or name another`);
     trust.push(`${kind.toLowerCase()}/${key}`);
   }
   return trust;
@@ -162,14 +167,23 @@ function resolveClientCertificate(
 ): ObjectKey | BackendFault {
   const { group = "", kind = "Secret", name } = reference;
   if (group !== "" || kind !== "Secret") {
-    return fault("clientCertificateRef", `names a ${kind}; a client certificate comes from a Secret`);
+    return fault("clientCertificateRef", `names a ${kind}, and a client certificate comes from a Secret; name one`);
   }
   if (reference.namespace !== undefined && reference.namespace !== namespace) {
-    return fault("clientCertificateRef.namespace", `must be ${namespace}, the namespace of the Backend`);
+    return fault(
+      "clientCertificateRef.namespace",
+      `is ${reference.namespace}, and the Secret must be in the namespace of the Backend; move it to ${namespace}`,
+    );
   }
   const key = objectKey(namespace, name);
   const secret = read.secret(key);
-  if (secret === undefined) return fault("clientCertificateRef", `names Secret ${key}, which does not exist`);
+  if (secret === undefined)
+    return fault(
+      "clientCertificateRef",
+      `names Secret ${key}, which does not exist; create it or correct the reference`,
+    );
   const check = checkTlsSecret(secret);
-  return check.fault === undefined ? key : fault("clientCertificateRef", `names Secret ${key}, which ${check.fault}`);
+  return check.fault === undefined
+    ? key
+    : fault("clientCertificateRef", `names Secret ${key}, which ${check.fault}; correct it or name another`);
 }

@@ -1,6 +1,6 @@
 import type { Backend, BackendEndpointSpec } from "../api/backend.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
-import { noProblems, type Problem } from "../base/problems.ts";
+import { noProblems, type Problem, problemAt } from "../base/problems.ts";
 import { type AddressFault, findHostnameFault, findIpFault, findPortFault, isIpAddress } from "./address.ts";
 import { findTlsSettingsFault } from "./backend-tls.ts";
 import type { BackendEndpoint, Settings } from "./model.ts";
@@ -22,23 +22,23 @@ export interface BackendFault {
 /** Problems of a Backend by itself, for its own status. What its references come to shows on the routes that use it. */
 export function planBackend(backend: Backend, settings: Settings): readonly Problem[] {
   const fault = findBackendFault(backend, settings);
-  return fault === undefined ? noProblems : [acceptedProblem(fault)];
-}
-
-function acceptedProblem({ field, message }: BackendFault): Problem {
-  return { condition: "Accepted", reason: "Invalid", message: `${field} ${message}.`, field };
+  return fault === undefined ? noProblems : [problemAt("Accepted", "Invalid", fault.field, fault.message)];
 }
 
 export function findBackendFault({ spec }: Backend, settings: Settings): BackendFault | undefined {
   if (spec.type === "DynamicResolver") {
     if (spec.endpoints !== undefined && spec.endpoints.length > 0) {
-      return { reason: "Invalid", field: "spec.endpoints", message: "must be left out for type DynamicResolver" };
+      return {
+        reason: "Invalid",
+        field: "spec.endpoints",
+        message: "is set, and a DynamicResolver goes where the request says; leave it out",
+      };
     }
     if (spec.tls?.autoSNIFromEndpointHostname) {
       return {
         reason: "InvalidBackendTLS",
         field: "spec.tls.autoSNIFromEndpointHostname",
-        message: "needs endpoints, and a DynamicResolver has none: leave it out",
+        message: "is set, and a DynamicResolver has no endpoints; leave it out",
       };
     }
   } else {
@@ -46,7 +46,11 @@ export function findBackendFault({ spec }: Backend, settings: Settings): Backend
     if (fault !== undefined) return fault;
   }
   if (spec.appProtocols?.includes("gateway.envoyproxy.io/wss") && spec.tls === undefined) {
-    return { reason: "UnsupportedProtocol", field: "spec.appProtocols", message: "names wss, which needs spec.tls" };
+    return {
+      reason: "UnsupportedProtocol",
+      field: "spec.appProtocols",
+      message: "names wss, which needs TLS; set spec.tls, or name ws",
+    };
   }
   return spec.tls && findTlsSettingsFault(spec.tls);
 }
@@ -57,7 +61,7 @@ function findEndpointsFault(
   hostnamesNeeded: boolean,
 ): BackendFault | undefined {
   if (endpoints.length === 0) {
-    return { reason: "InvalidAddress", field: "spec.endpoints", message: "is empty: list at least one endpoint" };
+    return { reason: "InvalidAddress", field: "spec.endpoints", message: "is empty; list at least one endpoint" };
   }
   for (const [index, endpoint] of endpoints.entries()) {
     const path = `spec.endpoints[${index}]`;
@@ -67,7 +71,7 @@ function findEndpointsFault(
       return {
         reason: "InvalidBackendTLS",
         field: `${path}.hostname`,
-        message: "is missing, and spec.tls.autoSNIFromEndpointHostname needs it",
+        message: "is missing, and spec.tls.autoSNIFromEndpointHostname needs it; set it",
       };
     }
   }
@@ -76,7 +80,7 @@ function findEndpointsFault(
     return {
       reason: "UnsupportedAddressType",
       field: "spec.endpoints",
-      message: "mixes fqdn with other kinds of address: make two Backends of them",
+      message: "mixes fqdn with other kinds of address; make two Backends of them",
     };
   }
   return undefined;
@@ -89,7 +93,7 @@ function findEndpointFault(
 ): BackendFault | undefined {
   const kinds = [fqdn, ip, unix].filter((kind) => kind !== undefined).length;
   if (kinds !== 1) {
-    return { reason: "InvalidAddress", field: path, message: "must have exactly one of fqdn, ip and unix" };
+    return { reason: "InvalidAddress", field: path, message: `has ${kinds} of fqdn, ip and unix; set one` };
   }
   if (fqdn !== undefined) {
     return (
@@ -105,7 +109,11 @@ function findEndpointFault(
   }
   return unix?.path.startsWith("/")
     ? undefined
-    : { reason: "InvalidAddress", field: `${path}.unix.path`, message: "must be an absolute path" };
+    : {
+        reason: "InvalidAddress",
+        field: `${path}.unix.path`,
+        message: `is "${unix?.path}", which is no absolute path; begin it with /`,
+      };
 }
 
 function at(field: string, fault: AddressFault | undefined): BackendFault | undefined {
@@ -114,10 +122,14 @@ function at(field: string, fault: AddressFault | undefined): BackendFault | unde
 
 export function findStaticBackendFault({ spec }: StaticBackend, settings: Settings): BackendFault | undefined {
   if (spec.type !== "Static" || spec.static === undefined) {
-    return { reason: "Invalid", field: "spec.type", message: "must be Static, with the hosts under spec.static" };
+    return {
+      reason: "Invalid",
+      field: "spec.type",
+      message: "is not Static with hosts under spec.static, the only type that is served; write that",
+    };
   }
   if (spec.static.hosts.length === 0) {
-    return { reason: "InvalidAddress", field: "spec.static.hosts", message: "is empty: list at least one host" };
+    return { reason: "InvalidAddress", field: "spec.static.hosts", message: "is empty; list at least one host" };
   }
   for (const [index, { host, port }] of spec.static.hosts.entries()) {
     const path = `spec.static.hosts[${index}]`;

@@ -3,7 +3,7 @@ import type { KubernetesObject } from "../api/object.ts";
 import { resolveCertificates } from "./certificates.ts";
 import { authority, ed25519Pair, oddCurvePair, rsaPssPair, smallRsaPair, webPair } from "./key-pairs.test-support.ts";
 import type { ListenerPlan } from "./model.ts";
-import { readObjects } from "./objects.test-support.ts";
+import { explained, readObjects } from "./objects.test-support.ts";
 
 type Reference = ListenerPlan["certificateRefs"][number];
 
@@ -62,7 +62,9 @@ function resolve(...references: (Partial<Reference> & { name: string })[]) {
     problems: [],
     valid: true,
   };
-  return resolveCertificates("a/eg", listener, objects);
+  const resolved = resolveCertificates("a/eg", listener, objects);
+  for (const { message } of resolved.problems) expect(message).toMatch(explained);
+  return resolved;
 }
 
 describe("certificates of a listener", () => {

@@ -90,5 +90,5 @@ function findFault(
   const { fault } = checkTlsSecret(secret);
   return fault === undefined
     ? undefined
-    : { reason: "InvalidCertificateRef", message: `names Secret ${key}, which ${fault}` };
+    : { reason: "InvalidCertificateRef", message: `names Secret ${key}, which ${fault}; correct it or name another` };
 }

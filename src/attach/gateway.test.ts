@@ -5,7 +5,7 @@ import { ourClass, planOfGateway } from "./gateway.test-support.ts";
 import { claimedPorts, draftGateway } from "./gateway.ts";
 import { planGatewayClass } from "./gateway-class.ts";
 import type { GatewayPlan, Settings } from "./model.ts";
-import { parseObject } from "./objects.test-support.ts";
+import { explained, parseObject } from "./objects.test-support.ts";
 
 const settings: Settings = { controllerNames: ["example.com/ours"], hostInfrastructure: true, privilegedPortOffset: 0 };
 
@@ -16,7 +16,11 @@ function plan(
   owner: (port: number) => string | undefined = () => undefined,
 ) {
   const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
-  return planOfGateway(gateway as Gateway, { ...settings, ...given }, owner);
+  const found = planOfGateway(gateway as Gateway, { ...settings, ...given }, owner);
+  for (const { message } of [found, ...found.listeners].flatMap(({ problems }) => problems)) {
+    expect(message).toMatch(explained);
+  }
+  return found;
 }
 
 /** A line for each listener: `name ok` or its problems as `condition/reason`. */

@@ -6,14 +6,14 @@ const forbiddenInValue = /[\0\r\n]/;
 
 /** Why Envoy would refuse a header name; completes a sentence that begins with the field. */
 export function findHeaderNameFault(name: string): string | undefined {
-  if (name.length > MAX_HEADER_NAME_LENGTH) return `has more than ${MAX_HEADER_NAME_LENGTH} characters`;
-  return tokenPattern.test(name) ? undefined : `is "${name}", which is no header name`;
+  if (name.length > MAX_HEADER_NAME_LENGTH) return `has more than ${MAX_HEADER_NAME_LENGTH} characters; shorten it`;
+  return tokenPattern.test(name) ? undefined : `is "${name}", which is no header name; use letters, digits and hyphens`;
 }
 
 /** Why Envoy would refuse to set, add or remove a header. */
 export function findModifiedHeaderFault(name: string): string | undefined {
   if (name.toLowerCase() === "host") {
-    return "is Host, which Envoy does not modify like other headers: use a URLRewrite filter with hostname";
+    return "is Host, which Envoy does not modify like other headers; use a URLRewrite filter with hostname";
   }
   return findHeaderNameFault(name);
 }
@@ -21,7 +21,7 @@ export function findModifiedHeaderFault(name: string): string | undefined {
 /** Why Envoy would refuse a header value. The value itself is not repeated: it may be a secret. */
 export function findHeaderValueFault(value: string): string | undefined {
   if (Buffer.byteLength(value) > MAX_HEADER_VALUE_LENGTH_BYTES) {
-    return `has more than ${MAX_HEADER_VALUE_LENGTH_BYTES} bytes`;
+    return `has more than ${MAX_HEADER_VALUE_LENGTH_BYTES} bytes; shorten it`;
   }
-  return forbiddenInValue.test(value) ? "holds a line break or a null character" : undefined;
+  return forbiddenInValue.test(value) ? "holds a line break or a null character; remove it" : undefined;
 }

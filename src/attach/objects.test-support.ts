@@ -4,6 +4,9 @@ import type { KubernetesObject } from "../api/object.ts";
 import type { Settings } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 
+/** A message about a field: what is at fault, why, and after the semicolon what to do. */
+export const explained = /^(Dropped Rule\(s\) \[\d+\]: )?Field spec\S+ [^;]+; [^.]+.*\.$/s;
+
 /** Objects of a test by kind, read as the graph reads them. */
 export interface TestObjects extends ResolveReader {
   /** The object of this kind, by its key. */

@@ -45,7 +45,7 @@ export function findKeyFault(certificate: X509Certificate, pem: Buffer): string 
   try {
     key = createPrivateKey(pem);
   } catch {
-    return "holds no usable private key: it must be PEM without a passphrase";
+    return "holds no usable private key (PEM without a passphrase)";
   }
   const kindFault = findKindFault(key);
   if (kindFault !== undefined) return kindFault;

@@ -19,12 +19,12 @@ test.each([
 test.each([
   ["", /empty/],
   ["(", /missing closing/],
-  ["(?=a)", /no RE2/],
-  ["(?<=a)b", /no RE2/],
-  ["(a)\\1", /no RE2/],
-  ["a**", /no RE2/],
-  ["a{1001}", /no RE2/],
-  ["[z-a]", /no RE2/],
+  ["(?=a)", /no regular expression of RE2/],
+  ["(?<=a)b", /no regular expression of RE2/],
+  ["(a)\\1", /no regular expression of RE2/],
+  ["a**", /no regular expression of RE2/],
+  ["a{1001}", /no regular expression of RE2/],
+  ["[z-a]", /no regular expression of RE2/],
   ["\\x{100}", /\\x\{100\}/],
   ["\\400", /\\400/],
   ["[^a]{1000}".repeat(30), /too large/],
@@ -42,7 +42,7 @@ test.each([
   ["(a)", "\\2", /group 2.*has 1/],
   ["a", "\\n", /after a backslash/],
   ["a", "end\\", /after a backslash/],
-  ["a", "x\ny", /line breaks/],
+  ["a", "x\ny", /line break/],
   ["a", "", undefined],
 ])("%s replaced by %j", (pattern, substitution, message) => {
   const fault = findSubstitutionFault(pattern, substitution);

@@ -17,19 +17,19 @@ const LARGEST_BYTE = 0xff;
  * sentence that begins with the field. O(pattern), bounded.
  */
 export function findRegexFault(pattern: string): string | undefined {
-  if (pattern === "") return "is empty: write an expression, or leave the match out";
+  if (pattern === "") return "is empty; write an expression, or leave it out";
   if (pattern.length > MAX_PATTERN_LENGTH) {
-    return `has ${pattern.length} characters, more than the ${MAX_PATTERN_LENGTH} that are taken`;
+    return `has ${pattern.length} characters, more than the ${MAX_PATTERN_LENGTH} that are taken; shorten it`;
   }
   const compiled = compile(pattern);
-  if ("error" in compiled) return `is no RE2 regular expression: ${compiled.error}`;
+  if ("error" in compiled) return `is no regular expression of RE2 (${compiled.error}); correct it`;
   const beyond = findWideEscape(pattern);
   if (beyond !== undefined) {
-    return `holds ${beyond}, and Envoy matches bytes, so that the largest escape is \\x{ff}: write the character itself`;
+    return `holds ${beyond}, and Envoy matches bytes, so that the largest escape is \\x{ff}; write the character itself`;
   }
   return estimateSize(pattern, compiled.size) <= MAX_PROGRAM_SIZE
     ? undefined
-    : "is too large a regular expression for Envoy: use fewer or smaller repetitions";
+    : "is too large a regular expression for Envoy; use fewer or smaller repetitions";
 }
 
 /** The library counts a class as one instruction; RE2 needs one or two for each of its ranges. */
@@ -53,15 +53,15 @@ function findWideEscape(pattern: string): string | undefined {
  * missing, so that the rewrite would silently do nothing.
  */
 export function findSubstitutionFault(pattern: string, substitution: string): string | undefined {
-  if (/[\r\n\0]/.test(substitution)) return "must not hold line breaks";
+  if (/[\r\n\0]/.test(substitution)) return "holds a line break; remove it";
   const compiled = compile(pattern);
   if ("error" in compiled) return undefined;
   for (const [sequence] of substitution.matchAll(/\\[\s\S]?/g)) {
     const character = sequence[1] ?? "";
     if (character === "\\") continue;
-    if (!/[0-9]/.test(character)) return `holds "${sequence}"; after a backslash comes a digit or another backslash`;
+    if (!/[0-9]/.test(character)) return `holds "${sequence}"; write a digit or another backslash after a backslash`;
     if (Number(character) > compiled.groups) {
-      return `refers to group ${character}, and the pattern has ${compiled.groups}`;
+      return `refers to group ${character}, and the pattern has ${compiled.groups}; add the group or refer to another`;
     }
   }
   return undefined;

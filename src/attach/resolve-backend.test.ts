@@ -91,6 +91,7 @@ describe("a backendRef", () => {
     "{type: URLRewrite, urlRewrite: {path: {type: ReplaceFullPath, replaceFullPath: /x}}}",
     "{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: 'a b', value: c}]}}",
     extension("answer"),
+    extension("token-header"),
     extension("cookies"),
     extension("bad-cookies"),
     extension("rewrite"),
@@ -102,6 +103,20 @@ describe("a backendRef", () => {
     expect(problems).toMatchObject([{ reason: "InvalidBackendFilters" }]);
     expect(rules[0]?.backends[0]?.target).toBeUndefined();
     expect(rules[0]?.backends[1]?.target).toBeDefined();
+  });
+
+  test("with a filter that does not exist takes no request without it", () => {
+    const { rules, problems } = resolve(
+      `[{backendRefs: [{name: web, port: 80, filters: [${extension("absent")}]}, {name: web, port: 81}]}]`,
+    );
+    expect(problems).toMatchObject([
+      {
+        condition: "ResolvedRefs",
+        reason: "BackendNotFound",
+        field: "spec.rules[0].backendRefs[0].filters[0].extensionRef",
+      },
+    ]);
+    expect(rules[0]?.backends.map(({ target }) => target === undefined)).toEqual([true, false]);
   });
 
   test("may change the host by a header when it is the only one", () => {

@@ -41,6 +41,8 @@ export interface FoundBackend {
 const backendGroup = "gateway.envoyproxy.io";
 const staticBackendGroup = "gateway.kgateway.dev";
 
+const createIt = "create it or correct the reference";
+
 /** Follows one backendRef of a route in `namespace`. */
 export function findBackend(
   routeKind: "HTTPRoute" | "GRPCRoute",
@@ -54,7 +56,7 @@ export function findBackend(
   if (!isService && !isBackend) {
     return {
       reason: "InvalidKind",
-      message: `names kind ${kind} of group "${group}"; a Service, or a Backend of ${backendGroup}, can take requests`,
+      message: `names kind ${kind} of group "${group}", and only a Service, or a Backend of ${backendGroup}, can take requests; name one of these`,
     };
   }
   const target = { group, kind, namespace: reference.namespace ?? namespace, name };
@@ -62,7 +64,7 @@ export function findBackend(
   if (!isGranted(read.grants, { group: "gateway.networking.k8s.io", kind: routeKind, namespace }, target)) {
     return {
       reason: "RefNotPermitted",
-      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${routeKind}s of ${namespace} refer to it`,
+      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${routeKind}s of ${namespace} refer to it; create one in namespace ${target.namespace}`,
     };
   }
   if (isService) return findService(routeKind, key, reference.port, read);
@@ -81,25 +83,29 @@ function findService(
 ): FoundBackend | ReferenceFault {
   const service: Service | undefined = read.service(key);
   if (service === undefined)
-    return { reason: "BackendNotFound", message: `names Service ${key}, which does not exist` };
+    return { reason: "BackendNotFound", message: `names Service ${key}, which does not exist; ${createIt}` };
   if (service.spec?.type === "ExternalName") {
     return {
       reason: "UnsupportedValue",
-      message: `names Service ${key} of type ExternalName, which could lead anywhere: use a Backend with an fqdn endpoint`,
+      message: `names Service ${key} of type ExternalName, which could lead anywhere; use a Backend with an fqdn endpoint`,
     };
   }
-  if (port === undefined) return { reason: "PortNotSpecified", message: `names Service ${key} without a port` };
+  if (port === undefined)
+    return {
+      reason: "PortNotSpecified",
+      message: `names Service ${key} without a port; add ${describePorts(service)}`,
+    };
   const ports = service.spec?.ports ?? [];
   const found = ports.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
   if (found === undefined) {
-    const known = ports.map((candidate) => candidate.port).join(", ");
-    return { reason: "PortNotFound", message: `names port ${port} of Service ${key}, which has TCP ports ${known}` };
+    const message = `names port ${port} of Service ${key}, which has no such TCP port; name ${describePorts(service)}`;
+    return { reason: "PortNotFound", message };
   }
   const appProtocol = found.appProtocol ?? "";
   if (!http2Protocols.has(appProtocol) && !http1Protocols.has(appProtocol)) {
     return {
       reason: "UnsupportedProtocol",
-      message: `names port ${port} of Service ${key}, whose appProtocol ${appProtocol} is not supported`,
+      message: `names port ${port} of Service ${key}, whose appProtocol ${appProtocol} is not supported; use ${[...http2Protocols, ...http1Protocols].filter(Boolean).join(", ")} or none`,
     };
   }
   const protocol = routeKind === "GRPCRoute" || http2Protocols.has(appProtocol) ? "http2" : "http1";
@@ -107,10 +113,16 @@ function findService(
   return { reach, settings: { protocol }, fallback: false };
 }
 
+/** Ports to choose from, as the end of a sentence. */
+function describePorts({ spec }: Service): string {
+  const ports = (spec?.ports ?? []).filter(({ protocol }) => (protocol ?? "TCP") === "TCP").map(({ port }) => port);
+  return ports.length === 0 ? "one after giving it to the Service" : `one of its ports: ${ports.join(", ")}`;
+}
+
 function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
   const backend = read.backend(key);
   if (backend === undefined)
-    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist; ${createIt}` };
   const fault = findBackendFault(backend, read.settings);
   if (fault !== undefined) return describe(key, fault);
   const { spec } = backend;
@@ -125,7 +137,7 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
   if (usesUnixSockets(endpoints)) {
     return {
       reason: "UnsupportedAddressType",
-      message: `names Backend ${key} with a unix endpoint, which routes cannot use: list ip or fqdn endpoints`,
+      message: `names Backend ${key} with a unix endpoint, which routes cannot use; list ip or fqdn endpoints`,
     };
   }
   return { reach: reachEndpoints(key, backendGroup, endpoints), settings, fallback };
@@ -134,7 +146,7 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
 function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
   const backend = read.staticBackend(key);
   if (backend === undefined)
-    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist` };
+    return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist; ${createIt}` };
   const fault = findStaticBackendFault(backend, read.settings);
   if (fault !== undefined) return describe(key, fault);
   const endpoints = staticBackendEndpoints(backend);

@@ -40,13 +40,16 @@ export function findExtension(
   if (group !== "gateway.envoyproxy.io" || kind !== "HTTPRouteFilter") {
     return {
       reason: "InvalidKind",
-      message: `names kind ${kind} of group "${group}"; only HTTPRouteFilter of gateway.envoyproxy.io extends a route`,
+      message: `names kind ${kind} of group "${group}", and only HTTPRouteFilter of gateway.envoyproxy.io extends a route; name one`,
     };
   }
   const key = objectKey(namespace, name);
   const filter = read.routeFilter(key);
   if (filter === undefined)
-    return { reason: "BackendNotFound", message: `names HTTPRouteFilter ${key}, which does not exist` };
+    return {
+      reason: "BackendNotFound",
+      message: `names HTTPRouteFilter ${key}, which does not exist; create it or correct the reference`,
+    };
   const cookieFault = findCookieFault(filter);
   if (cookieFault !== undefined) return { unmatchable: `names HTTPRouteFilter ${key}, whose ${cookieFault}` };
   const bare: ResolvedExtension = { filterIndex, filter: filter.spec };
@@ -74,7 +77,7 @@ function findFilterFault({ spec }: HTTPRouteFilter): string | undefined {
   const response = spec.directResponse;
   const status = response?.statusCode ?? STATUS_MIN;
   if (status < STATUS_MIN || status > STATUS_MAX) {
-    return `spec.directResponse.statusCode is ${status}; a final status is from ${STATUS_MIN} to ${STATUS_MAX}`;
+    return `spec.directResponse.statusCode is ${status}, and a final status is from ${STATUS_MIN} to ${STATUS_MAX}; write one`;
   }
   const header = response?.header && findModifierFault(response.header, "spec.directResponse.header");
   return header && `${header.field} ${header.message}`;
@@ -127,14 +130,14 @@ function findBody(
     if (text === undefined) {
       return {
         reason: "UnsupportedValue",
-        message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty`,
+        message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty; create it with a key response.body`,
       };
     }
   }
   if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return text;
   return {
     reason: "UnsupportedValue",
-    message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes`,
+    message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes; shorten it`,
   };
 }
 
@@ -153,12 +156,14 @@ function findCredential(
   });
   if ((valueRef.namespace ?? namespace) !== namespace)
     return fail("names another namespace; keep the Secret beside the filter");
-  if ((valueRef.group ?? "") !== "" || (valueRef.kind ?? "Secret") !== "Secret") return fail("must name a Secret");
+  if ((valueRef.group ?? "") !== "" || (valueRef.kind ?? "Secret") !== "Secret")
+    return fail("names no Secret; name one");
   const secretKey = objectKey(namespace, valueRef.name);
   const secret = read.secret(secretKey);
-  if (secret === undefined) return fail(`names Secret ${secretKey}, which does not exist`);
+  if (secret === undefined)
+    return fail(`names Secret ${secretKey}, which does not exist; create it or correct the reference`);
   const credential = objectBytes(secret, "credential");
-  if (credential === undefined) return fail(`names Secret ${secretKey}, which has no key credential`);
+  if (credential === undefined) return fail(`names Secret ${secretKey}, which has no key credential; add it`);
   const fault = findHeaderValueFault(credential.toString("latin1").replace(/[\r\n]+$/, ""));
   if (fault !== undefined) return fail(`names Secret ${secretKey}, whose key credential ${fault}`);
   return { secret: secretKey, header: injection.header ?? "Authorization", overwrite: injection.overwrite === true };

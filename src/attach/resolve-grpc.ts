@@ -2,22 +2,23 @@ import type { GRPCRoute } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
-import { type RouteContext, type RuleInput, reportDropped, resolveRule } from "./resolve-rule.ts";
+import { reportInvalid, resolveRule } from "./resolve-rule.ts";
+import type { RouteContext, RuleInput } from "./route-context.ts";
 import { findGrpcMatchFault } from "./rule-matches.ts";
 
 /** Follows all references of a GRPCRoute; its backends are spoken to in HTTP/2. */
 export function resolveGrpcRoute(route: GRPCRoute, read: ResolveReader): ResolvedRoute {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const namespace = route.metadata.namespace ?? "";
-  const context: RouteContext = { routeKind: "GRPCRoute", key, namespace, read, problems: [], dropped: new Map() };
+  const context: RouteContext = { routeKind: "GRPCRoute", namespace, read, problems: [], invalid: [] };
   const rules = (route.spec.rules ?? []).map((rule, index) => {
     const unimplemented =
       rule.sessionPersistence === undefined
         ? undefined
-        : { field: "sessionPersistence", message: "is not implemented in this version: remove it" };
+        : { field: "sessionPersistence", message: "is not implemented in this version; remove it" };
     const input = { filters: rule.filters, backendRefs: rule.backendRefs } as RuleInput;
     return resolveRule(context, input, index, { match: findGrpcMatchFault(rule.matches), other: unimplemented });
   });
-  reportDropped(context, rules.length);
+  reportInvalid(context, rules);
   return { routeKind: "GRPCRoute", key, rules, problems: context.problems };
 }

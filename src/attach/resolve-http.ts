@@ -2,7 +2,8 @@ import type { HTTPRoute, HTTPRouteRule } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
-import { type RouteContext, type RuleInput, reportDropped, resolveRule } from "./resolve-rule.ts";
+import { reportInvalid, resolveRule } from "./resolve-rule.ts";
+import type { RouteContext, RuleInput } from "./route-context.ts";
 import { findHttpMatchFault, type RuleFault } from "./rule-matches.ts";
 
 export type { ResolveReader } from "./resolve-reader.ts";
@@ -11,14 +12,14 @@ export type { ResolveReader } from "./resolve-reader.ts";
 export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): ResolvedRoute {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const namespace = route.metadata.namespace ?? "";
-  const context: RouteContext = { routeKind: "HTTPRoute", key, namespace, read, problems: [], dropped: new Map() };
+  const context: RouteContext = { routeKind: "HTTPRoute", namespace, read, problems: [], invalid: [] };
   const rules = (route.spec.rules ?? []).map((rule, index) =>
     resolveRule(context, rule as RuleInput, index, {
       match: findHttpMatchFault(rule.matches),
       other: findUnimplemented(rule),
     }),
   );
-  reportDropped(context, rules.length);
+  reportInvalid(context, rules);
   return { routeKind: "HTTPRoute", key, rules, problems: context.problems };
 }
 
@@ -26,5 +27,5 @@ export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): Resolve
 function findUnimplemented(rule: HTTPRouteRule): RuleFault | undefined {
   return rule.sessionPersistence === undefined
     ? undefined
-    : { field: "sessionPersistence", message: "is not implemented in this version: remove it" };
+    : { field: "sessionPersistence", message: "is not implemented in this version; remove it" };
 }

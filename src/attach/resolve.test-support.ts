@@ -1,7 +1,8 @@
+import { expect } from "@jest/globals";
 import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { authority, webPair } from "./key-pairs.test-support.ts";
 import type { ResolvedRoute, Settings } from "./model.ts";
-import { parseObject, readObjects } from "./objects.test-support.ts";
+import { explained, parseObject, readObjects } from "./objects.test-support.ts";
 import { resolveGrpcRoute } from "./resolve-grpc.ts";
 import { resolveHttpRoute } from "./resolve-http.ts";
 
@@ -153,9 +154,12 @@ const pems = [
 export function resolve(rules: string, kind = "HTTPRoute", settings: Partial<Settings> = {}): ResolvedRoute {
   const read = readObjects(objects, pems, settings);
   const text = `{apiVersion: gateway.networking.k8s.io/v1, kind: ${kind}, metadata: {name: r}, spec: {rules: ${rules}}}`;
-  return kind === "HTTPRoute"
-    ? resolveHttpRoute(parseObject<HTTPRoute>(text), read)
-    : resolveGrpcRoute(parseObject<GRPCRoute>(text), read);
+  const resolved =
+    kind === "HTTPRoute"
+      ? resolveHttpRoute(parseObject<HTTPRoute>(text), read)
+      : resolveGrpcRoute(parseObject<GRPCRoute>(text), read);
+  for (const { message } of resolved.problems) expect(message).toMatch(explained);
+  return resolved;
 }
 
 export const inBackend = (name: string) => `{group: gateway.envoyproxy.io, kind: Backend, name: ${name}}`;

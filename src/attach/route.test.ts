@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import type { Gateway, HTTPRoute } from "../api/gateway-api.ts";
 import { planOfGateway } from "./gateway.test-support.ts";
 import type { GatewayPlan, RouteAttachment } from "./model.ts";
+import { explained } from "./objects.test-support.ts";
 import { attachRoute } from "./route.ts";
 
 const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
@@ -33,10 +34,14 @@ const gateways = new Map([
 /** The attachment of route `namespace/r` with such a spec, in YAML. */
 function attach(spec: string, namespace = "a", kind: RouteAttachment["routeKind"] = "HTTPRoute"): RouteAttachment {
   const route = { metadata: { namespace, name: "r" }, spec: parse(spec) } as HTTPRoute;
-  return attachRoute(kind, route, {
+  const attachment = attachRoute(kind, route, {
     gatewayPlan: (key) => gateways.get(key),
     namespaceLabels: (name): Record<string, string> => (name === "reds" ? { team: "red" } : {}),
   });
+  for (const { message } of attachment.parents.flatMap(({ problems }) => problems)) {
+    expect(message).toMatch(explained);
+  }
+  return attachment;
 }
 
 /** For each parent its reasons or its listeners, each with its hosts. */

@@ -29,14 +29,17 @@ export function findFilterFault(
   for (const [index, filter] of (filters ?? []).entries()) {
     const field = `filters[${index}]`;
     if (atMostOnce.has(filter.type) && seen.has(filter.type)) {
-      return incompatible(field, `is a second ${filter.type}, and a rule takes one: merge them`);
+      return incompatible(field, `is a second ${filter.type}, and a rule takes one; merge them`);
     }
     seen.add(filter.type);
     const found = findOneFault(filter, field, matches);
     if (found !== undefined) return found;
   }
   return seen.has("RequestRedirect") && seen.has("URLRewrite")
-    ? incompatible("filters", "hold both RequestRedirect and URLRewrite: a redirected request is not forwarded")
+    ? incompatible(
+        "filters",
+        "holds both RequestRedirect and URLRewrite, and a redirected request is not forwarded; keep one of them",
+      )
     : undefined;
 }
 
@@ -67,7 +70,7 @@ function findOneFault(
     case "ExtensionRef":
       return unsupported(missing(filter.extensionRef, `${field}.extensionRef`));
     default:
-      return unsupported(fault(`${field}.type`, `is ${filter.type}, which is not supported`));
+      return unsupported(fault(`${field}.type`, `is ${filter.type}, which is not supported; remove the filter`));
   }
 }
 
@@ -79,8 +82,10 @@ function incompatible(field: string, message: string): FilterFault {
   return { field, message, reason: "IncompatibleFilters" };
 }
 
+const absent = "is missing; set it, or remove the filter";
+
 function missing(part: object | undefined, field: string): RuleFault | undefined {
-  return part === undefined ? { field, message: "is missing" } : undefined;
+  return part === undefined ? { field, message: absent } : undefined;
 }
 
 interface HeaderModifier {
@@ -91,7 +96,7 @@ interface HeaderModifier {
 
 /** Faults of a header modifier, also of the headers of a direct response. */
 export function findModifierFault(modifier: HeaderModifier | undefined, field: string): RuleFault | undefined {
-  if (modifier === undefined) return { field, message: "is missing" };
+  if (modifier === undefined) return { field, message: absent };
   for (const part of ["set", "add"] as const) {
     const found = findFirst(
       modifier[part],
@@ -118,27 +123,32 @@ function findPathModifierFault(
   if (modifier === undefined) return undefined;
   const { type, replaceFullPath, replacePrefixMatch } = modifier;
   if (type !== "ReplaceFullPath" && type !== "ReplacePrefixMatch") {
-    return fault(`${field}.type`, `is ${type}, which is unknown`);
+    return fault(`${field}.type`, `is ${type}, which is unknown; use ReplaceFullPath or ReplacePrefixMatch`);
   }
   if (type === "ReplacePrefixMatch" && matches?.some(({ path }) => (path?.type ?? "PathPrefix") !== "PathPrefix")) {
-    return fault(`${field}.type`, "is ReplacePrefixMatch, so every match of the rule must be a PathPrefix");
+    return fault(
+      `${field}.type`,
+      "is ReplacePrefixMatch beside a match that is no PathPrefix; use ReplaceFullPath, or match prefixes only",
+    );
   }
   const name = type === "ReplaceFullPath" ? "replaceFullPath" : "replacePrefixMatch";
   const value = type === "ReplaceFullPath" ? replaceFullPath : replacePrefixMatch;
-  if (value === undefined) return fault(`${field}.${name}`, "is missing");
+  if (value === undefined) return fault(`${field}.${name}`, absent);
   return fault(`${field}.${name}`, findHeaderValueFault(value));
 }
 
 function findMirrorFault(mirror: HTTPRouteFilter["requestMirror"], field: string): RuleFault | undefined {
-  if (mirror === undefined) return { field, message: "is missing" };
+  if (mirror === undefined) return { field, message: absent };
   const { percent, fraction } = mirror;
   if (percent !== undefined && fraction !== undefined) {
-    return fault(field, "has both percent and fraction: keep one of them");
+    return fault(field, "has both percent and fraction; keep one of them");
   }
-  if (percent !== undefined && !(percent >= 0 && percent <= 100)) return fault(`${field}.percent`, "must be 0 to 100");
+  if (percent !== undefined && !(percent >= 0 && percent <= 100)) {
+    return fault(`${field}.percent`, `is ${percent}; write a number from 0 to 100`);
+  }
   if (fraction === undefined) return undefined;
   const { numerator, denominator = 100 } = fraction;
   return denominator >= 1 && numerator >= 0 && numerator <= denominator
     ? undefined
-    : fault(`${field}.fraction`, "must lie between 0 and 1");
+    : fault(`${field}.fraction`, `is ${numerator} of ${denominator}; write one between 0 and 1`);
 }

@@ -26,12 +26,13 @@ const methods: ReadonlySet<string> = new Set([
 export function findHttpMatchFault(matches: readonly HTTPRouteMatch[] | undefined): RuleFault | undefined {
   return findFirst(matches, "matches", (match, field) => {
     const { path, headers, queryParams, method } = match;
-    if (method !== undefined && !methods.has(method)) return fault(`${field}.method`, `is ${method}, which is unknown`);
+    if (method !== undefined && !methods.has(method))
+      return fault(`${field}.method`, `is ${method}, which is unknown; use ${[...methods].join(", ")}`);
     return (
       findPathFault(path, `${field}.path`) ??
       findFirst(headers, `${field}.headers`, findHeaderConditionFault) ??
       findFirst(queryParams, `${field}.queryParams`, (param, at) =>
-        param.name === "" ? fault(`${at}.name`, "is empty") : findValueFault(param, at),
+        param.name === "" ? fault(`${at}.name`, "is empty; name the parameter") : findValueFault(param, at),
       )
     );
   });
@@ -65,10 +66,11 @@ function findPathFault(path: HTTPRouteMatch["path"], field: string): RuleFault |
   if (path === undefined) return undefined;
   const { type = "PathPrefix", value = "/" } = path;
   if (type === "RegularExpression") return fault(`${field}.value`, findRegexFault(value));
-  if (type !== "Exact" && type !== "PathPrefix") return fault(`${field}.type`, `is ${String(type)}, which is unknown`);
+  if (type !== "Exact" && type !== "PathPrefix")
+    return unknownType(field, String(type), "Exact, PathPrefix or RegularExpression");
   return /^\/[^?#\0-\x20]*$/.test(value)
     ? undefined
-    : fault(`${field}.value`, 'must begin with "/" and hold no spaces, "?" or "#"');
+    : fault(`${field}.value`, `is "${value}", and a path begins with / and holds no space, ? or #; correct it`);
 }
 
 interface NamedCondition {
@@ -86,7 +88,7 @@ export function findValueFault({ type = "Exact", value }: NamedCondition, field:
   if (type === "Exact") return undefined;
   return type === "RegularExpression"
     ? fault(`${field}.value`, findRegexFault(value))
-    : fault(`${field}.type`, `is ${type}, which is unknown`);
+    : unknownType(field, type, exactOrRegex);
 }
 
 function findGrpcMethodFault(match: GRPCRouteMatch["method"], field: string): RuleFault | undefined {
@@ -100,12 +102,18 @@ function findGrpcMethodFault(match: GRPCRouteMatch["method"], field: string): Ru
       const found = fault(`${field}.${name}`, findRegexFault(value));
       if (found !== undefined) return found;
     } else if (type !== "Exact") {
-      return fault(`${field}.type`, `is ${String(type)}, which is unknown`);
+      return unknownType(field, String(type), exactOrRegex);
     } else if (/[/?#\0-\x20]/.test(value)) {
-      return fault(`${field}.${name}`, 'must hold no "/", "?", "#" or space');
+      return fault(`${field}.${name}`, `is "${value}", and such a name holds no /, ?, # or space; correct it`);
     }
   }
   return undefined;
+}
+
+const exactOrRegex = "Exact or RegularExpression";
+
+function unknownType(field: string, type: string, known: string): RuleFault {
+  return { field: `${field}.type`, message: `is ${type}, which is unknown; use ${known}` };
 }
 
 export function fault(field: string, message: string | undefined): RuleFault | undefined {

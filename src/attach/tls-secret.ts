@@ -30,7 +30,7 @@ export function checkTlsSecret(secret: Secret): TlsSecretCheck {
 
 function inspect(secret: Secret): TlsSecretCheck {
   if (secret.type !== tlsSecretType) {
-    return { fault: `is of type ${secret.type ?? "Opaque"}; a certificate needs type ${tlsSecretType}`, dnsNames: [] };
+    return { fault: `is of type ${secret.type ?? "Opaque"} and not ${tlsSecretType}`, dnsNames: [] };
   }
   const chain = secretBytes(secret, "tls.crt");
   const key = secretBytes(secret, "tls.key");

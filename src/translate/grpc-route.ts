@@ -27,6 +27,8 @@ export function translateGrpcRoute(
         filters: rule.filters ?? [],
         backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
         resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        // gRPC must see UNAVAILABLE, which Envoy makes of 503 (GRPCRouteRule.backendRefs).
+        failureStatus: 503,
         limits: unlimitedTime,
         enabledFilters: grpcFilters,
       },

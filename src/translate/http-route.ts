@@ -26,6 +26,7 @@ export function translateHttpRoute(
         filters: rule.filters ?? [],
         backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
         resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        failureStatus: 500,
         limits: limitTime(rule.timeouts, rule.retry),
         enabledFilters: [],
       },

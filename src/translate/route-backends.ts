@@ -8,7 +8,7 @@ import { chainHeaders, hasHeaderChanges, headerFields, type MessageHeaders, read
 import { mergeRewrites, readExtensionRewrite, readStandardRewrite, type UrlRewrite } from "./filters/rewrite.ts";
 import type { RouteFilter } from "./route-rule.ts";
 
-/** Never defined: requests sent there are answered with 500, the share of an invalid backendRef (Gateway API, HTTPRouteRule.backendRefs). */
+/** Never defined: requests sent there get the failure status, the share of an invalid backendRef (Gateway API, HTTPRouteRule.backendRefs). */
 export const INVALID_BACKEND_CLUSTER = "invalid-backend-cluster";
 
 /** Where the requests of a rule go. */
@@ -34,12 +34,13 @@ interface Share {
  * Distributes requests over the backendRefs by weight. `filters` holds the filters of each backendRef, `ruleHeaders` the
  * header changes of the rule, which come before those of a backendRef.
  *
- * @returns undefined when no valid backend takes traffic: every request is answered with 500
+ * @returns undefined when no valid backend takes traffic: every request is answered with the failure status
  */
 export function chooseBackends(
   backends: readonly ResolvedBackend[],
   filters: readonly (readonly RouteFilter[])[],
   ruleHeaders: MessageHeaders,
+  failureStatus: 500 | 503,
 ): BackendChoice | undefined {
   const shares = mergeShares(
     backends.map((backend, index) => readShare(backend, filters[index] ?? [])).filter(({ weight }) => weight > 0),
@@ -58,7 +59,11 @@ export function chooseBackends(
   const carriers = carriesHeaders
     ? shares.map((share) => ({ ...share, headers: chainHeaders(ruleHeaders, share.headers) }))
     : shares;
-  return { ...common, action: weighClusters(carriers, rewrite), headers: carriesHeaders ? noHeaders : ruleHeaders };
+  return {
+    ...common,
+    action: weighClusters(carriers, rewrite, failureStatus),
+    headers: carriesHeaders ? noHeaders : ruleHeaders,
+  };
 }
 
 const noHeaders: MessageHeaders = readHeaders([]);
@@ -107,16 +112,25 @@ function commonRewrite(shares: readonly Share[]): UrlRewrite | undefined {
   return rest.every(({ rewrite }) => JSON.stringify(rewrite.host) === text) ? { host, keepsOriginalHost } : undefined;
 }
 
-function weighClusters(shares: readonly Share[], common: UrlRewrite | undefined): Partial<RouteAction> {
+function weighClusters(
+  shares: readonly Share[],
+  common: UrlRewrite | undefined,
+  failureStatus: 500 | 503,
+): Partial<RouteAction> {
   const literals = common === undefined ? shares.filter(({ rewrite }) => rewrite.host?.kind === "literal") : [];
   return {
     weightedClusters: { clusters: shares.map((share) => weighCluster(share, literals.includes(share))) },
     ...(literals.length > 0 ? { appendXForwardedHost: true } : {}),
     ...(shares.some(({ backend }) => backend.target === undefined)
-      ? { clusterNotFoundResponseCode: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR }
+      ? { clusterNotFoundResponseCode: notFoundCodes[failureStatus] }
       : {}),
   };
 }
+
+const notFoundCodes = {
+  500: RouteAction_ClusterNotFoundResponseCode.INTERNAL_SERVER_ERROR,
+  503: RouteAction_ClusterNotFoundResponseCode.SERVICE_UNAVAILABLE,
+} as const;
 
 function weighCluster(share: Share, rewritesHost: boolean): WeightedCluster_ClusterWeight {
   const { headers, rewrite, weight } = share;

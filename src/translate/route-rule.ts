@@ -35,6 +35,8 @@ export interface RuleSource {
   /** Filters of each backendRef. */
   readonly backendFilters: readonly (readonly RouteFilter[])[];
   readonly resolved: ResolvedRule;
+  /** Answer to requests for an invalid backendRef and for a rule that cannot do what it says. */
+  readonly failureStatus: 500 | 503;
   /** Timeouts and retries. */
   readonly limits: Partial<RouteAction>;
   /** HTTP filters, disabled by default, that every route of the kind turns on. */
@@ -52,7 +54,6 @@ export interface RuleTemplate {
 
 /** HTTPRouteFilters of one rule can ask for no more combinations of cookie conditions than this. */
 const COOKIE_VARIANTS_MAX = 64;
-const INTERNAL_ERROR = 500;
 const noCookies: readonly CookieConditions[] = [[]];
 
 /** `typedPerFilterConfig` entry that turns on a filter that has no configuration for routes. */
@@ -61,7 +62,7 @@ const enabledFilter: Any = pack(FilterConfig, { config: {} });
 /** Translates the part of a rule that does not depend on its matches. */
 export function translateRule(source: RuleSource, listener: AttachedListener): RuleTemplate {
   const cookieVariants = combineCookies(source.resolved.extensions);
-  const failure = source.resolved.failureStatus ?? (cookieVariants === undefined ? INTERNAL_ERROR : undefined);
+  const failure = source.resolved.failureStatus ?? (cookieVariants === undefined ? source.failureStatus : undefined);
   if (failure !== undefined) {
     return failWith(failure, cookieVariants ?? noCookies);
   }
@@ -98,8 +99,8 @@ function failWith(status: number, cookieVariants: readonly CookieConditions[]): 
 
 function forward(source: RuleSource, common: Route, cookieVariants: readonly CookieConditions[]): RuleTemplate {
   const { filters, backendFilters, resolved } = source;
-  const choice = chooseBackends(resolved.backends, backendFilters, readHeaders(filters));
-  if (choice === undefined) return failWith(INTERNAL_ERROR, cookieVariants);
+  const choice = chooseBackends(resolved.backends, backendFilters, readHeaders(filters), source.failureStatus);
+  if (choice === undefined) return failWith(source.failureStatus, cookieVariants);
   const own = readRewrites(filters, resolved.extensions);
   const rewrite = mergeRewrites(choice.rewrite === undefined ? own : [...own, choice.rewrite]);
   const mirrors = resolved.mirrors.flatMap(({ filterIndex, target }) => {
