@@ -196,6 +196,6 @@ test("messages name the field, the Gateway and the way out", () => {
   expect(missing).toMatchObject({ field: "spec.parentRefs[0]" });
   expect(missing?.message).toMatch(/^Field spec.parentRefs\[0\] .*listener absent of Gateway a\/gw.*all \(port 80\)/);
   expect(denied?.message).toMatch(
-    /Gateway a\/gw, where none of none takes HTTPRoutes from namespace a; change allowedRoutes/,
+    /Gateway a\/gw, where no HTTPRoutes of namespace a are taken by none; change allowedRoutes/,
   );
 });

@@ -67,7 +67,7 @@ function attachToParent(
     const names = named.map(({ name }) => name).join(", ");
     return refuse(
       "NotAllowedByListeners",
-      `leads to Gateway ${plan.key}, where none of ${names} takes ${routeKind}s from namespace ${namespace}; change allowedRoutes there, or name another Gateway`,
+      `leads to Gateway ${plan.key}, where no ${routeKind}s of namespace ${namespace} are taken by ${names}; change allowedRoutes there, or name another Gateway`,
     );
   }
   const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, route.spec.hostnames));

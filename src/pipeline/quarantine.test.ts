@@ -1,15 +1,18 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { Graph, type Source } from "../dataflow/graph.ts";
-import { resourceTypes } from "../envoy/resource.ts";
+import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
 import { createQuarantine } from "./quarantine.ts";
 import type { HostEntries } from "./routes.ts";
 import { createSources } from "./sources.ts";
 
 const TABLE = "ns/gw/http";
 
-/** An Envoy that refuses a table as long as any route in it is bad, behind the same graph shape as the pipeline's. */
-function createWorld() {
+/**
+ * An Envoy that refuses a table as long as any route in it is bad, behind the same graph shape as the pipeline's.
+ * @param lags one for each further Envoy of the Gateway: rounds after which it answers a version
+ */
+function createWorld(lags: readonly number[] = []) {
   const graph = new Graph();
   const sources = createSources(graph, { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 });
   const edits: Source<HostEntries> = graph.source("edits");
@@ -26,6 +29,10 @@ function createWorld() {
   graph.subscribe(served, (changes) => quarantine.served(changes));
   const envoy = { accepted: new Map<string, string>(), version: "", pushes: 0 };
 
+  const others = lags.map((lag) => ({ lag, version: "" }));
+  const late: { readonly round: number; readonly answer: Acknowledgement }[] = [];
+  let now = 0;
+
   const contents = () => new Map([...served.entries()].map(([key, entries]) => [key, entries.host]));
   const versionOf = (table: ReadonlyMap<string, string>) => JSON.stringify([...table].sort());
 
@@ -33,17 +40,25 @@ function createWorld() {
   function settle(): void {
     for (let round = 0; round < 400; round++) {
       graph.commit();
+      now++;
+      for (const { answer } of late.filter(({ round }) => round <= now)) staged = quarantine.answered(answer) || staged;
+      late.splice(0, late.length, ...late.filter(({ round }) => round > now));
       const table = contents();
       const version = versionOf(table);
       staged = quarantine.published(TABLE, version) || staged;
+      const bad = [...table.values()].some((text) => text.startsWith("bad"));
+      const verdict = bad ? { accepted: false, error: "invalid regex" } : { accepted: true };
+      const answer = { gateway: "ns/gw", type: resourceTypes.route, name: TABLE, version, ...verdict };
       if (version !== envoy.version) {
         envoy.pushes++;
-        const bad = [...table.values()].some((text) => text.startsWith("bad"));
         if (!bad) Object.assign(envoy, { accepted: table, version });
-        const answer = { gateway: "ns/gw", type: resourceTypes.route, name: TABLE, version, accepted: !bad };
-        staged = quarantine.answered({ ...answer, ...(bad ? { error: "invalid regex" } : {}) }) || staged;
+        staged = quarantine.answered(answer) || staged;
       }
-      if (!staged) return;
+      for (const other of others.filter((one) => one.version !== version)) {
+        other.version = version;
+        late.push({ round: now + other.lag, answer });
+      }
+      if (!staged && late.length === 0) return;
       staged = false;
     }
     throw new Error("the search did not end");
@@ -73,6 +88,14 @@ test("one bad route among many is found, the others are served, and the search i
   expect(world.rejected()).toEqual(["HTTPRoute/ns/617"]);
   expect(world.envoy.accepted.size).toBe(999);
   expect(world.envoy.pushes).toBeLessThanOrEqual(2 + 2 * 10);
+});
+
+test.each([[[0, 0]], [[1]], [[1, 3]]])("several Envoys say the same, %j rounds later: it counts once", (lags) => {
+  const world = createWorld(lags);
+  for (let route = 0; route < 30; route++) world.set(route, route % 7 === 1 ? "bad" : "good");
+  world.settle();
+  expect(world.rejected()).toHaveLength(5);
+  expect(world.envoy.accepted.size).toBe(25);
 });
 
 test("a route that turns bad keeps its last accepted version until it is mended", () => {
@@ -107,9 +130,10 @@ test("whatever is edited, the end is: good routes served as they are, bad ones r
     text: fc.option(fc.constantFrom("good", "fine", "bad", "bad too")),
     settle: fc.boolean(),
   });
+  const lags = fc.array(fc.nat(4), { maxLength: 2 });
   fc.assert(
-    fc.property(fc.array(edit, { maxLength: 40 }), (edits) => {
-      const world = createWorld();
+    fc.property(fc.array(edit, { maxLength: 40 }), lags, (edits, rounds) => {
+      const world = createWorld(rounds);
       const wanted = new Map<number, string>();
       for (const { route, text, settle } of edits) {
         if (text === null) {

@@ -94,7 +94,8 @@ export function createQuarantine(sources: Sources): Quarantine {
     },
     answered(answer) {
       const history = answer.type === resourceTypes.route ? tables.get(answer.name) : undefined;
-      if (history === undefined) return false;
+      // Every Envoy of a Gateway answers every version: the first answer counts, and what is settled stays so.
+      if (history === undefined || !isPending(history, answer.version)) return false;
       return answer.accepted ? accept(history, answer.version) : refuse(history, answer);
     },
   };
@@ -144,6 +145,10 @@ function takePending(history: TableHistory, version: string): Map<string, HostEn
     for (const [key, value] of entries) taken.set(key, value);
   }
   return taken;
+}
+
+function isPending({ pending }: TableHistory, version: string): boolean {
+  return pending.some((candidate) => candidate.version === version);
 }
 
 function mergeOldest(history: TableHistory): void {

@@ -4,7 +4,9 @@
  */
 export const supportedFeatures: readonly string[] = [
   "GRPCRoute",
+  "GRPCRouteNamedRouteRule",
   "Gateway",
+  "GatewayAddressEmpty",
   "GatewayHTTPListenerIsolation",
   "GatewayPort8080",
   "HTTPRoute",
@@ -16,8 +18,10 @@ export const supportedFeatures: readonly string[] = [
   "HTTPRouteBackendRequestHeaderModification",
   "HTTPRouteBackendTimeout",
   "HTTPRouteCORS",
+  "HTTPRouteDestinationPortMatching",
   "HTTPRouteHostRewrite",
   "HTTPRouteMethodMatching",
+  "HTTPRouteNamedRouteRule",
   "HTTPRouteParentRefPort",
   "HTTPRoutePathRedirect",
   "HTTPRoutePathRewrite",

@@ -1,0 +1,123 @@
+/**
+ * Every condition and reason that the kinds served so far can have: what a status says, the source file where it comes
+ * about, and the case that shows it. `conditions.test.ts` holds this list and the cases against each other, so that neither a
+ * reason can get lost nor a new one come in unseen. Sources of the list: the types of Gateway API v1.6 and, for conditions
+ * beyond it (PartiallyInvalidCertificateRef, BackendsAvailable, RouteRulesOverlap, further reasons of ResolvedRefs), Envoy
+ * Gateway's; `Programmed` of a route is our own: what Envoy refused of it.
+ */
+export type ChecklistRow = readonly [condition: string, source: string, goldenCase: string];
+
+const gatewayClass: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/gateway-class-status.ts", "quickstart"],
+  ["Accepted=False/InvalidParameters", "attach/gateway-class.ts", "classes"],
+  ["SupportedVersion=True/SupportedVersion", "status/gateway-class-status.ts", "quickstart"],
+  ["SupportedVersion=False/UnsupportedVersion", "status/gateway-class-status.ts", "classes"],
+];
+
+const gateway: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/gateway-status.ts", "quickstart"],
+  ["Accepted=True/ListenersNotValid", "status/gateway-status.ts", "conflicts"],
+  ["Accepted=False/ListenersNotValid", "status/gateway-status.ts", "gateways-refused"],
+  ["Accepted=False/UnsupportedAddress", "attach/gateway.ts", "gateways-refused"],
+  ["Accepted=False/InvalidParameters", "attach/gateway.ts", "gateways-refused"],
+  ["Accepted=False/Invalid", "attach/gateway.ts", "gateways-refused"],
+  ["Programmed=True/Programmed", "status/gateway-status.ts", "quickstart"],
+  ["Programmed=False/Invalid", "status/gateway-status.ts", "acknowledgements"],
+  ["Programmed=False/Pending", "status/gateway-status.ts", "acknowledgements"],
+  ["Programmed=False/NoResources", "status/gateway-status.ts", "unconnected"],
+  ["Programmed=False/AddressNotAssigned", "status/gateway-status.ts", "unaddressed"],
+  ["Programmed=False/AddressNotUsable", "status/gateway-status.ts", "gateways-refused"],
+  ["ResolvedRefs=True/ResolvedRefs", "status/gateway-status.ts", "quickstart"],
+  ["ResolvedRefs=False/ListenersNotResolved", "status/gateway-status.ts", "certificates"],
+];
+
+const listener: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/listener-status.ts", "quickstart"],
+  ["Accepted=False/PortUnavailable", "attach/gateway.ts", "ports"],
+  ["Accepted=False/UnsupportedProtocol", "attach/listener.ts", "conflicts"],
+  ["Accepted=False/UnsupportedValue", "attach/listener.ts", "older-schemas"],
+  ["Accepted=False/HostnameConflict", "attach/listener-conflicts.ts", "older-schemas"],
+  ["Accepted=False/ProtocolConflict", "attach/listener-conflicts.ts", "conflicts"],
+  ["Conflicted=False/NoConflicts", "status/listener-status.ts", "quickstart"],
+  ["Conflicted=True/HostnameConflict", "attach/listener-conflicts.ts", "older-schemas"],
+  ["Conflicted=True/ProtocolConflict", "attach/listener-conflicts.ts", "conflicts"],
+  ["ResolvedRefs=True/ResolvedRefs", "status/listener-status.ts", "quickstart"],
+  ["ResolvedRefs=False/InvalidCertificateRef", "attach/certificates.ts", "certificates"],
+  ["ResolvedRefs=False/RefNotPermitted", "attach/certificates.ts", "certificates"],
+  ["ResolvedRefs=False/PartiallyInvalidCertificateRef", "attach/certificates.ts", "certificates"],
+  ["ResolvedRefs=False/RefNotPermitted,InvalidCertificateRef", "status/conditions.ts", "certificates"],
+  ["ResolvedRefs=False/InvalidRouteKinds", "attach/listener.ts", "conflicts"],
+  ["Programmed=True/Programmed", "status/listener-status.ts", "quickstart"],
+  ["Programmed=False/Invalid", "status/listener-status.ts", "acknowledgements"],
+  ["Programmed=False/Pending", "status/listener-status.ts", "acknowledgements"],
+  ["OverlappingTLSConfig=True/OverlappingHostnames", "attach/overlap.ts", "certificates"],
+  ["OverlappingTLSConfig=True/OverlappingCertificates", "attach/overlap.ts", "certificates"],
+];
+
+/** Of HTTPRoutes and GRPCRoutes, for each parent. */
+const route: readonly ChecklistRow[] = [
+  ["Accepted=False/NotAllowedByListeners", "attach/route.ts", "attachment"],
+  ["Accepted=False/NoMatchingListenerHostname", "attach/route.ts", "attachment"],
+  ["Accepted=False/NoMatchingParent", "attach/route.ts", "attachment"],
+  ["Accepted=False/UnsupportedValue", "attach/resolve-rule.ts", "invalid-rules"],
+  ["Accepted=False/IncompatibleFilters", "attach/rule-filters.ts", "older-schemas"],
+  ["ResolvedRefs=True/ResolvedRefs", "status/route-status.ts", "invalid-rules"],
+  ["ResolvedRefs=False/RefNotPermitted", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/InvalidKind", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/BackendNotFound", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/UnsupportedProtocol", "attach/resolve-backend.ts", "references"],
+  ["PartiallyInvalid=True/UnsupportedValue", "attach/resolve-rule.ts", "invalid-rules"],
+  ["Programmed=False/Invalid", "pipeline/route-findings.ts", "acknowledgements"],
+  ["BackendsAvailable=False/EndpointsNotFound", "pipeline/route-findings.ts", "overlaps"],
+  ["RouteRulesOverlap=True/Overlapping", "pipeline/route-findings.ts", "overlaps"],
+];
+
+const httpRoute: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/route-status.ts", "quickstart"],
+  ...route,
+  ["ResolvedRefs=False/InvalidBackendRef", "attach/rule-backends.ts", "references"],
+  ["ResolvedRefs=False/InvalidBackendFilters", "attach/rule-backends.ts", "references"],
+  ["ResolvedRefs=False/InvalidBackendTLS", "attach/backend-tls.ts", "references"],
+  ["ResolvedRefs=False/InvalidAddress", "attach/address.ts", "references"],
+  ["ResolvedRefs=False/UnsupportedAddressType", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/UnsupportedValue", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/PortNotFound", "attach/resolve-backend.ts", "references"],
+  ["ResolvedRefs=False/PortNotSpecified", "attach/resolve-backend.ts", "older-schemas"],
+  ["ResolvedRefs=False/BackendNotFound,InvalidKind,RefNotPermitted", "status/conditions.ts", "references"],
+  ["PartiallyInvalid=True/IncompatibleFilters", "attach/rule-filters.ts", "older-schemas"],
+];
+
+const grpcRoute: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/route-status.ts", "attachment"],
+  ...route,
+];
+
+const backend: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/render.ts", "backends"],
+  ["Accepted=False/Invalid", "attach/backend.ts", "backends"],
+];
+
+export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
+  GatewayClass: gatewayClass,
+  Gateway: gateway,
+  Listener: listener,
+  HTTPRoute: httpRoute,
+  GRPCRoute: grpcRoute,
+  Backend: backend,
+};
+
+/** Reasons of the API that no object of these kinds can come to, and why. */
+export const impossible: Readonly<Record<string, string>> = {
+  "GatewayClass Accepted=False/Unsupported": "a class of ours can always be served",
+  "GatewayClass Accepted=Unknown/Pending": "a class is judged in the same commit in which it is read",
+  "Gateway Accepted=Unknown/Pending": "a Gateway is judged in the same commit in which it is read",
+  "Gateway ResolvedRefs=False/InvalidClientCertificateRef": "spec.tls is refused: Accepted=False/Invalid",
+  "Gateway ResolvedRefs=False/RefNotPermitted": "spec.tls is refused: Accepted=False/Invalid",
+  "Gateway InsecureFrontendValidationMode=True/ConfigurationChanged": "spec.tls is refused: Accepted=False/Invalid",
+  "Listener Accepted=False/NoValidCACertificate": "spec.tls of the Gateway is refused",
+  "Listener ResolvedRefs=False/InvalidCACertificateRef": "spec.tls of the Gateway is refused",
+  "Listener ResolvedRefs=False/InvalidCACertificateKind": "spec.tls of the Gateway is refused",
+  "Listener OverlappingTLSConfig=True/SDSCertificateOpaque": "certificates come from Secrets, which are read",
+  "HTTPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+  "GRPCRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+};
