@@ -1,3 +1,4 @@
+import { fileURLToPath } from "node:url";
 import { type TemporaryDirectory, temporaryDirectory } from "../test/harness/directory.ts";
 import type { EnvoyProcess } from "../test/harness/envoy.ts";
 import { type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
@@ -43,6 +44,8 @@ const REST_LIMIT_MS = 60_000;
 /** The load runs for so long before the first edit, to know what it costs by itself. */
 const BASELINE_MS = 3_000;
 const ENVOY_WORKERS = 2;
+/** As a user starts it: what was built, with the flags of its launcher. */
+const launcher = [fileURLToPath(new URL("../bin/gatehouse", import.meta.url))];
 const gatehouseArguments = ["--concurrency", String(ENVOY_WORKERS), "--log-level", "warn"];
 const BYTES_PER_MEGABYTE = 1e6;
 const MILLISECONDS_PER_SECOND = 1_000;
@@ -88,6 +91,7 @@ async function runEndToEnd(stage: Stage): Promise<EditRun> {
     gatehouse = await startGatehouse({
       directory: files.path,
       startOnly: true,
+      launcher,
       args: gatehouseArguments,
     });
     await awaitWholeTable(stage, table, gatehouse);
@@ -105,7 +109,11 @@ async function runEndToEnd(stage: Stage): Promise<EditRun> {
 
     progress(`edit-${stage.shape}, ${stage.routes} routes: control plane killed and started again`);
     const restartLoad = await startSteadyLoad(stage, table);
-    gatehouse = await measureRestart(gatehouse, files.path, gatehouseArguments, stage.recorder);
+    gatehouse = await measureRestart(
+      gatehouse,
+      { directory: files.path, launcher, args: gatehouseArguments },
+      stage.recorder,
+    );
     recordLoad(stage.recorder, "_at_restart", await restartLoad.stop(), []);
     return run;
   } finally {

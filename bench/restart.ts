@@ -1,4 +1,4 @@
-import { type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
+import { type GatehouseOptions, type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
 import { pause, waitFor } from "../test/harness/waiting.ts";
 import { progress, type Recorder } from "./results.ts";
 
@@ -10,11 +10,10 @@ const RECONNECT_LIMIT_MS = 60_000;
 /** Envoy counts an update for each response that it accepted, of each type. */
 const UPDATE_STATS = "(cds|lds|rds\\..*|cluster\\..*)\\.(update_success|update_rejected|config_reload)$";
 
-/** Kills the control plane, starts its successor beside the running Envoy, and counts what that sends. `args` as at the first start. */
+/** Kills the control plane, starts its successor beside the running Envoy, and counts what that sends. `options` as at the first start. */
 export async function measureRestart(
   gatehouse: GatehouseProcess,
-  directory: string,
-  args: readonly string[],
+  options: GatehouseOptions,
   recorder: Recorder,
 ): Promise<GatehouseProcess> {
   const [envoyPid] = await gatehouse.envoyPids();
@@ -23,7 +22,7 @@ export async function measureRestart(
   await gatehouse.kill9();
   await pause(AWAY_MS);
   const startedMs = performance.now();
-  const successor = await startGatehouse({ directory, args, env: gatehouse.env });
+  const successor = await startGatehouse({ ...options, env: gatehouse.env });
   await waitFor(
     "Envoy to be connected to the new control plane",
     async () =>

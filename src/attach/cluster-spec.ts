@@ -1,4 +1,5 @@
 import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import { nameHash } from "../envoy/hash.ts";
 import type { ClusterReach, ClusterSpec, UpstreamTls } from "./model.ts";
 
@@ -32,7 +33,7 @@ export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings)
   const ordered = tls && orderTls(tls);
   const identity = JSON.stringify([identify(reach), protocol, ordered, orderCredential(credential)]);
   return {
-    name: `${nameReach(reach)}/${nameHash(identity)}`,
+    name: flatText(nameReach(reach), "/", nameHash(identity)),
     reach,
     protocol,
     ...(ordered && { tls: ordered }),

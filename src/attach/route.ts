@@ -1,6 +1,7 @@
 import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
 import { problemAt } from "../base/problems.ts";
+import { trimmed } from "../base/memory.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
 import type {
@@ -31,7 +32,7 @@ export function attachRoute(
     const plan = read.gatewayPlan(gateway);
     return plan === undefined ? [] : [attachToParent(routeKind, route, parentRef, index, plan, read)];
   });
-  return { routeKind, key, parents };
+  return { routeKind, key, parents: trimmed(parents) };
 }
 
 function attachToParent(
@@ -78,7 +79,7 @@ function attachToParent(
       `leads to listeners of Gateway ${plan.key} for ${served}, and none of the route's hostnames (${(route.spec.hostnames ?? []).join(", ")}) is among them; give the route one that is`,
     );
   }
-  return { ...parent, listeners, problems: [] };
+  return { ...parent, listeners: trimmed(listeners), problems: [] };
 }
 
 function describeSection({ sectionName, port }: ParentReference): string {

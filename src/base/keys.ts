@@ -1,8 +1,10 @@
+import { flatText } from "./memory.ts";
+
 /** `namespace/name` for namespaced objects, `name` for cluster-scoped ones. The key of every source collection. */
 export type ObjectKey = string;
 
 export function objectKey(namespace: string | undefined, name: string): ObjectKey {
-  return namespace === undefined || namespace === "" ? name : `${namespace}/${name}`;
+  return namespace === undefined || namespace === "" ? name : flatText(namespace, "/", name);
 }
 
 /** The inverse of {@link objectKey}. */

@@ -1,5 +1,6 @@
 import { createMetrics, type Metrics } from "../admin/metrics.ts";
 import type { Settings } from "../attach/model.ts";
+import { createHeapCompaction } from "../base/heap-compaction.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { resourceTypes } from "../envoy/resource.ts";
@@ -38,6 +39,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const gateways = new Set<ObjectKey>();
   const reports = new Map<string, StatusReport>();
   const reported = new Set<string>();
+  const compaction = createHeapCompaction();
 
   const pipeline = createPipeline(options.settings, {
     xds(changes) {
@@ -54,6 +56,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     infrastructure: options.onInfrastructure,
     committed(report) {
       metrics.committed(report);
+      compaction.committed([...report.runs.values()].reduce((sum, runs) => sum + runs, 0));
       reportFailures(pipeline, reported, options.log);
     },
   });

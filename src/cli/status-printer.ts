@@ -1,3 +1,4 @@
+import { contentHash } from "../envoy/hash.ts";
 import type { ObjectStatus } from "../status/render.ts";
 import { formatStatus } from "./status-text.ts";
 
@@ -24,6 +25,7 @@ export function createStatusPrinter(
   read: (key: string) => ObjectStatus | undefined,
   print: (line: string) => void,
 ): StatusPrinter {
+  /** By hash: of ten thousand objects the texts themselves would be the largest thing kept here. */
   const printed = new Map<string, string>();
   const waiting = new Set<string>();
   let timer: NodeJS.Timeout | undefined;
@@ -43,7 +45,7 @@ export function createStatusPrinter(
         continue;
       }
       const { verdict, lines } = formatStatus(key, status);
-      const text = lines.join("\n");
+      const text = contentHash(lines.join("\n"));
       if (text === before) continue;
       printed.set(key, text);
       news.push({ fine: verdict === "good", lines });

@@ -2,6 +2,7 @@ import type { CollectionNode } from "./collection-node.ts";
 import type { GroupFunction, Index } from "./contract.ts";
 import type { Context } from "./node.ts";
 import { Node } from "./node.ts";
+import { type CompactMap, withEntry, withoutEntry } from "./single-entry.ts";
 
 const noMembers: ReadonlyMap<string, never> = new Map<string, never>();
 
@@ -10,7 +11,7 @@ export class IndexNode<V> extends Node implements Index<V> {
   private readonly input: CollectionNode<V>;
   private readonly fn: GroupFunction<V>;
   /** Only groups with members. */
-  private readonly members = new Map<string, Map<string, V>>();
+  private readonly members = new Map<string, CompactMap<V>>();
   /** The groups that each key is in: a bare string where it is one, which is nearly always. */
   private readonly memberships = new Map<string, string | ReadonlySet<string>>();
 
@@ -67,16 +68,15 @@ export class IndexNode<V> extends Node implements Index<V> {
 
   private enter(key: string, value: V, group: string): void {
     const members = this.members.get(group);
-    if (members === undefined) this.members.set(group, new Map([[key, value]]));
-    else members.set(key, value);
+    const more = withEntry(members, key, value);
+    if (more !== members) this.members.set(group, more);
     this.touched.add(group);
   }
 
   private leave(key: string, group: string, next: ReadonlySet<string>): void {
     if (next.has(group)) return;
     const members = this.members.get(group);
-    members?.delete(key);
-    if (members?.size === 0) this.members.delete(group);
+    if (members !== undefined && withoutEntry(members, key) === undefined) this.members.delete(group);
     this.touched.add(group);
   }
 }

@@ -13,8 +13,15 @@ export interface Any {
   readonly value: Uint8Array;
 }
 
-export function typeUrl(type: { readonly $type: string }): string {
-  return `type.googleapis.com/${type.$type}`;
+const typeUrls = new Map<string, string>();
+
+/** One text for each type, however many resources carry it. Bounded by the number of generated types. */
+export function typeUrl({ $type }: { readonly $type: string }): string {
+  const known = typeUrls.get($type);
+  if (known !== undefined) return known;
+  const url = `type.googleapis.com/${$type}`;
+  typeUrls.set($type, url);
+  return url;
 }
 
 /** Packs a message into an Any. The name comes from the generated type, so it cannot be mistyped. */

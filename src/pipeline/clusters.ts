@@ -2,6 +2,7 @@ import type { ConfigMap, Secret } from "../api/core.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
@@ -74,11 +75,12 @@ export function createClusterNodes(
     const result = new Map<string, GatewayCluster>();
     if (attachment === undefined) return result;
     for (const gateway of servingGateways(attachment)) {
-      for (const spec of clustersOf(resolved)) result.set(`${gateway}|${spec.name}|${key}`, { gateway, spec });
+      for (const spec of clustersOf(resolved))
+        result.set(flatText(gateway, "|", spec.name, "|", key), { gateway, spec });
     }
     return result;
   });
-  const usesByCluster = graph.index("usesByCluster", uses, ({ gateway, spec }) => [`${gateway}|${spec.name}`]);
+  const usesByCluster = graph.index("usesByCluster", uses, ({ gateway, spec }) => [flatText(gateway, "|", spec.name)]);
   const gatewayClusters = graph.reduce("gatewayClusters", usesByCluster, (_group, members) => first(members));
   const gatewaysByCluster = graph.index("gatewaysByCluster", gatewayClusters, ({ spec }) => [spec.name]);
   const specs = graph.reduce("clusterSpecs", gatewaysByCluster, (_name, members) => first(members)?.spec);

@@ -4,6 +4,7 @@ import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { type ResolveReader, resolveHttpRoute } from "../attach/resolve-http.ts";
 import { attachRoute } from "../attach/route.ts";
 import type { ObjectKey } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
@@ -20,7 +21,7 @@ export type RouteObject =
 
 /** `HTTPRoute/namespace/name`: unique over the kinds, and the origin that translated routes carry. */
 export function routeKey(kind: RouteObject["kind"], key: ObjectKey): string {
-  return `${kind}/${key}`;
+  return flatText(kind, "/", key);
 }
 
 /** What one route puts on one host of one route table. Key `<table>|<host>|<route key>`. */
@@ -172,7 +173,7 @@ function translateAttachment(
       const table = listener.routeTable;
       if (table === undefined) continue;
       for (const host of listener.hostnames) {
-        const id = `${table}|${host.host}|${key}`;
+        const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;
         const entries = translateOn(object, resolved, listener, host);
         result.set(id, { table, host: host.host, route: key, entries });
@@ -198,7 +199,9 @@ function createTables(
   gateways: GatewayNodes,
   servedEntries: Collection<HostEntries>,
 ): Pick<RouteNodes, "overlapsByRoute" | "routeConfigurations"> {
-  const entriesByHost = graph.index("entriesByHost", servedEntries, (entries) => [`${entries.table}|${entries.host}`]);
+  const entriesByHost = graph.index("entriesByHost", servedEntries, (entries) => [
+    flatText(entries.table, "|", entries.host),
+  ]);
   const virtualHosts = graph.reduce(
     "virtualHosts",
     entriesByHost,

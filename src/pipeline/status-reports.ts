@@ -4,6 +4,7 @@ import { planBackend } from "../attach/backend.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
@@ -121,7 +122,10 @@ export function createStatusReports(
     "backendReports",
     sources.backends,
     (object, key, read) => [
-      [`Backend/${key}`, { kind: "Backend", object, problems: planBackend(object, readSettings(sources, read)) }],
+      [
+        flatText("Backend/", key),
+        { kind: "Backend", object, problems: planBackend(object, readSettings(sources, read)) },
+      ],
     ],
   );
   return graph.union("statusReports", classes, gatewayReports, routeReports, backendReports);

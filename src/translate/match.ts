@@ -1,6 +1,7 @@
 import type { GRPCRouteMatch, HTTPRouteMatch } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import { compareStrings } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import type {
   HeaderMatcher,
   QueryParameterMatcher,
@@ -165,7 +166,7 @@ export function quoteRegex(literal: string): string {
 }
 
 function describeMatch(path: RoutePath, { method, headers, cookies, queryParams }: Conditions): string {
-  let text = `${path.type} ${path.value}`;
+  let text = flatText(path.type, " ", path.value);
   if (method !== undefined) text += `\nmethod ${method}`;
   for (const [kind, list] of [
     ["header", headers],

@@ -1,5 +1,6 @@
 import type { ObjectMeta } from "../api/object.ts";
 import type { AttachedHost } from "../attach/model.ts";
+import { flatText } from "../base/memory.ts";
 import { Route } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { contentHash, nameHash } from "../envoy/hash.ts";
 import type { CookieConditions, TranslatedMatch } from "./match.ts";
@@ -33,7 +34,7 @@ export function buildEntries(
   hasMatches: boolean,
 ): RouteEntry[] {
   const namespace = metadata.namespace ?? "";
-  const origin = `${kind}/${namespace}/${metadata.name}`;
+  const origin = flatText(kind, "/", namespace, "/", metadata.name);
   const tie = tieOf(kind, namespace, metadata.name, metadata.creationTimestamp);
   const suffix = underscoreHost(host.host);
   const entries: RouteEntry[] = [];

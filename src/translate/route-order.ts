@@ -1,4 +1,5 @@
 import { compareStrings } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 
 /** How a path is compared. `PathPrefix` values are whole path elements without a trailing slash, or `/` for every path. */
 export interface RoutePath {
@@ -96,7 +97,7 @@ function clamp(value: number, limit: number): number {
 
 /** The oldest route first, then by namespace and name; the kind last, so that no two routes tie. A route without a time is the oldest. */
 export function tieOf(kind: string, namespace: string, name: string, creationTimestamp: string | undefined): string {
-  return `${creationTimestamp ?? ""} ${namespace}/${name} ${kind}`;
+  return flatText(creationTimestamp ?? "", " ", namespace, "/", name, " ", kind);
 }
 
 /** Order of the entries of one virtual host: negative when `a` is asked before `b`. Total over entries of different matches. */

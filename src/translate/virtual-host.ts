@@ -1,4 +1,5 @@
 import { compareStrings } from "../base/keys.ts";
+import { trimmed } from "../base/memory.ts";
 import { pack, typeUrl } from "../envoy/any.ts";
 import { RouteList } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { HttpRequestHeaderMatchInput } from "../envoy/generated/envoy/type/matcher/v3/http_inputs.ts";
@@ -86,7 +87,7 @@ export function translateVirtualHost(
       : encodeList(name, host, all.sort(compareEntries));
   const clusters: (readonly string[])[] = [];
   for (const entry of all) if (entry.clusters.length > 0) clusters.push(entry.clusters);
-  return { table, host, ...encoded, clusters, overlaps: findOverlaps(all) };
+  return { table, host, ...encoded, clusters: trimmed(clusters), overlaps: findOverlaps(all) };
 }
 
 /** A host of a listener that no route is attached to: every request is answered with 404. */

@@ -9,6 +9,7 @@ import { launch, logTail, type MeasuredProcess } from "./process.ts";
 import { pause, waitFor } from "./waiting.ts";
 
 const mainPath = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const fromSources: readonly string[] = [process.execPath, mainPath];
 
 /** Ten thousand files are read and served within this. */
 const READY_LIMIT_MS = 90_000;
@@ -24,8 +25,8 @@ export interface GatehouseOptions {
   readonly env?: NodeJS.ProcessEnv;
   /** Resolve as soon as the process runs, ready or not. */
   readonly startOnly?: boolean;
-  /** Program that runs the command line; default this Node with `src/main.ts`. */
-  readonly main?: string;
+  /** What the command line begins with; default this Node with `src/main.ts`. */
+  readonly launcher?: readonly string[];
 }
 
 /** `gatehouse standalone DIR` as a process of its own, with a state folder of its own. */
@@ -52,16 +53,23 @@ export async function startGatehouse(options: GatehouseOptions): Promise<Gatehou
   const stateHome = inherited ?? mkdtempSync(join(tmpdir(), "gh-"));
   const env = { ...process.env, ...options.env, XDG_STATE_HOME: stateHome };
   const adminPort = await freePort();
-  const main = options.main ?? mainPath;
-  const args = [main, "standalone", options.directory, "--admin-port", String(adminPort), ...(options.args ?? [])];
-  const child = launch({ command: process.execPath, args, env, logPath: join(stateHome, "gatehouse.log") });
+  const [command = "", ...launcherArgs] = options.launcher ?? fromSources;
+  const args = [
+    ...launcherArgs,
+    "standalone",
+    options.directory,
+    "--admin-port",
+    String(adminPort),
+    ...(options.args ?? []),
+  ];
+  const child = launch({ command, args, env, logPath: join(stateHome, "gatehouse.log") });
   const { admin } = adminAccess(adminPort);
   const own = {
     env,
     adminPort,
     admin: (path: string) => admin(path),
     metric: async (name: string) => readMetric(await admin("/metrics"), name),
-    statusText: () => runCommand([main, "status", options.directory], env),
+    statusText: () => runCommand(command, [...launcherArgs, "status", options.directory], env),
     envoyPids: async () => readEnvoys(stateHome).map((envoy) => envoy.pid),
     envoyAdmin: (gateway?: string) =>
       waitFor("the admin address of Envoy", () => {
@@ -106,11 +114,11 @@ export function readMetric(text: string, name: string): number {
   return sum;
 }
 
-function runCommand(args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
+function runCommand(command: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<string> {
   return new Promise((resolve) => {
     const limits = { env, timeout: COMMAND_LIMIT_MS, maxBuffer: COMMAND_OUTPUT_MAX };
     // A failing command has said why on standard error; tests judge what was printed.
-    execFile(process.execPath, [...args], limits, (_, stdout, stderr) => resolve(stdout + stderr));
+    execFile(command, [...args], limits, (_, stdout, stderr) => resolve(stdout + stderr));
   });
 }
 

@@ -2,8 +2,12 @@ import { type FieldPath, type FieldProblem, formatPath, isRecord } from "../../a
 import { type CollectionName, collectionOf, kindOf, validateObject } from "../../api/kinds.ts";
 import type { KubernetesObject } from "../../api/object.ts";
 import { objectKey } from "../../base/keys.ts";
+import { flatText } from "../../base/memory.ts";
 import { contentHash } from "../../envoy/hash.ts";
+import { createStringPool } from "../string-pool.ts";
 import { createLocator, type Position, readYaml } from "./yaml-text.ts";
+
+const strings = createStringPool();
 
 /** Names one object among all collections: `<collection> <key>`. */
 export type ObjectId = string;
@@ -110,9 +114,10 @@ function readItems(value: unknown, path: FieldPath): Item[] {
 function readEntry(raw: unknown, path: FieldPath, locate: () => (path: FieldPath) => Position): Entry {
   const { object, problems, unsupported } = validateObject(raw);
   if (object) {
-    const id = `${collectionOf(object)} ${objectKey(object.metadata.namespace, object.metadata.name)}`;
+    const key = objectKey(object.metadata.namespace, object.metadata.name);
+    const id = flatText(collectionOf(object) ?? "", " ", key);
     // An API server gives a generation to what it stores; a file's own would never change with its content.
-    const stored = { ...object, metadata: { ...object.metadata, generation: 1 } };
+    const stored = strings.compact({ ...object, metadata: { ...object.metadata, generation: 1 } });
     return { id, name: nameOf(object), object: stored, problems: [] };
   }
   const place = (problem: FieldProblem): EntryProblem => {
@@ -145,7 +150,7 @@ function identify(raw: unknown): { readonly id?: ObjectId; readonly name?: strin
 }
 
 function nameOf(object: KubernetesObject): string {
-  return `${object.kind} ${objectKey(object.metadata.namespace, object.metadata.name)}`;
+  return flatText(object.kind, " ", objectKey(object.metadata.namespace, object.metadata.name));
 }
 
 /** Made when first asked for, then kept. */

@@ -1,5 +1,6 @@
 import type { KubernetesObject } from "../../api/object.ts";
 import { compareStrings } from "../../base/keys.ts";
+import { trimmed } from "../../base/memory.ts";
 import { contentHash } from "../../envoy/hash.ts";
 import { type Entry, lazy, type ObjectId, type ReadDocument, readDocument, splitDocuments } from "./document.ts";
 import type { InputProblem } from "./problem.ts";
@@ -52,7 +53,8 @@ export function readFile(file: string, content: FileContent, before: FileState):
     documents.push(document);
     lines.push(line);
   }
-  return { documents, lines, claims: claimsOf(file, documents, lines, before.claims) };
+  const claims = claimsOf(file, documents, lines, before.claims);
+  return { documents: trimmed(documents), lines: trimmed(lines), claims: trimmed(claims) };
 }
 
 function claimsOf(

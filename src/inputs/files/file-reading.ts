@@ -24,7 +24,7 @@ export function createFileReader(directory: string): FileReader {
           marks.delete(file);
           return { content: undefined };
         }
-        const mark = `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`;
+        const mark = [stats.ino, stats.size, stats.mtimeMs, stats.ctimeMs].join(" ");
         if (marks.get(file) === mark) return undefined;
         if (Date.now() - stats.ctimeMs > RACY_MS) marks.set(file, mark);
         else marks.delete(file);
