@@ -57,7 +57,16 @@ export type MapFunction<I, O> = (value: I, key: string, read: Reader) => O | und
 export type FlatMapFunction<I, O> = (value: I, key: string, read: Reader) => Iterable<readonly [string, O]>;
 /** A bare string is one group (and not, as an iterable, one per character). */
 export type GroupFunction<V> = (value: V, key: string) => string | Iterable<string>;
-export type ReduceFunction<V, O> = (group: string, members: ReadonlyMap<string, V>, read: Reader) => O | undefined;
+/**
+ * `before` is the group's last good value: for taking over parts that would come out equal. The outcome must be the same
+ * without it.
+ */
+export type ReduceFunction<V, O> = (
+  group: string,
+  members: ReadonlyMap<string, V>,
+  read: Reader,
+  before: O | undefined,
+) => O | undefined;
 /** A key without a value was deleted. */
 export type Subscriber<V> = (changes: ReadonlyMap<string, V | undefined>) => void;
 

@@ -65,6 +65,6 @@ export class ReduceNode<V, O> extends SingleNode<O> {
   }
 
   protected override evaluate(group: string, read: Reader): O | undefined {
-    return this.fn(group, this.index.group(group), read);
+    return this.fn(group, this.index.group(group), read, this.values.get(group));
   }
 }

@@ -29,9 +29,12 @@ export class ModelGraph {
       new ModelTransform(name, node(input), options, (value, key, read) => unique(fn(value as never, key, read))),
     ) as never;
 
+  /** Without the value of before: what a function takes over from it must not change the outcome. */
   reduce: Graph["reduce"] = (name, index, fn, options) =>
     this.add(
-      new ModelTransform(name, node(index), options, (value, key, read) => single(key, fn(key, value as never, read))),
+      new ModelTransform(name, node(index), options, (value, key, read) =>
+        single(key, fn(key, value as never, read, undefined)),
+      ),
     ) as never;
 
   index: Graph["index"] = (name, input, groups) =>

@@ -188,7 +188,7 @@ function copy(contents: Contents): Contents {
 
 function valuesOf(node: Node): ReadonlyMap<string, unknown> {
   if (node instanceof CollectionNode) return new Map(node.entries());
-  return new Map([...node.keys()].map((group) => [group, (node as IndexNode<unknown>).group(group)]));
+  return new Map([...node.keys()].map((group) => [group, new Map((node as IndexNode<unknown>).group(group))]));
 }
 
 /** A graph of the family, synced, subscribed everywhere, whose clock ticks with each look at it. */

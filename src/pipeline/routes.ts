@@ -10,7 +10,12 @@ import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
-import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
+import {
+  type EncodedVirtualHost,
+  type RouteOverlap,
+  translateVirtualHost,
+  treeLimits,
+} from "../translate/virtual-host.ts";
 import { type GatewayNodes, type GatewayResource, readSettings, sameGatewayResource } from "./gateways.ts";
 import type { Sources } from "./sources.ts";
 
@@ -205,9 +210,10 @@ function createTables(
   const virtualHosts = graph.reduce(
     "virtualHosts",
     entriesByHost,
-    (group, members) => {
+    (group, members, _read, before) => {
       const separator = group.lastIndexOf("|");
-      return translateVirtualHost(group.slice(0, separator), group.slice(separator + 1), flattenEntries(members));
+      const entries = Array.from(members.values(), (member) => member.entries);
+      return translateVirtualHost(group.slice(0, separator), group.slice(separator + 1), entries, treeLimits, before);
     },
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
   );
@@ -241,8 +247,4 @@ function createTables(
     { equals: sameGatewayResource },
   );
   return { overlapsByRoute, routeConfigurations };
-}
-
-function* flattenEntries(members: ReadonlyMap<string, HostEntries>): Iterable<RouteEntry> {
-  for (const { entries } of members.values()) yield* entries;
 }

@@ -60,7 +60,7 @@ function translateCase(text: string): unknown {
     }
     return [];
   });
-  const virtualHost = translateVirtualHost(table, host, entries);
+  const virtualHost = translateVirtualHost(table, host, [entries]);
   const printed = resourceToJson(translateRouteTable(table, [virtualHost], []));
   const [json] = printed["virtualHosts"] as { routes: unknown }[];
   return {

@@ -2,7 +2,8 @@ import { compareStrings } from "../base/keys.ts";
 import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/route.ts";
 import { contentHash } from "../envoy/hash.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
-import { type EncodedVirtualHost, emptyVirtualHost } from "./virtual-host.ts";
+import { fieldSize } from "./frame.ts";
+import { type EncodedVirtualHost, emptyVirtualHost, VIRTUAL_HOSTS } from "./virtual-host.ts";
 
 /**
  * Bodies of direct responses may be as large as an object of the Kubernetes API can be (etcd: 1.5 MiB). Envoy's own limit of
@@ -36,9 +37,9 @@ export function translateRouteTable(
   const clusters: (readonly string[])[] = [];
   let byteLength = settings.byteLength + (chunks[0]?.byteLength ?? 0);
   for (const host of sorted) {
-    chunks.push(host.field);
+    for (const chunk of host.field) chunks.push(chunk);
     hashes.push(host.hash);
-    byteLength += host.field.byteLength;
+    byteLength += fieldSize(VIRTUAL_HOSTS, host.byteLength);
     for (const list of host.clusters) clusters.push(list);
   }
   chunks.push(settings);

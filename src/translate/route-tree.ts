@@ -1,4 +1,4 @@
-import { compareStrings } from "../base/keys.ts";
+import { buildPathTrie, entriesIn, type PathTrie, updatePathTrie } from "./path-trie.ts";
 import { compareEntries, type RouteEntry } from "./route-order.ts";
 
 /**
@@ -6,18 +6,39 @@ import { compareEntries, type RouteEntry } from "./route-order.ts";
  * path starts with gives the same route as asking all routes in order.
  */
 export interface RouteTree {
-  /** Sorted by key. */
+  /** Sorted by key. A leaf that an update does not change stays the same object. */
   readonly leaves: readonly RouteLeaf[];
   /** In order; for requests whose path starts with no key. */
   readonly others: readonly RouteEntry[];
   /** Routes in all lists together, copies included. */
   readonly size: number;
+  /** What an update goes on from. */
+  readonly plan: PlannedTree;
 }
 
 export interface RouteLeaf {
   readonly key: string;
   /** In order. */
   readonly routes: readonly RouteEntry[];
+}
+
+interface PlannedTree {
+  readonly limit: number;
+  readonly trie: PathTrie;
+  /** Routes that can match any path, in order. */
+  readonly anywhere: readonly RouteEntry[];
+  readonly root: PlannedNode;
+}
+
+interface PlannedNode {
+  readonly trie: PathTrie;
+  /** Prefix routes above the key that match requests below it, in order. */
+  readonly above: readonly RouteEntry[];
+  /** Where the node's own routes come from. */
+  readonly own: readonly (PathTrie | readonly RouteEntry[])[];
+  readonly leaf: RouteLeaf | undefined;
+  /** Children with leaves of their own, by their character. */
+  readonly split: readonly (readonly [character: number, child: PlannedNode])[];
 }
 
 const SLASH = "/".charCodeAt(0);
@@ -39,15 +60,33 @@ const SLASH = "/".charCodeAt(0);
  * depth of the tree times the routes. O(characters of all paths + copies × log limit).
  */
 export function planRouteTree(entries: readonly RouteEntry[], limit: number): RouteTree {
+  const { placed, anywhere } = sortOut(entries);
+  return planTrie(buildPathTrie(placed, limit), anywhere.sort(compareEntries), limit, undefined);
+}
+
+/**
+ * The tree of other routes, from the tree of those before: the same as a new one, for the cost of the leaves that change.
+ * O(leaves) beside them, and O(routes) when a regular expression comes or goes.
+ */
+export function updateRouteTree(
+  { plan }: RouteTree,
+  gone: readonly RouteEntry[],
+  come: readonly RouteEntry[],
+): RouteTree {
+  const [less, more] = [sortOut(gone), sortOut(come)];
+  const trie = updatePathTrie(plan.trie, less.placed, more.placed, plan.limit);
+  const moved = less.anywhere.length + more.anywhere.length > 0;
+  const anywhere = moved
+    ? [...plan.anywhere.filter((entry) => !less.anywhere.includes(entry)), ...more.anywhere].sort(compareEntries)
+    : plan.anywhere;
+  return planTrie(trie, anywhere, plan.limit, moved ? undefined : plan.root);
+}
+
+function sortOut(entries: readonly RouteEntry[]): { placed: RouteEntry[]; anywhere: RouteEntry[] } {
   const anywhere: RouteEntry[] = [];
   const placed: RouteEntry[] = [];
   for (const entry of entries) (isPlaced(entry) ? placed : anywhere).push(entry);
-  anywhere.sort(compareEntries);
-  const leaves: RouteLeaf[] = [];
-  if (placed.length > 0) splitNode({ key: "/", group: placed, above: [] }, { anywhere, limit, leaves });
-  leaves.sort((a, b) => compareStrings(a.key, b.key));
-  const size = leaves.reduce((sum, { routes }) => sum + routes.length, anywhere.length);
-  return { leaves, others: anywhere, size };
+  return { placed, anywhere };
 }
 
 /** A path that does not start with a slash matches no ordinary request; it is kept with the regular expressions. */
@@ -55,61 +94,70 @@ function isPlaced({ path }: RouteEntry): boolean {
   return path.type !== "RegularExpression" && path.value.charCodeAt(0) === SLASH;
 }
 
-interface Node {
-  readonly key: string;
-  /** Routes whose path starts with the key; at least one. */
-  readonly group: readonly RouteEntry[];
-  /** Prefix routes above the key that match requests below it, in order. */
-  readonly above: readonly RouteEntry[];
+function planTrie(
+  trie: PathTrie,
+  anywhere: readonly RouteEntry[],
+  limit: number,
+  before: PlannedNode | undefined,
+): RouteTree {
+  const root = planNode(trie, [], { limit, anywhere }, before);
+  const leaves: RouteLeaf[] = [];
+  if (trie.size > 0) collectLeaves(root, leaves);
+  const size = leaves.reduce((sum, { routes }) => sum + routes.length, anywhere.length);
+  return { leaves, others: anywhere, size, plan: { limit, trie, anywhere, root } };
 }
 
-interface Plan {
-  readonly anywhere: readonly RouteEntry[];
-  readonly limit: number;
-  readonly leaves: RouteLeaf[];
+/** In the order of the keys: a key comes before those that begin with it. */
+function collectLeaves({ leaf, split }: PlannedNode, leaves: RouteLeaf[]): void {
+  if (leaf !== undefined) leaves.push(leaf);
+  for (const [, child] of split) collectLeaves(child, leaves);
 }
 
 /** Splits the largest children off until the node's own routes are few enough. */
-function splitNode(node: Node, plan: Plan): void {
-  const { key, group, above } = node;
-  if (group.length <= plan.limit) {
-    plan.leaves.push(createLeaf(node, group, plan));
-    return;
-  }
-  const here: RouteEntry[] = [];
-  const children = new Map<number, RouteEntry[]>();
-  const depth = key.length;
-  for (const entry of group) {
-    const path = entry.path.value;
-    if (path.length === depth) here.push(entry);
-    else appendTo(children, path.charCodeAt(depth), entry);
-  }
-  const own = [here];
-  let ownSize = group.length;
-  const aboveElement = extendAbove(above, here);
-  const largestFirst = [...children].sort(([a, left], [b, right]) => right.length - left.length || a - b);
-  for (const [character, child] of largestFirst) {
-    const inherited = character === SLASH || key === "/" ? aboveElement : above;
-    if (ownSize <= plan.limit || child.length < inherited.length + plan.anywhere.length) {
-      own.push(child);
-      continue;
+function planNode(
+  trie: PathTrie,
+  above: readonly RouteEntry[],
+  plan: Pick<PlannedTree, "limit" | "anywhere">,
+  before: PlannedNode | undefined,
+): PlannedNode {
+  const sameAbove = before !== undefined && sameItems(before.above, above);
+  if (sameAbove && before.trie === trie) return before;
+  const own: (PathTrie | readonly RouteEntry[])[] = [trie.here];
+  const split: (readonly [number, PlannedNode])[] = [];
+  if (trie.children !== undefined) {
+    const aboveElement = extendAbove(above, trie.here);
+    let ownSize = trie.size;
+    const largestFirst = [...trie.children].sort(([a, left], [b, right]) => right.size - left.size || a - b);
+    for (const [character, child] of largestFirst) {
+      const inherited = character === SLASH || trie.key === "/" ? aboveElement : above;
+      if (ownSize <= plan.limit || child.size < inherited.length + plan.anywhere.length) {
+        own.push(child);
+        continue;
+      }
+      ownSize -= child.size;
+      const childBefore = before?.split.find(([other]) => other === character)?.[1];
+      split.push([character, planNode(child, inherited, plan, childBefore)]);
     }
-    ownSize -= child.length;
-    splitNode({ key: commonPrefix(child, key.length + 1), group: child, above: inherited }, plan);
+    split.sort(([a], [b]) => a - b);
   }
-  const routes = own.flat();
-  if (routes.length > 0) plan.leaves.push(createLeaf(node, routes, plan));
+  const sameLeaf = sameAbove && before.trie.key === trie.key && sameItems(before.own, own);
+  return { trie, above, own, split, leaf: sameLeaf ? before.leaf : createLeaf(trie.key, own, above, plan.anywhere) };
 }
 
-function createLeaf({ key, above }: Node, own: readonly RouteEntry[], { anywhere }: Plan): RouteLeaf {
-  const routes = [...own, ...above, ...anywhere].sort(compareEntries);
-  return { key, routes: cutAfter(routes, (route) => takesEverythingBelow(route, key)) };
+function createLeaf(
+  key: string,
+  own: PlannedNode["own"],
+  above: readonly RouteEntry[],
+  anywhere: readonly RouteEntry[],
+): RouteLeaf | undefined {
+  const routes = own.flatMap((source) => ("key" in source ? [...entriesIn(source)] : source));
+  if (routes.length === 0) return undefined;
+  const ordered = [...routes, ...above, ...anywhere].sort(compareEntries);
+  return { key, routes: cutAfter(ordered, (route) => takesEverythingBelow(route, key)) };
 }
 
-function appendTo(groups: Map<number, RouteEntry[]>, character: number, entry: RouteEntry): void {
-  const group = groups.get(character);
-  if (group === undefined) groups.set(character, [entry]);
-  else group.push(entry);
+function sameItems<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a === b || (a.length === b.length && a.every((item, position) => item === b[position]));
 }
 
 function extendAbove(above: readonly RouteEntry[], here: readonly RouteEntry[]): readonly RouteEntry[] {
@@ -126,18 +174,4 @@ function takesEverythingBelow({ path, conditional }: RouteEntry, key: string): b
 function cutAfter(routes: readonly RouteEntry[], isLast: (route: RouteEntry) => boolean): readonly RouteEntry[] {
   const last = routes.findIndex(isLast);
   return last < 0 ? routes : routes.slice(0, last + 1);
-}
-
-/** Longest prefix that the paths share, of which `known` characters are known to be equal. */
-function commonPrefix(entries: readonly RouteEntry[], known: number): string {
-  const first = entries[0]?.path.value ?? "";
-  let length = first.length;
-  for (const { path } of entries) {
-    const { value } = path;
-    if (value.length < length) length = value.length;
-    let shared = known;
-    while (shared < length && value.charCodeAt(shared) === first.charCodeAt(shared)) shared++;
-    length = shared;
-  }
-  return first.slice(0, length);
 }

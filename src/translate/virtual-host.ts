@@ -1,3 +1,4 @@
+import { listDifference } from "../base/difference.ts";
 import { compareStrings } from "../base/keys.ts";
 import { trimmed } from "../base/memory.ts";
 import { pack, typeUrl } from "../envoy/any.ts";
@@ -8,7 +9,7 @@ import { contentHash } from "../envoy/hash.ts";
 import { FrameWriter, fieldSize, fieldTag } from "./frame.ts";
 import { underscoreHost } from "./route-entry.ts";
 import { compareEntries, type RouteEntry } from "./route-order.ts";
-import { planRouteTree, type RouteTree } from "./route-tree.ts";
+import { planRouteTree, type RouteLeaf, type RouteTree, updateRouteTree } from "./route-tree.ts";
 
 /**
  * A virtual host, encoded. It says nothing about the route table that carries it except in its name, so that a table can be
@@ -18,16 +19,20 @@ export interface EncodedVirtualHost {
   readonly table: string;
   /** The domain: `*`, `*.example.com` or `www.example.com`. */
   readonly host: string;
-  /** Their concatenation is an encoded envoy.config.route.v3.VirtualHost. */
-  readonly chunks: readonly Uint8Array[];
+  /** Concatenated, an envoy.config.route.v3.VirtualHost as a field of a RouteConfiguration, tag and length included. */
+  readonly field: readonly Uint8Array[];
+  /** Of the message itself: so many bytes at the end of the field. */
   readonly byteLength: number;
-  /** The same bytes as a field of a RouteConfiguration, tag and length included. */
-  readonly field: Uint8Array;
   readonly hash: string;
   /** Names of the clusters that its routes send requests to, in the entries' own lists: nothing is copied for ten thousand. */
   readonly clusters: readonly (readonly string[])[];
   readonly overlaps: readonly RouteOverlap[];
+  /** What it was made from, where it is a tree: an update goes on from there. */
+  readonly origin: { readonly groups: readonly RouteGroup[]; readonly tree: RouteTree } | undefined;
 }
+
+/** What one object puts on a host. */
+export type RouteGroup = readonly RouteEntry[];
 
 /** Two routes (`HTTPRoute/namespace/name`) match the same requests on one host; `a` takes them. */
 export interface RouteOverlap {
@@ -47,6 +52,9 @@ export interface TreeLimits {
 }
 
 export const treeLimits: TreeLimits = { listRoutesMax: 100, leafRoutesMax: 32, growthMax: 8 };
+
+/** A tree is made anew when more than this part of its groups has changed. */
+const UPDATED_SHARE_MIN = 4;
 
 /** RouteConfiguration.virtual_hosts. */
 export const VIRTUAL_HOSTS = fieldTag(2);
@@ -69,25 +77,31 @@ const pathInput = TypedExtensionConfig.encode({
 }).finish();
 
 /**
- * Puts the entries of one host, in any order, into a virtual host: a list of routes in order, or a tree of such lists when
- * there are many ({@link planRouteTree}). The routes' bytes are copied, never encoded again. O(n log n) compares and one copy.
+ * Puts the routes of one host, in any order, into a virtual host: a list of routes in order, or a tree of such lists when
+ * there are many ({@link planRouteTree}). The routes' bytes are copied, never encoded again.
+ *
+ * `before` is the host as it was: leaves of its tree that do not change keep their bytes. The outcome is the same without it.
+ * O(n log n) compares and one copy; with `before`, O(n) compares of references and a copy of the leaves that change.
  */
 export function translateVirtualHost(
   table: string,
   host: string,
-  entries: Iterable<RouteEntry>,
+  groups: readonly RouteGroup[],
   limits: TreeLimits = treeLimits,
+  before?: EncodedVirtualHost,
 ): EncodedVirtualHost {
-  const all = [...entries];
+  const all = groups.flat();
   const name = `${table}/${underscoreHost(host)}`;
-  const tree = all.length > limits.listRoutesMax ? planRouteTree(all, limits.leafRoutesMax) : undefined;
+  const tree = all.length > limits.listRoutesMax ? planTree(groups, all, limits, before) : undefined;
   const encoded =
     tree !== undefined && tree.size <= all.length * limits.growthMax
       ? encodeTree(name, host, tree)
-      : encodeList(name, host, all.sort(compareEntries));
+      : encodeList(name, host, [...all].sort(compareEntries));
   const clusters: (readonly string[])[] = [];
   for (const entry of all) if (entry.clusters.length > 0) clusters.push(entry.clusters);
-  return { table, host, ...encoded, clusters: trimmed(clusters), overlaps: findOverlaps(all) };
+  const overlaps = findOverlaps(all);
+  const origin = tree === undefined ? undefined : { groups, tree };
+  return { table, host, ...encoded, clusters: trimmed(clusters), overlaps, origin };
 }
 
 /** A host of a listener that no route is attached to: every request is answered with 404. */
@@ -95,63 +109,104 @@ export function emptyVirtualHost(table: string, host: string): EncodedVirtualHos
   return translateVirtualHost(table, host, []);
 }
 
-type Encoded = Pick<EncodedVirtualHost, "chunks" | "byteLength" | "field" | "hash">;
+function planTree(
+  groups: readonly RouteGroup[],
+  all: readonly RouteEntry[],
+  { leafRoutesMax }: TreeLimits,
+  before: EncodedVirtualHost | undefined,
+): RouteTree {
+  if (before?.origin !== undefined) {
+    const { gone, come } = listDifference(before.origin.groups, groups);
+    // Beyond a part of the routes a new tree is less work.
+    if (gone.length + come.length < groups.length / UPDATED_SHARE_MIN) {
+      return updateRouteTree(before.origin.tree, gone.flat(), come.flat());
+    }
+  }
+  return planRouteTree(all, leafRoutesMax);
+}
+
+type Encoded = Pick<EncodedVirtualHost, "field" | "byteLength" | "hash">;
 
 function encodeList(name: string, host: string, routes: readonly RouteEntry[]): Encoded {
   const hash = contentHash(`${name}\n${host}\n${routes.map((route) => route.hash).join("")}`);
-  return encodeHost(name, host, routesSize(VIRTUAL_HOST.routes, routes), hash, (writer) => {
+  const size = routesSize(VIRTUAL_HOST.routes, routes);
+  const { head, byteLength } = encodeHead(name, host, size, size, (writer) => {
     for (const { bytes } of routes) writer.bytes(VIRTUAL_HOST.routes, bytes);
   });
+  return { field: [head], byteLength, hash };
 }
 
 function encodeTree(name: string, host: string, { leaves, others }: RouteTree): Encoded {
-  const lists = leaves.map((leaf) => {
-    const keyLength = Buffer.byteLength(leaf.key);
-    const action = measureAction(leaf.routes);
-    return { ...leaf, keyLength, action, size: fieldSize(MAP.key, keyLength) + fieldSize(MAP.value, action.size) };
-  });
-  const mapSize = lists.reduce((sum, { size }) => sum + fieldSize(MAP.entry, size), 0);
+  const encoded = leaves.map(encodeLeaf);
+  const mapSize = encoded.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   const treeSize =
     fieldSize(MATCHER_TREE.input, pathInput.byteLength) + fieldSize(MATCHER_TREE.prefixMatchMap, mapSize);
-  const otherwise = others.length === 0 ? undefined : measureAction(others);
-  const matcherSize =
-    (leaves.length === 0 ? 0 : fieldSize(MATCHER.tree, treeSize)) +
-    (otherwise === undefined ? 0 : fieldSize(MATCHER.onNoMatch, otherwise.size));
-  const described = lists.map(({ key, routes }) => `${key}\n${routes.map((route) => route.hash).join("")}`);
-  const hash = contentHash(
-    `${name}\n${host}\n${described.join("\n")}\n\n${others.map((route) => route.hash).join("")}`,
-  );
-  return encodeHost(name, host, fieldSize(VIRTUAL_HOST.matcher, matcherSize), hash, (writer) => {
+  const otherwise = others.length === 0 ? noBytes : encodeOtherwise(others);
+  const matcherSize = (leaves.length === 0 ? 0 : fieldSize(MATCHER.tree, treeSize)) + otherwise.byteLength;
+  const hashes = encoded.map((leaf) => leaf.hash).join("\n");
+  const hash = contentHash(`${name}\n${host}\n${hashes}\n\n${others.map((route) => route.hash).join("")}`);
+  const size = fieldSize(VIRTUAL_HOST.matcher, matcherSize);
+  const { head, byteLength } = encodeHead(name, host, size, size - mapSize - otherwise.byteLength, (writer) => {
     writer.open(VIRTUAL_HOST.matcher, matcherSize);
-    if (leaves.length > 0) {
-      writer.open(MATCHER.tree, treeSize).bytes(MATCHER_TREE.input, pathInput);
-      writer.open(MATCHER_TREE.prefixMatchMap, mapSize);
-      for (const { key, keyLength, action, routes, size } of lists) {
-        writer.open(MAP.entry, size).text(MAP.key, key, keyLength).open(MAP.value, action.size);
-        writeAction(writer, action, routes);
-      }
-    }
-    if (otherwise !== undefined) writeAction(writer.open(MATCHER.onNoMatch, otherwise.size), otherwise, others);
+    if (leaves.length === 0) return;
+    writer.open(MATCHER.tree, treeSize).bytes(MATCHER_TREE.input, pathInput);
+    writer.open(MATCHER_TREE.prefixMatchMap, mapSize);
   });
+  return { field: [head, ...encoded.map(({ bytes }) => bytes), otherwise], byteLength, hash };
 }
 
-/** Frames name, domain and the given content once as a field of a RouteConfiguration; the message is a view into it. */
-function encodeHost(
+interface EncodedLeaf {
+  /** An entry of the map of the tree, framed. */
+  readonly bytes: Uint8Array;
+  readonly hash: string;
+}
+
+/** A leaf is immutable and kept by updates of its tree, so its bytes are made once and go when it goes. */
+const encodedLeaves = new WeakMap<RouteLeaf, EncodedLeaf>();
+
+function encodeLeaf(leaf: RouteLeaf): EncodedLeaf {
+  const known = encodedLeaves.get(leaf);
+  if (known !== undefined) return known;
+  const { key, routes } = leaf;
+  const keyLength = Buffer.byteLength(key);
+  const action = measureAction(routes);
+  const size = fieldSize(MAP.key, keyLength) + fieldSize(MAP.value, action.size);
+  const writer = new FrameWriter(fieldSize(MAP.entry, size)).open(MAP.entry, size);
+  writer.text(MAP.key, key, keyLength).open(MAP.value, action.size);
+  writeAction(writer, action, routes);
+  const hash = contentHash(`${key}\n${routes.map((route) => route.hash).join("")}`);
+  const encoded = { bytes: writer.finish(), hash };
+  encodedLeaves.set(leaf, encoded);
+  return encoded;
+}
+
+function encodeOtherwise(routes: readonly RouteEntry[]): Uint8Array {
+  const action = measureAction(routes);
+  const writer = new FrameWriter(fieldSize(MATCHER.onNoMatch, action.size)).open(MATCHER.onNoMatch, action.size);
+  writeAction(writer, action, routes);
+  return writer.finish();
+}
+
+/**
+ * The beginning of a virtual host as a field of a RouteConfiguration: tags, name, domain and the first `writtenSize` of the
+ * `contentSize` bytes that follow.
+ */
+function encodeHead(
   name: string,
   host: string,
   contentSize: number,
-  hash: string,
+  writtenSize: number,
   writeContent: (writer: FrameWriter) => void,
-): Encoded {
+): { readonly head: Uint8Array; readonly byteLength: number } {
   const nameLength = Buffer.byteLength(name);
   const hostLength = Buffer.byteLength(host);
   const byteLength =
     fieldSize(VIRTUAL_HOST.name, nameLength) + fieldSize(VIRTUAL_HOST.domains, hostLength) + contentSize;
-  const writer = new FrameWriter(fieldSize(VIRTUAL_HOSTS, byteLength)).open(VIRTUAL_HOSTS, byteLength);
+  const writer = new FrameWriter(fieldSize(VIRTUAL_HOSTS, byteLength) - contentSize + writtenSize);
+  writer.open(VIRTUAL_HOSTS, byteLength);
   writer.text(VIRTUAL_HOST.name, name, nameLength).text(VIRTUAL_HOST.domains, host, hostLength);
   writeContent(writer);
-  const field = writer.finish();
-  return { chunks: [field.subarray(field.byteLength - byteLength)], byteLength, field, hash };
+  return { head: writer.finish(), byteLength };
 }
 
 /** Sizes of an OnMatch with a RouteList as its action, from the inside out. */
@@ -210,5 +265,7 @@ function mayOverlap(entries: readonly RouteEntry[]): boolean {
   for (let index = 1; index < hashes.length; index++) if (hashes[index] === hashes[index - 1]) return true;
   return false;
 }
+
+const noBytes = new Uint8Array();
 
 const noOverlaps: readonly RouteOverlap[] = Object.freeze([]);

@@ -162,8 +162,8 @@ beforeAll(async () => {
   }));
   const tables = [rewrites, redirects, features].map((given) => {
     const hosts = [
-      translateVirtualHost("t", host, entriesOf("features", given)),
-      translateVirtualHost("t", "*", entriesOf("others", [{ rule: { matches: prefix("/") } }])),
+      translateVirtualHost("t", host, [entriesOf("features", given)]),
+      translateVirtualHost("t", "*", [entriesOf("others", [{ rule: { matches: prefix("/") } }])]),
     ];
     return { table: translateRouteTable("t", hosts, ["*.empty.example"]), normalizes: true };
   });

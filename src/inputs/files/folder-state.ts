@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CollectionName } from "../../api/kinds.ts";
 import type { KubernetesObject } from "../../api/object.ts";
+import { differingParts } from "../../base/difference.ts";
 import type { ObjectKey } from "../../base/keys.ts";
 import { type ObjectId, splitObjectId } from "./document.ts";
 import {
@@ -158,13 +159,4 @@ function succeed(now: KubernetesObject, next: KubernetesObject): KubernetesObjec
   const sameContent = isDeepStrictEqual(content, contentNow);
   if (sameContent && isDeepStrictEqual({ ...metadata, generation }, metadataNow)) return now;
   return { ...next, metadata: { ...metadata, generation: sameContent ? generation : generation + 1 } };
-}
-
-/** The parts of two lists between what they begin and end with in common. O(length), without looking into the items. */
-function differingParts<T>(a: readonly T[], b: readonly T[]): readonly [readonly T[], readonly T[]] {
-  let start = 0;
-  while (start < a.length && start < b.length && a[start] === b[start]) start++;
-  let end = 0;
-  while (end < Math.min(a.length, b.length) - start && a[a.length - 1 - end] === b[b.length - 1 - end]) end++;
-  return [a.slice(start, a.length - end), b.slice(start, b.length - end)];
 }
