@@ -212,7 +212,8 @@ function createTables(
     entriesByHost,
     (group, members, _read, before) => {
       const separator = group.lastIndexOf("|");
-      const entries = Array.from(members.values(), (member) => member.entries);
+      const entries: (readonly RouteEntry[])[] = [];
+      for (const member of members.values()) entries.push(member.entries);
       return translateVirtualHost(group.slice(0, separator), group.slice(separator + 1), entries, treeLimits, before);
     },
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
