@@ -7,7 +7,7 @@ import { type Cause, type FolderWatcher, watchFolder } from "./folder-watcher.ts
 import type { InputProblem } from "./problem.ts";
 
 /** Objects disappear only when they have been gone for so long: a file that is saved may be gone or empty for a moment. */
-const REMOVAL_GRACE_MS = 20;
+const REMOVAL_GRACE_MS = 10;
 /** A file that is written in place is read when nothing has come for so long … */
 const WRITE_SETTLE_MS = 5;
 /** … or when it has been written for so long without a pause. */
