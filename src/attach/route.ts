@@ -1,7 +1,7 @@
 import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
-import { problemAt } from "../base/problems.ts";
 import { trimmed } from "../base/memory.ts";
+import { problemAt } from "../base/problems.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
 import type {
