@@ -100,6 +100,7 @@ describe("certificates of a listener", () => {
     [{ name: "odd-curve" }, "InvalidCertificateRef", /curve/],
     [{ name: "pss" }, "InvalidCertificateRef", /neither RSA/],
     [{ name: "absent", namespace: "b" }, "RefNotPermitted", /ReferenceGrant/],
+    [{ name: "web", kind: "ConfigMap", namespace: "b" }, "RefNotPermitted", /ConfigMap b\/web of another namespace/],
     [{ name: "web", namespace: "c" }, "RefNotPermitted", /ReferenceGrant/],
   ] as const)("%j: %s", (reference, reason, message) => {
     const result = resolve(reference);
@@ -134,7 +135,7 @@ describe("certificates of a listener", () => {
     expect(result.secrets).toEqual(["a/web"]);
     expect(result.problems.map(({ reason, field }) => [reason, field])).toEqual([
       ["PartiallyInvalidCertificateRef", "spec.listeners[1].tls.certificateRefs[0]"],
-      ["PartiallyInvalidCertificateRef", "spec.listeners[1].tls.certificateRefs[2]"],
+      ["RefNotPermitted", "spec.listeners[1].tls.certificateRefs[2]"],
     ]);
   });
 });

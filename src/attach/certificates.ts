@@ -20,8 +20,7 @@ interface CertificateFault {
 
 /**
  * Follows the certificate references of a listener. Bad ones are left out while at least one is good (reason
- * `PartiallyInvalidCertificateRef`); otherwise each has its own reason. The order of checks keeps a secret of other
- * namespaces secret: without a ReferenceGrant it does not show whether the Secret exists.
+ * `PartiallyInvalidCertificateRef`). A reference that is not allowed is always told as such and nothing else (Gateway API, ListenerReasonInvalidCertificateRef): it does not show whether the Secret exists.
  */
 export function resolveCertificates(
   gateway: ObjectKey,
@@ -50,7 +49,7 @@ export function resolveCertificates(
     problems: faults.map(({ fault, field }) =>
       problemAt(
         "ResolvedRefs",
-        secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
+        fault.reason === "InvalidCertificateRef" && secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
         field,
         fault.message,
       ),
@@ -65,20 +64,20 @@ function findFault(
   secret: Secret | undefined,
   grants: GrantReader,
 ): CertificateFault | undefined {
-  if (reference.group !== "" || reference.kind !== "Secret") {
-    const named = reference.group === "" ? reference.kind : `${reference.kind}.${reference.group}`;
-    return {
-      reason: "InvalidCertificateRef",
-      message: `names a ${named}, and certificates come from Secrets of the core group only; name a Secret`,
-    };
-  }
   const { namespace } = splitObjectKey(gateway);
   if (!isGranted(grants, { group: gatewayGroup, kind: "Gateway", namespace }, reference)) {
     return {
       reason: "RefNotPermitted",
       message:
-        `names Secret ${key} of another namespace, and no ReferenceGrant there allows it; create one in namespace ` +
+        `names ${reference.kind} ${key} of another namespace, and no ReferenceGrant there allows it; create one in namespace ` +
         `${reference.namespace} from Gateways of namespace ${namespace} to Secrets`,
+    };
+  }
+  if (reference.group !== "" || reference.kind !== "Secret") {
+    const named = reference.group === "" ? reference.kind : `${reference.kind}.${reference.group}`;
+    return {
+      reason: "InvalidCertificateRef",
+      message: `names a ${named}, and certificates come from Secrets of the core group only; name a Secret`,
     };
   }
   if (secret === undefined) {

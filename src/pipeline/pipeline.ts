@@ -93,6 +93,7 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
     },
     setConnected(gateway, connected) {
       sources.connections.set(gateway, { connected });
+      if (connected === 0) forgetAnswers(sources, gateway);
       scheduler.notify();
     },
     notify: () => scheduler.notify(),
@@ -124,6 +125,13 @@ function stageBatch(sources: Sources, batch: Batch): void {
 
 function markSynced(sources: Sources): void {
   for (const source of Object.values(sources)) source.markSynced();
+}
+
+/** What an Envoy said holds for that Envoy: the next one starts with nothing and says itself what it has. O(answers). */
+function forgetAnswers(sources: Sources, gateway: ObjectKey): void {
+  for (const [key, answer] of sources.acknowledgements.entries()) {
+    if (answer.gateway === gateway) sources.acknowledgements.delete(key);
+  }
 }
 
 /**

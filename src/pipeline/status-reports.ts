@@ -8,6 +8,7 @@ import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
+import { certificateSecretName } from "../translate/secret.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import { readSettings } from "./gateways.ts";
@@ -179,7 +180,10 @@ function findRefusedSecret(
   read: Reader,
 ): ListenerProgress | undefined {
   for (const secret of secrets) {
-    const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, resourceTypes.secret, secret));
+    const answer = read.get(
+      sources.acknowledgements,
+      acknowledgementKey(gateway, resourceTypes.secret, certificateSecretName(secret)),
+    );
     if (answer?.accepted === false) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(answer) };
   }
   return undefined;

@@ -96,7 +96,8 @@ function answerAll(pipeline: Pipeline, scenario: Scenario, unanswered: Map<strin
   }
 }
 
-function readCase(text: string): { batch: Batch; scenario: Scenario; invalid: string[] } {
+/** The objects of a case, what validation says of them, and the world around them. */
+export function readCase(text: string): { batch: Batch; scenario: Scenario; invalid: string[] } {
   const documents = parseAllDocuments(text)
     .map((document) => document.toJS() as KubernetesObject | (Scenario & { readonly kind: "Scenario" }) | null)
     .filter((document) => document !== null);
