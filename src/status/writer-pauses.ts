@@ -9,7 +9,7 @@ export interface Pauses {
   /** When the pause ends; of the clock given to `extend`. Undefined: nothing pauses. */
   until(what: string, now: number): number | undefined;
   /**
-   * Begins a pause. It is twice as long as the last one, unless that has been over for longer than it lasted.
+   * Begins a pause, unless there is one that lasts. It is twice as long as the last one if that ended less than its length ago.
    *
    * @param atLeast milliseconds, whatever the limits say
    */
@@ -44,6 +44,7 @@ export function createPauses(): Pauses {
     },
     extend(what, { first, max }, now, atLeast = 0) {
       const before = pauses.get(what);
+      if (before !== undefined && before.until > now) return;
       const grown = before !== undefined && before.until + before.length >= now ? before.length * 2 : first;
       const length = Math.max(Math.min(grown, max), atLeast);
       pauses.delete(what);

@@ -1,9 +1,6 @@
-/**
- * Which status is written next. A key is in the queue once, however often it changes, and is not handed out again while it is
- * being written: one write in flight per object, and the newest status wins because it is rendered when the turn comes.
- */
+import { createLane, type Lane } from "./writer-lane.ts";
 
-/** What waits, by how soon somebody looks at it. A higher weight is a larger share of the turns while several lanes wait. */
+/** What waits, by how soon somebody looks at it; the first lanes are the most urgent. */
 export const lanes = [
   /** A user has just changed the object. */
   { name: "touched", weight: 8 },
@@ -23,10 +20,14 @@ export interface Turn {
   readonly since: number;
 }
 
+/**
+ * Which status is written next. A key waits once, however often it changes, and is not handed out again while it is out: one write in
+ * flight per object, and the newest status wins because it is rendered when the turn comes.
+ */
 export interface StatusQueue {
   /** The key has something to be written. One that waits in a less urgent lane moves up; in its own lane it becomes the newest. */
   add(key: string, lane: LaneName, now: number): void;
-  /** The next turn; its key is held until `done`. */
+  /** The next turn; its key is out until `done`. */
   take(): Turn | undefined;
   /** The key may be handed out again; what was added meanwhile waits from now on. */
   done(key: string): void;
@@ -34,162 +35,116 @@ export interface StatusQueue {
   remove(key: string): void;
   /** Nothing waits or comes back any more. Keys that are out stay out until `done`. */
   clear(): void;
-  /** Keys that wait, those not counted that are out. */
-  readonly size: number;
-  depth(lane: LaneName): number;
+  /** Waits or is out. */
+  has(key: string): boolean;
+  /** Keys that wait, by lane. */
+  depths(): Readonly<Record<LaneName, number>>;
   /** Resolves when something waits; false: the signal fired first. */
   filled(signal: AbortSignal): Promise<boolean>;
 }
 
-interface Waiting {
-  readonly lane: Lane;
-  readonly since: number;
-  /** Distinguishes the key's valid place from older ones that were left behind. */
-  readonly place: number;
-}
-
-interface Lane {
+interface RankedLane extends Lane {
   readonly name: LaneName;
-  readonly weight: number;
   readonly rank: number;
-  /** Places in order of arrival; those before `head` are taken, others may be left behind. */
-  places: { readonly key: string; readonly place: number }[];
-  head: number;
-  waiting: number;
-  /** Share of turns that it has saved up. */
-  credit: number;
-  /** The next turn is for the newest place rather than the oldest. */
-  newest: boolean;
 }
 
-/** A lane is compacted when it holds so many more places than keys that wait. */
-const ABANDONED_MAX = 1024;
+interface Waiting {
+  readonly lane: RankedLane;
+  readonly since: number;
+}
 
-/**
- * Lanes share the turns by weight, so none starves. Inside a lane turns go by halves to the newest and to the oldest: behind a
- * backlog of 10,000 a fresh change waits for a few turns, and the backlog still ends in order. All operations are O(1) amortised.
- */
+/** Lanes share the turns by weight, so that none starves. All operations are O(1) amortised. */
 export function createStatusQueue(): StatusQueue {
-  const queue: readonly Lane[] = lanes.map(({ name, weight }, rank) => ({
-    name,
-    weight,
-    rank,
-    places: [],
-    head: 0,
-    waiting: 0,
-    credit: 0,
-    newest: true,
-  }));
+  const ranked = lanes.map(({ name }, rank): RankedLane => Object.assign(createLane(), { name, rank }));
+  const byName = new Map(ranked.map((lane) => [lane.name, lane]));
+  const choose = createLaneChoice(ranked);
   const waiting = new Map<string, Waiting>();
   /** Keys that are out, with what was added meanwhile. */
-  const out = new Map<string, { readonly lane: LaneName; readonly since: number } | undefined>();
+  const out = new Map<string, Waiting | undefined>();
   const sleepers = new Set<() => void>();
-  let places = 0;
 
-  const laneOf = (name: LaneName): Lane => queue.find((lane) => lane.name === name) as Lane;
-
-  function put(key: string, lane: Lane, since: number): void {
-    const before = waiting.get(key);
-    if (before !== undefined) before.lane.waiting--;
-    const place = places++;
-    waiting.set(key, { lane, since, place });
-    lane.places.push({ key, place });
-    lane.waiting++;
-    compact(lane, waiting);
-    // One at a time: whoever wakes up and leaves something behind has been added to again, or takes on.
+  function put(key: string, { lane, since }: Waiting): void {
+    waiting.get(key)?.lane.delete(key);
+    waiting.set(key, { lane, since });
+    lane.add(key);
     const [sleeper] = sleepers;
     sleeper?.();
   }
 
-  function takeFrom(lane: Lane): Turn {
-    const newest = lane.newest;
-    lane.newest = !newest;
-    for (;;) {
-      const { key, place } = (newest ? lane.places.pop() : lane.places[lane.head++]) as Lane["places"][number];
-      const entry = waiting.get(key);
-      if (entry?.place !== place) continue;
-      waiting.delete(key);
-      lane.waiting--;
-      out.set(key, undefined);
-      return { key, lane: lane.name, since: entry.since };
-    }
-  }
-
   return {
     add(key, name, now) {
-      if (out.has(key)) {
-        const before = out.get(key);
-        const lane = before !== undefined && laneOf(before.lane).rank < laneOf(name).rank ? before.lane : name;
-        out.set(key, { lane, since: before?.since ?? now });
-        return;
-      }
-      const before = waiting.get(key);
-      const lane = laneOf(name);
-      if (before === undefined) put(key, lane, now);
-      else put(key, before.lane.rank < lane.rank ? before.lane : lane, before.since);
+      const before = out.get(key) ?? waiting.get(key);
+      const lane = byName.get(name) as RankedLane;
+      const merged = {
+        lane: before !== undefined && before.lane.rank < lane.rank ? before.lane : lane,
+        since: before?.since ?? now,
+      };
+      if (out.has(key)) out.set(key, merged);
+      else put(key, merged);
     },
     take() {
-      const lane = chooseLane(queue);
-      return lane && takeFrom(lane);
+      const lane = choose();
+      const key = lane?.take();
+      if (lane === undefined || key === undefined) return undefined;
+      const since = waiting.get(key)?.since ?? 0;
+      waiting.delete(key);
+      out.set(key, undefined);
+      return { key, lane: lane.name, since };
     },
     done(key) {
       const again = out.get(key);
       out.delete(key);
-      if (again !== undefined) put(key, laneOf(again.lane), again.since);
+      if (again !== undefined) put(key, again);
     },
     remove(key) {
-      const entry = waiting.get(key);
-      if (entry !== undefined) entry.lane.waiting--;
+      waiting.get(key)?.lane.delete(key);
       waiting.delete(key);
       if (out.has(key)) out.set(key, undefined);
     },
     clear() {
       waiting.clear();
+      for (const lane of ranked) lane.clear();
       for (const key of out.keys()) out.set(key, undefined);
-      for (const lane of queue) Object.assign(lane, { places: [], head: 0, waiting: 0, credit: 0 });
     },
-    get size() {
-      return waiting.size;
-    },
-    depth: (name) => laneOf(name).waiting,
-    filled(signal) {
-      if (signal.aborted) return Promise.resolve(false);
-      if (waiting.size > 0) return Promise.resolve(true);
-      return new Promise((resolve) => {
-        const wake = () => leave(true);
-        const abort = () => leave(false);
-        const leave = (filled: boolean) => {
-          sleepers.delete(wake);
-          signal.removeEventListener("abort", abort);
-          resolve(filled);
-        };
-        sleepers.add(wake);
-        signal.addEventListener("abort", abort, { once: true });
-      });
-    },
+    has: (key) => waiting.has(key) || out.has(key),
+    depths: () => Object.fromEntries(ranked.map((lane) => [lane.name, lane.size])) as Record<LaneName, number>,
+    filled: (signal) => (waiting.size > 0 && !signal.aborted ? Promise.resolve(true) : sleep(sleepers, signal)),
   };
 }
 
-/** Smooth weighted round robin: every waiting lane earns its weight, the richest pays for the turn. */
-function chooseLane(queue: readonly Lane[]): Lane | undefined {
-  let chosen: Lane | undefined;
-  let total = 0;
-  for (const lane of queue) {
-    if (lane.waiting === 0) {
-      lane.credit = 0;
-      continue;
+/** Smooth weighted round robin: every lane that has something earns its weight, the richest pays for the turn. */
+function createLaneChoice(ranked: readonly RankedLane[]): () => RankedLane | undefined {
+  const credits = ranked.map(() => 0);
+  return () => {
+    let chosen: RankedLane | undefined;
+    let total = 0;
+    for (const lane of ranked) {
+      if (lane.size === 0) {
+        credits[lane.rank] = 0;
+        continue;
+      }
+      const { weight } = lanes[lane.rank] as (typeof lanes)[number];
+      total += weight;
+      credits[lane.rank]! += weight;
+      if (chosen === undefined || credits[lane.rank]! > credits[chosen.rank]!) chosen = lane;
     }
-    lane.credit += lane.weight;
-    total += lane.weight;
-    if (chosen === undefined || lane.credit > chosen.credit) chosen = lane;
-  }
-  if (chosen !== undefined) chosen.credit -= total;
-  return chosen;
+    if (chosen !== undefined) credits[chosen.rank]! -= total;
+    return chosen;
+  };
 }
 
-/** Frees places that were taken or left behind. */
-function compact(lane: Lane, waiting: ReadonlyMap<string, Waiting>): void {
-  if (lane.places.length - lane.waiting <= ABANDONED_MAX + lane.waiting) return;
-  lane.places = lane.places.filter(({ key, place }, index) => index >= lane.head && waiting.get(key)?.place === place);
-  lane.head = 0;
+/** Until woken: true, or until the signal fires: false. */
+function sleep(sleepers: Set<() => void>, signal: AbortSignal): Promise<boolean> {
+  if (signal.aborted) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    const leave = (woken: boolean) => {
+      sleepers.delete(wake);
+      signal.removeEventListener("abort", abort);
+      resolve(woken);
+    };
+    const wake = () => leave(true);
+    const abort = () => leave(false);
+    sleepers.add(wake);
+    signal.addEventListener("abort", abort, { once: true });
+  });
 }
