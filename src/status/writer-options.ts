@@ -12,9 +12,9 @@ export interface StatusLimits {
   readonly rate: Rate;
   /** Calls under way at once: enough to keep the API server busy over a slow link, too few to fill its queues. */
   readonly concurrency: number;
-  /** An object counts as just touched for so long. */
-  readonly touchedMilliseconds: number;
-  /** How long the status of one object rests after a write, unless a user has just touched it: a Gateway whose routes are loading. */
+  /** An object counts as just created or edited for so long. */
+  readonly freshMilliseconds: number;
+  /** How long the status of one object rests after a write, unless a user has just edited it: a Gateway whose routes are loading. */
   readonly rest: PauseLimits;
   /** When somebody else changed our part of a status: later than the commit that may already be answering to the same change. */
   readonly repairMilliseconds: number;
@@ -32,8 +32,8 @@ export interface StatusLimits {
 
 export const defaultStatusLimits: StatusLimits = {
   rate: { queriesPerSecond: 400, burst: 400 },
-  concurrency: 16,
-  touchedMilliseconds: 10_000,
+  concurrency: 8,
+  freshMilliseconds: 10_000,
   rest: { first: 50, max: 1_000 },
   repairMilliseconds: 1_000,
   forbidden: { first: 1_000, max: 60_000 },

@@ -9,7 +9,7 @@ export interface Pauses {
   /** When the pause ends; of the clock given to `extend`. Undefined: nothing pauses. */
   until(what: string, now: number): number | undefined;
   /**
-   * Begins a pause, unless there is one that lasts. It is twice as long as the last one if that ended less than its length ago.
+   * Begins a pause, unless there is one that lasts. It is twice as long as the last one if that ended less than `max` ago.
    *
    * @param atLeast milliseconds, whatever the limits say
    */
@@ -21,6 +21,7 @@ export interface Pauses {
 interface Pause {
   readonly until: number;
   readonly length: number;
+  readonly rememberedUntil: number;
 }
 
 /** Forgotten pauses are swept out when so many are known, and then again at twice the number that is left. */
@@ -33,7 +34,7 @@ export function createPauses(): Pauses {
   /** O(1) amortised: a sweep leaves room for as many as it kept. */
   function sweep(now: number): void {
     if (pauses.size < sweepAt) return;
-    for (const [what, { until, length }] of pauses) if (until + length < now) pauses.delete(what);
+    for (const [what, { rememberedUntil }] of pauses) if (rememberedUntil < now) pauses.delete(what);
     sweepAt = Math.max(SWEEP_MIN, pauses.size * 2);
   }
 
@@ -45,10 +46,11 @@ export function createPauses(): Pauses {
     extend(what, { first, max }, now, atLeast = 0) {
       const before = pauses.get(what);
       if (before !== undefined && before.until > now) return;
-      const grown = before !== undefined && before.until + before.length >= now ? before.length * 2 : first;
+      const grown = before !== undefined && before.rememberedUntil >= now ? before.length * 2 : first;
       const length = Math.max(Math.min(grown, max), atLeast);
       pauses.delete(what);
-      pauses.set(what, { until: now + length, length: Math.min(length, max) });
+      const until = now + length;
+      pauses.set(what, { until, length: Math.min(length, max), rememberedUntil: until + max });
       sweep(now);
     },
     clear: (what) => void pauses.delete(what),

@@ -1,17 +1,26 @@
 import { createLane, type Lane } from "./writer-lane.ts";
 
-/** What waits, by how soon somebody looks at it; the first lanes are the most urgent. */
+/**
+ * What waits, by how soon somebody looks at it; the first lanes are the most urgent. Edits and creations are apart, since many
+ * objects are created at a time and few are edited.
+ */
 export const lanes = [
   /** A user has just changed the object. */
-  { name: "touched", weight: 8 },
+  { name: "edited", weight: 8 },
   /** GatewayClasses, Gateways, ListenerSets: few, and what everybody looks at first. */
   { name: "gateways", weight: 4 },
+  /** A user has just created the object. */
+  { name: "created", weight: 4 },
   { name: "routes", weight: 2 },
   /** Policies, Backends. */
   { name: "others", weight: 1 },
 ] as const;
 
 export type LaneName = (typeof lanes)[number]["name"];
+
+export function moreUrgent(a: LaneName, b: LaneName): LaneName {
+  return lanes.find(({ name }) => name === a || name === b)?.name ?? a;
+}
 
 export interface Turn {
   readonly key: string;
@@ -74,11 +83,8 @@ export function createStatusQueue(): StatusQueue {
   return {
     add(key, name, now) {
       const before = out.get(key) ?? waiting.get(key);
-      const lane = byName.get(name) as RankedLane;
-      const merged = {
-        lane: before !== undefined && before.lane.rank < lane.rank ? before.lane : lane,
-        since: before?.since ?? now,
-      };
+      const lane = byName.get(moreUrgent(name, before?.lane.name ?? name)) as RankedLane;
+      const merged = { lane, since: before?.since ?? now };
       if (out.has(key)) out.set(key, merged);
       else put(key, merged);
     },

@@ -6,8 +6,8 @@ import { createPauses, type PauseLimits } from "./writer-pauses.ts";
 
 /** What goes wrong with writes: who has to wait, how long, and what is told about it. Times are those of `performance.now`. */
 export interface Troubles {
-  /** Until when an object has to wait. One that a user has just touched does not rest after its last write. */
-  pauseOf(target: StatusTarget, touched: boolean): number | undefined;
+  /** Until when an object has to wait. One that a user has just edited does not rest after its last write. */
+  pauseOf(target: StatusTarget, edited: boolean): number | undefined;
   /** Until when nothing may be asked of the server. */
   serverPause(): number | undefined;
   /** A call failed; answers when the object may be tried again. What has the same cause is logged once. */
@@ -50,9 +50,9 @@ export function createTroubles(limits: StatusLimits, log: Logger): Troubles {
 
   return {
     failures,
-    pauseOf(target, touched) {
+    pauseOf(target, edited) {
       const now = performance.now();
-      const waits = [scopeOf(target), target.key, ...(touched ? [] : [restOf(target)])];
+      const waits = [scopeOf(target), target.key, ...(edited ? [] : [restOf(target)])];
       const untils = waits.flatMap((what) => pauses.until(what, now) ?? []);
       return untils.length === 0 ? undefined : Math.max(...untils);
     },

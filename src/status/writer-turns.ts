@@ -7,12 +7,12 @@ import type { Postponed } from "./writer-postponed.ts";
 import type { StatusQueue, Turn } from "./writer-queue.ts";
 import type { Troubles } from "./writer-troubles.ts";
 
-/** An object as it is remembered, and when a user last touched it. */
+/** An object as it is remembered. */
 export interface Entry {
   readonly target: StatusTarget;
   known: KnownObject;
-  /** Of `performance.now`; minus infinity: not since the start. */
-  touchedAt: number;
+  /** What a user last did to it since the start, and when (of `performance.now`). */
+  readonly fresh?: { readonly lane: "created" | "edited"; readonly at: number };
 }
 
 /** What the parts of the writer share. */
@@ -75,7 +75,7 @@ async function nextDue(state: WriterState, ending: AbortSignal): Promise<Due | u
     if (turn === undefined) return undefined;
     const entry = state.entries.get(turn.key);
     if (entry !== undefined && !readsAsItShould(state, entry)) {
-      const until = troubles.pauseOf(entry.target, turn.lane === "touched");
+      const until = troubles.pauseOf(entry.target, turn.lane === "edited");
       if (until === undefined) return { turn, entry };
       postponed.add(turn.key, { since: turn.since, until });
     } else if (entry !== undefined) totals.skipped++;

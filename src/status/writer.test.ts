@@ -267,7 +267,7 @@ test("what the server drops from a status is not written again and again", async
   expect(server.calls).toHaveLength(calls);
 });
 
-test("an object that a user has just touched goes before a backlog", async () => {
+test("an object that a user has just edited goes before a backlog", async () => {
   const names = Array.from({ length: 2_000 }, (_, i) => `r${i}`);
   const { server, change, observe, standing } = startWith(names, {
     limits: { rate: { queriesPerSecond: 200, burst: 1 } },
@@ -281,7 +281,7 @@ test("an object that a user has just touched goes before a backlog", async () =>
   expect(server.calls.length).toBeLessThan(100);
 });
 
-test("a status that changes all the time is written at a bounded pace, unless a user touches it", async () => {
+test("a status that changes all the time is written at a bounded pace, unless a user edits it", async () => {
   const { server, change, observe, standing } = startWith(["r"], { limits: { rest: { first: 50, max: 200 } } });
   const start = performance.now();
   for (let i = 0; performance.now() - start < 700; i++) {

@@ -9,7 +9,7 @@ import {
   type StatusWriterOptions,
 } from "./writer-options.ts";
 import { createPostponed } from "./writer-postponed.ts";
-import { createStatusQueue } from "./writer-queue.ts";
+import { createStatusQueue, moreUrgent } from "./writer-queue.ts";
 import { createTroubles } from "./writer-troubles.ts";
 import { checkLater, type Entry, takeTurns, type WriterState } from "./writer-turns.ts";
 
@@ -88,9 +88,14 @@ function observe(state: WriterState, key: string, object: StandingObject, leadin
   if (target === undefined) return;
   const known = know(target, object, state.options.controllerNames);
   const same = before !== undefined && before.known.uid === known.uid;
-  const touched = leading && (!same || before.known.generation !== known.generation);
-  const touchedAt = touched ? performance.now() : same ? before.touchedAt : -Infinity;
-  state.entries.set(key, { target, known: same ? renew(before.known, known) : known, touchedAt });
+  const edited = same && before.known.generation !== known.generation;
+  const fresh =
+    leading && (edited || !same)
+      ? { lane: edited ? ("edited" as const) : ("created" as const), at: performance.now() }
+      : same
+        ? before.fresh
+        : undefined;
+  state.entries.set(key, { target, known: same ? renew(before.known, known) : known, ...(fresh && { fresh }) });
   const altered = known.print !== (same ? before.known.print : NO_PRINT);
   if (leading && altered && !state.queue.has(key)) checkLater(state, key);
 }
@@ -105,8 +110,9 @@ function forget({ entries, queue, postponed, troubles }: WriterState, key: strin
 function enqueue({ entries, queue, limits }: WriterState, key: string, since: number): void {
   const entry: Entry | undefined = entries.get(key);
   if (entry === undefined) return;
-  const touched = performance.now() - entry.touchedAt < limits.touchedMilliseconds;
-  queue.add(key, touched ? "touched" : entry.target.lane, since);
+  const { fresh, target } = entry;
+  const isFresh = fresh !== undefined && performance.now() - fresh.at < limits.freshMilliseconds;
+  queue.add(key, isFresh ? moreUrgent(fresh.lane, target.lane) : target.lane, since);
 }
 
 function figuresOf({ totals, troubles, queue, postponed }: WriterState): StatusFigures {

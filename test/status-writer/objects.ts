@@ -1,0 +1,42 @@
+import { GATEWAY_API, OURS } from "./world.ts";
+
+/** Objects to create, all in the namespace `default`. */
+export const gatewayClass = (name: string, controllerName = OURS) => ({
+  apiVersion: `${GATEWAY_API}/v1`,
+  kind: "GatewayClass",
+  metadata: { name },
+  spec: { controllerName },
+});
+
+export const gateway = (name: string, className: string, listeners: readonly string[] = ["http"]) => ({
+  apiVersion: `${GATEWAY_API}/v1`,
+  kind: "Gateway",
+  metadata: { name },
+  spec: {
+    gatewayClassName: className,
+    listeners: listeners.map((listener, index) => ({ name: listener, protocol: "HTTP", port: 8000 + index })),
+  },
+});
+
+export const route = (name: string, gateways: readonly string[], host = `${name}.example.com`) => ({
+  apiVersion: `${GATEWAY_API}/v1`,
+  kind: "HTTPRoute",
+  metadata: { name },
+  spec: {
+    parentRefs: gateways.map((parent) => ({ name: parent })),
+    hostnames: [host],
+    rules: [{ backendRefs: [{ name: "app", port: 80 }] }],
+  },
+});
+
+export const grpcRoute = (name: string, gateways: readonly string[]) => ({
+  ...route(name, gateways),
+  kind: "GRPCRoute",
+});
+
+export const backend = (name: string, address: string) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "Backend",
+  metadata: { name },
+  spec: { endpoints: [{ ip: { address, port: 80 } }] },
+});
