@@ -39,9 +39,7 @@ try {
   console.log(`read and computed after ${seconds(begun)} s`);
   await measure(instance, mode === "before" ? Promise.resolve() : createRoutes());
   await instance.stop();
-  console.log(
-    `writes by kind: ${JSON.stringify(byKind)}`,
-  );
+  console.log(`writes by kind: ${JSON.stringify(byKind)}`);
 
   const again = await startInstance(options);
   await again.settled();
