@@ -55,7 +55,7 @@ export async function takeTurns(state: WriterState, ending: AbortSignal, over: A
     onConflict: () => totals.conflicts++,
   };
   while (await queue.filled(ending)) {
-    await waitUntil(troubles.serverPause(), ending);
+    await waitForServer(troubles, ending);
     // The turn is chosen after the wait, so that it is the most urgent one of then.
     const due = (await pace()) ? await nextDue(state, ending) : undefined;
     if (due === undefined) continue;
@@ -132,7 +132,9 @@ export function checkLater({ postponed, limits }: WriterState, key: string): voi
   postponed.add(key, { since: now, until: now + limits.repairMilliseconds });
 }
 
-async function waitUntil(until: number | undefined, signal: AbortSignal): Promise<void> {
-  if (until === undefined) return;
-  await delay(until - performance.now(), undefined, { signal }).catch(() => {});
+/** A timer may fire a little early, and a call that is made early makes the server's pause no longer. */
+async function waitForServer(troubles: Troubles, ending: AbortSignal): Promise<void> {
+  for (let until = troubles.serverPause(); until !== undefined && !ending.aborted; until = troubles.serverPause()) {
+    await delay(Math.ceil(until - performance.now()), undefined, { signal: ending }).catch(() => {});
+  }
 }
