@@ -57,6 +57,8 @@ function controllerManagerArgs(server: ApiServer, kubeconfig: string): string[] 
     `--service-account-private-key-file=${file("service-accounts.key")}`,
     `--cluster-signing-cert-file=${file("ca.crt")}`,
     `--cluster-signing-key-file=${file("ca.key")}`,
+    // Nodes are this machine: a lost heartbeat only means that the API server was away, and no reason to take pods out of Services.
+    "--node-monitor-grace-period=1h",
     // The defaults (20 a second) are for clusters that share their API server.
     "--kube-api-qps=500",
     "--kube-api-burst=1000",

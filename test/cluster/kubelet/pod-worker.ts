@@ -52,6 +52,7 @@ export class PodWorker {
     if (pod.metadata.deletionTimestamp !== undefined) {
       void this.#terminate((pod.metadata.deletionGracePeriodSeconds ?? 0) * 1_000);
     } else if (pod.spec.readinessGates !== undefined) this.#report();
+    this.#writer.correct(pod.status);
     this.refresh();
   }
 

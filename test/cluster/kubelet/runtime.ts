@@ -1,5 +1,5 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { closeSync, constants, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, constants, existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { constants as system } from "node:os";
 import { join } from "node:path";
@@ -57,7 +57,11 @@ export function runContainer(id: string, folder: string, bundle: Bundle, onOutpu
   let ended = false;
   const exited = new Promise<Exit>((resolve) => {
     child.once("error", (error) => resolve({ exitCode: 128, startError: String(error) }));
-    child.once("exit", (code, signal) => resolve(toExit(code, signal, readOrNothing(errors))));
+    child.once("exit", (code, signal) => {
+      // Nothing runs without a process id: then crun's last words say why.
+      const startError = existsSync(pidFile) ? undefined : readOrNothing(errors) || `${crun} failed`;
+      resolve(startError === undefined ? toExit(code, signal) : { exitCode: 128, startError });
+    });
   }).then(async (exit) => {
     // The last output is part of the log.
     await Promise.all(drained);
@@ -134,9 +138,8 @@ function execute(command: string, args: readonly string[], limitMs: number): Pro
   });
 }
 
-/** crun ends as its container did; a signal shows as 128 plus its number, as in a shell. */
-function toExit(code: number | null, signal: NodeJS.Signals | null, errors: string): Exit {
-  if (errors !== "") return { exitCode: 128, startError: errors.trim().split("\n").at(-1)! };
+/** crun ends as its container did; the container's end by a signal shows as 128 plus its number, as in a shell. */
+function toExit(code: number | null, signal: NodeJS.Signals | null): Exit {
   if (signal !== null) return { exitCode: 128 + system.signals[signal], signal: system.signals[signal] };
   return { exitCode: code ?? 1 };
 }

@@ -5,6 +5,8 @@ import type { Pod, PodStatus } from "./objects.ts";
 /** Writes the status of one pod: one write in flight, the newest wins, until it is done or the pod is gone. */
 export interface StatusWriter {
   write(status: PodStatus): void;
+  /** Writes again when the object, as the API server has it now, says something else than we did: we know better. */
+  correct(current: PodStatus | undefined): void;
   /** Resolves when the newest status has been written, or cannot be. */
   settle(): Promise<void>;
   /** Tells the API server that nothing of the pod runs any more: the object goes away. */
@@ -18,7 +20,7 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
   const { name, namespace, uid } = pod.metadata;
   const path = `/api/v1/namespaces/${namespace}/pods/${name}`;
   let newest: PodStatus | undefined;
-  let last = "";
+  let last: PodStatus | undefined;
   let writing: Promise<void> | undefined;
   let closed = false;
 
@@ -43,12 +45,11 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
     while (newest !== undefined && !closed) {
       const status = newest;
       newest = undefined;
-      const text = JSON.stringify(status);
-      if (text === last) continue;
+      if (last !== undefined && JSON.stringify(status) === JSON.stringify(last)) continue;
       // Strategic: conditions are merged by type, so that others' stay.
       const contentType = "application/strategic-merge-patch+json";
       await insist(`${path}/status`, { method: "PATCH", contentType, body: { metadata: { uid }, status } });
-      last = text;
+      last = status;
     }
     writing = undefined;
   };
@@ -57,6 +58,12 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
     write(status) {
       newest = status;
       writing ??= drain();
+    },
+    correct(current) {
+      if (writing !== undefined || last === undefined || !contradicts(current, last)) return;
+      newest = last;
+      last = undefined;
+      writing = drain();
     },
     settle: async () => {
       await writing;
@@ -69,4 +76,11 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
       closed = true;
     },
   };
+}
+
+function contradicts(current: PodStatus | undefined, ours: PodStatus): boolean {
+  const differs = ours.conditions?.some(
+    ({ type, status }) => current?.conditions?.find((condition) => condition.type === type)?.status !== status,
+  );
+  return current?.phase !== ours.phase || differs === true;
 }
