@@ -30,9 +30,9 @@ test(
   async () => {
     const child = spawn(process.execPath, ["--no-warnings", holder], { stdio: ["ignore", "pipe", "inherit"] });
     const ended = once(child, "exit").then(() => Promise.reject(new Error("the starter ended by itself")));
-    const [line] = (await Promise.race([once(createInterface({ input: child.stdout }), "line"), ended])) as [string];
+    const said = Promise.race([once(createInterface({ input: child.stdout }), "line"), ended]);
+    const [beside, [line]] = await Promise.all([startCluster({ images: [] }), said as Promise<[string]>]);
     const { directory, slot } = JSON.parse(line) as { directory: string; slot: number };
-    const beside = await startCluster({ images: [] });
     expect(beside.addresses.slot).not.toBe(slot);
     expect(processesWith(directory).length).toBeGreaterThan(5);
 

@@ -44,7 +44,7 @@ async function runPod(name: string, container: Partial<Container>, spec: object 
 
 const readLog = (...args: string[]) => cluster.kubectl(["logs", ...args]);
 
-test(
+test.concurrent(
   "init containers run one after the other, a sidecar stays, and containers share their network and volumes",
   async () => {
     const mount = { volumeMounts: [{ name: "shared", mountPath: "/shared" }] };
@@ -81,7 +81,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "readiness follows its probe, and liveness restarts",
   async () => {
     const probe = {
@@ -90,29 +90,41 @@ test(
       timeoutSeconds: 10,
       failureThreshold: 1,
     };
-    const ready = await runPod("readiness", { readinessProbe: probe });
-    await fetchText(ready, "/sicken");
-    await untilPod(cluster, "readiness", "to be unready", (pod) => !isReady(pod));
-    await fetchText(ready, "/heal");
-    expect(firstStatus(await untilReady(cluster, "readiness")).restartCount).toBe(0);
-
-    const live = await runPod("liveness", { livenessProbe: probe, startupProbe: { ...probe, failureThreshold: 60 } });
-    await fetchText(live, "/sicken");
-    const restarted = await untilPod(
-      cluster,
-      "liveness",
-      "to be restarted",
-      (pod) => firstStatus(pod).restartCount === 1,
-    );
-    expect(firstStatus(restarted).lastState?.terminated?.exitCode).toBe(0);
-    await untilReady(cluster, "liveness");
-    const previous = await readLog("liveness", "--previous");
-    expect(previous).toContain("asked to stop");
+    const readiness = async () => {
+      const address = await runPod("readiness", { readinessProbe: probe });
+      await fetchText(address, "/sicken");
+      await untilPod(cluster, "readiness", "to be unready", (pod) => !isReady(pod));
+      await fetchText(address, "/heal");
+      expect(firstStatus(await untilReady(cluster, "readiness")).restartCount).toBe(0);
+    };
+    const liveness = async () => {
+      const name = "liveness";
+      const address = await runPod(name, { livenessProbe: probe, startupProbe: { ...probe, failureThreshold: 60 } });
+      await fetchText(address, "/sicken");
+      const restarted = await untilPod(cluster, name, "to be restarted", (pod) => firstStatus(pod).restartCount === 1);
+      expect(firstStatus(restarted).lastState?.terminated?.exitCode).toBe(0);
+      await untilReady(cluster, name);
+      expect(await readLog(name, "--previous")).toContain("asked to stop");
+    };
+    await Promise.all([readiness(), liveness()]);
   },
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
+  "a status that somebody else wrote is corrected",
+  async () => {
+    await runPod("slandered", {});
+    const contentType = "application/strategic-merge-patch+json";
+    const body = { status: { conditions: [{ type: "Ready", status: "False" }] } };
+    const path = "/api/v1/namespaces/default/pods/slandered/status";
+    expect(isReady(await cluster.rest.json<Pod>(path, { method: "PATCH", contentType, body }))).toBe(false);
+    await untilReady(cluster, "slandered");
+  },
+  START_LIMIT_MS,
+);
+
+test.concurrent(
   "probes by command, connection and gRPC",
   async () => {
     const base = { periodSeconds: 1, timeoutSeconds: 10, failureThreshold: 60 };
@@ -135,16 +147,17 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "a pod that ends is asked first, in the order preStop, SIGTERM, and stays ready to the last",
   async () => {
     const hooks = [
-      { exec: { command: ["sh", "-c", "echo exec hook >/dev/stdout; echo exec hook >/proc/1/fd/1"] } },
+      { exec: { command: ["sh", "-c", "echo exec hook >/proc/1/fd/1"] } },
       { httpGet: { path: "/say?text=http+hook", port: 8080 } },
     ];
-    for (const [index, preStop] of hooks.entries()) {
+    const watchEnd = async (preStop: (typeof hooks)[number], index: number) => {
       const name = `stops-${index}`;
-      await runPod(name, { lifecycle: { preStop }, env: [{ name: "LINGER_MS", value: "2000" }] });
+      const env = [{ name: "LINGER_MS", value: "2000" }];
+      await runPod(name, { lifecycle: { preStop }, env }, { terminationGracePeriodSeconds: 60 });
       const log = readLog("--follow", name);
       await deletePod(cluster, name);
       const ending = await untilPod(
@@ -155,40 +168,45 @@ test(
       );
       expect(isReady(ending)).toBe(true);
       await untilGone(cluster, name);
-      expect((await log).split("\n").slice(1)).toEqual([index === 0 ? "exec hook" : "http hook", "asked to stop", ""]);
-    }
+      return (await log).split("\n").slice(1);
+    };
+    expect(await Promise.all(hooks.map(watchEnd))).toEqual([
+      ["exec hook", "asked to stop", ""],
+      ["http hook", "asked to stop", ""],
+    ]);
   },
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "the grace period bounds everything",
   async () => {
-    const preStop = { sleep: { seconds: 1 } };
-    await runPod(
-      "stubborn",
-      { lifecycle: { preStop }, env: [{ name: "LINGER_MS", value: "never" }] },
-      { terminationGracePeriodSeconds: 3 },
-    );
-    const begin = Date.now();
-    await deletePod(cluster, "stubborn");
-    await untilGone(cluster, "stubborn");
-    expect(Date.now() - begin).toBeGreaterThanOrEqual(2_900);
-
-    // A second, shorter deletion ends the wait of the first.
-    const patient = { terminationGracePeriodSeconds: 3_000 };
-    await runPod("hurried", { env: [{ name: "LINGER_MS", value: "never" }] }, patient);
-    await deletePod(cluster, "hurried");
-    await cluster.kubectl(["delete", "pod", "hurried", "--grace-period=1", "--wait=false"]);
-    await untilGone(cluster, "hurried");
-    await runPod("forced", { env: [{ name: "LINGER_MS", value: "never" }] }, patient);
-    await cluster.kubectl(["delete", "pod", "forced", "--grace-period=0", "--force"]);
-    await untilGone(cluster, "forced");
+    const never = { env: [{ name: "LINGER_MS", value: "never" }] };
+    const stubborn = async () => {
+      const lifecycle = { preStop: { sleep: { seconds: 1 } } };
+      await runPod("stubborn", { ...never, lifecycle }, { terminationGracePeriodSeconds: 3 });
+      const begin = Date.now();
+      await deletePod(cluster, "stubborn");
+      await untilGone(cluster, "stubborn");
+      expect(Date.now() - begin).toBeGreaterThanOrEqual(2_900);
+    };
+    // Its own grace is an hour: only the second, shorter deletion can end it in time.
+    const hurried = async (name: string, ...grace: string[]) => {
+      await runPod(name, never, { terminationGracePeriodSeconds: 3_600 });
+      await deletePod(cluster, name);
+      await cluster.kubectl(["delete", "pod", name, "--wait=false", ...grace]);
+      await untilGone(cluster, name);
+    };
+    await Promise.all([
+      stubborn(),
+      hurried("hurried", "--grace-period=1"),
+      hurried("forced", "--grace-period=0", "--force"),
+    ]);
   },
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "restart policies, back-off, exit codes and last words",
   async () => {
     const crashing = await runPod("crashes", {});
@@ -219,7 +237,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "logs by time, by number, and as they come",
   async () => {
     const address = await runPod("talks", {});

@@ -42,7 +42,7 @@ async function runPod(
   return (await untilReady(cluster, name)).status!.podIP!;
 }
 
-test(
+test.concurrent(
   "environment: values, fields, resources, Secrets, ConfigMaps, references, the image's",
   async () => {
     const address = await runPod(
@@ -90,7 +90,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "a pod waits for the Secret that it mounts, and says so",
   async () => {
     await createPod(cluster, "waits", {
@@ -108,7 +108,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "volumes: keys, modes, projections, sub-paths, and read-only",
   async () => {
     const address = await runPod(
@@ -158,7 +158,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "a changed Secret or label appears in the volumes of a running pod, all of it at once",
   async () => {
     const secret = "/api/v1/namespaces/default/secrets/moving";
@@ -194,7 +194,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "security context: user, groups, capabilities, read-only root",
   async () => {
     const address = await runPod(
@@ -229,7 +229,7 @@ test(
   START_LIMIT_MS,
 );
 
-test(
+test.concurrent(
   "what cannot be run says why",
   async () => {
     await createPod(cluster, "root", { containers: [webContainer({ securityContext: { runAsNonRoot: true } })] });

@@ -15,6 +15,8 @@ export interface StatusWriter {
 }
 
 const RETRY_MS = 500;
+/** Somebody else wrote at the same time, again and again; or it is another pod of that name by now, which is for good. */
+const CONFLICTS_MAX = 5;
 
 export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
   const { name, namespace, uid } = pod.metadata;
@@ -24,21 +26,22 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
   let writing: Promise<void> | undefined;
   let closed = false;
 
-  /** Resolves with a status below 500, or 0 after {@link StatusWriter.close}. */
-  const insist = async (url: string, options: Parameters<Rest["ask"]>[1]): Promise<number> => {
-    while (!closed) {
+  /** Tries until there is an answer that will not change, or until {@link StatusWriter.close}. */
+  const insist = async (url: string, options: Parameters<Rest["ask"]>[1]): Promise<void> => {
+    for (let conflicts = 0; !closed; ) {
       try {
         const { status, body } = await rest.ask(url, options);
-        if (status < 500 && status !== 429) {
+        if (status === 409) conflicts++;
+        const passes = status >= 500 || status === 429 || (status === 409 && conflicts < CONFLICTS_MAX);
+        if (!passes) {
           if (status >= 400 && status !== 404 && status !== 409) console.error(`${url}: ${status} ${body}`);
-          return status;
+          return;
         }
       } catch {
         // The API server is away: there is nobody else to tell.
       }
       await pause(RETRY_MS);
     }
-    return 0;
   };
 
   const drain = async () => {
@@ -51,22 +54,27 @@ export function createStatusWriter(rest: Rest, pod: Pod): StatusWriter {
       await insist(`${path}/status`, { method: "PATCH", contentType, body: { metadata: { uid }, status } });
       last = status;
     }
-    writing = undefined;
+  };
+  const start = () => {
+    writing ??= drain().finally(() => {
+      writing = undefined;
+      if (newest !== undefined && !closed) start();
+    });
   };
 
   return {
     write(status) {
       newest = status;
-      writing ??= drain();
+      start();
     },
     correct(current) {
       if (writing !== undefined || last === undefined || !contradicts(current, last)) return;
       newest = last;
       last = undefined;
-      writing = drain();
+      start();
     },
     settle: async () => {
-      await writing;
+      while (writing !== undefined) await writing;
     },
     async confirmDeletion() {
       const body = { apiVersion: "v1", kind: "DeleteOptions", gracePeriodSeconds: 0, preconditions: { uid } };
