@@ -5,7 +5,8 @@ import { stringify } from "yaml";
 import { runCase } from "./run-case.ts";
 
 /**
- * `NAME.in.yaml` → `NAME.out.yaml`: problems of validation, statuses, infrastructure and xDS of a set of objects.
+ * `NAME.in.yaml` → `NAME.out.yaml`: problems of validation, statuses, infrastructure and xDS of a set of objects. A document
+ * `kind: Scenario` says what Envoy refuses and how else the world is not the ordinary one (`scenario.ts`).
  * `UPDATE_GOLDEN=1 make test` rewrites the outputs: read the difference before you commit it.
  */
 const folder = join(import.meta.dirname, "cases");
