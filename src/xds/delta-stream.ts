@@ -1,6 +1,6 @@
 import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
 import { nextResponse } from "./next-response.ts";
-import { encodeDeltaResponse } from "./response.ts";
+import { createResponseMemory, encodeDeltaResponse } from "./response.ts";
 import { applyChanges, createSession, receiveRequest } from "./session.ts";
 import type { Protocol, StreamContext } from "./stream.ts";
 import { buildOf } from "./stream.ts";
@@ -17,6 +17,7 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
         applyChanges(session, changed);
         wake();
       });
+      const memory = createResponseMemory();
       counters.streams++;
       context.onStream(gateway, node.id ?? "", true);
       return {
@@ -27,7 +28,7 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
         },
         next(now) {
           const response = nextResponse(session, now);
-          return response && { bytes: encodeDeltaResponse(response), resources: response.resources.length };
+          return response && { bytes: encodeDeltaResponse(response, memory), resources: response.resources.length };
         },
         wakeAt: () => session.wakeAt,
         failure: () => session.failure,

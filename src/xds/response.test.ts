@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { DeltaDiscoveryResponse, DiscoveryResponse } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
 import type { EncodedResource } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
-import { encodeDeltaResponse, encodeDiscoveryResponse } from "./response.ts";
+import { createResponseMemory, encodeDeltaResponse, encodeDiscoveryResponse } from "./response.ts";
 
 function resource(name: string, ...chunks: readonly Uint8Array[]): EncodedResource {
   return {
@@ -39,6 +39,8 @@ test("a delta response has the bytes of the generated encoder", () => {
     })),
   }).finish();
   expect(encodeDeltaResponse(response).equals(expected)).toBe(true);
+  const memory = createResponseMemory();
+  for (const _ of [1, 2]) expect(encodeDeltaResponse(response, memory).equals(expected)).toBe(true);
 });
 
 test("an empty delta response has the bytes of the generated encoder", () => {

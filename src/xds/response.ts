@@ -29,13 +29,36 @@ interface Cursor {
   at: number;
 }
 
+/** Responses of this size share memory: smaller ones cost nothing to speak of, larger ones are the start of a large gateway. */
+const SHARED_BYTES_MIN = 64 * 1024;
+const SHARED_BYTES_MAX = 4 * 1024 * 1024;
+
+type Allocate = (size: number) => Buffer;
+
+/**
+ * Memory for the large responses of one stream, which writes one after the other: each is valid until the next is asked for.
+ * A table of 2 MB at every edit would make V8 collect the whole heap after every ten.
+ */
+export function createResponseMemory(): Allocate {
+  let shared: Buffer | undefined;
+  return (size) => {
+    if (size < SHARED_BYTES_MIN || size > SHARED_BYTES_MAX) return Buffer.allocUnsafe(size);
+    // With room to grow: a table gets longer route by route.
+    if (shared === undefined || shared.byteLength < size) shared = Buffer.allocUnsafeSlow(size + (size >> 3));
+    return shared.subarray(0, size);
+  };
+}
+
 /** A DeltaDiscoveryResponse. O(bytes). */
-export function encodeDeltaResponse({ type, nonce, resources, removed }: Response): Buffer {
+export function encodeDeltaResponse(
+  { type, nonce, resources, removed }: Response,
+  allocate: Allocate = Buffer.allocUnsafe,
+): Buffer {
   let size = stringSize(type) + stringSize(nonce);
   const sizes = resources.map((resource) => deltaResourceSize(resource));
   for (const each of sizes) size += fieldSize(each);
   for (const name of removed) size += stringSize(name);
-  const cursor: Cursor = { bytes: Buffer.allocUnsafe(size), at: 0 };
+  const cursor: Cursor = { bytes: allocate(size), at: 0 };
   for (const [index, resource] of resources.entries()) {
     writeHead(cursor, tags.responseResource, sizes[index]!);
     writeString(cursor, tags.resourceName, resource.name);

@@ -59,6 +59,7 @@ export interface Protocol<Request> {
 
 export interface Conversation<Request> {
   receive(request: Request): void;
+  /** Not called before the bytes that the last call gave are written: they may stand in the same memory. */
   next(now: number): Outgoing | undefined;
   /** When to call `next` again although nothing happens; of the same clock as `now`. */
   wakeAt(): number;
