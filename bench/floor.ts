@@ -1,5 +1,5 @@
 import { type ResourceChange, resourceTypes } from "../src/envoy/resource.ts";
-import { buildBootstrap } from "../src/infra/bootstrap.ts";
+import { buildBootstrap } from "../src/translate/bootstrap.ts";
 import { encodeDeltaResponse } from "../src/xds/response.ts";
 import { type EnvoyProcess, startEnvoy } from "../test/harness/envoy.ts";
 import type { FloorMethods, InitialResponses, ScriptedResponse } from "./floor-process.ts";
@@ -20,7 +20,11 @@ export async function startFloor(initial: readonly ResourceChange[], concurrency
   const server = startWorker<FloorMethods>("./floor-process.ts");
   const port = await server.call("start", initialResponses(initial));
   const gateway = `${GATEWAY.namespace}/${GATEWAY.name}`;
-  const bootstrap = buildBootstrap({ gateway, nodeId: "floor", xds: { host: "127.0.0.1", port }, adminPort: 0 });
+  const bootstrap = buildBootstrap({
+    node: { id: "floor", cluster: gateway },
+    xds: { address: { host: "127.0.0.1", port } },
+    adminPort: 0,
+  });
   const envoy = await startEnvoy({ config: bootstrap, concurrency });
   let nonces = 0;
   return {

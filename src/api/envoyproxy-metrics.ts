@@ -53,7 +53,7 @@ const metrics = object("Figures that Envoy counts.", {
     { maxItems: 16 },
   ),
   matches: list(
-    "Names of further statistics to keep beside the usual ones.",
+    "Names of the statistics to keep, in Envoy's spelling; a small set for each backend and all others when left out.",
     object("A name or part of one.", {
       type: choice("How to compare.", ["Exact", "Prefix", "Suffix", "RegularExpression"], { default: "Exact" }),
       value: required(text("What to compare with.", { minLength: 1, maxLength: 1024 })),

@@ -1,5 +1,6 @@
 import type { GatewayClass } from "../api/gateway-api.ts";
-import { type Problem, problemAt } from "../base/problems.ts";
+import { noProblems, type Problem } from "../base/problems.ts";
+import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
 import type { Settings } from "./model.ts";
 
 export interface GatewayClassPlan {
@@ -11,15 +12,13 @@ export interface GatewayClassPlan {
 }
 
 /** A class of ours, or undefined when another controller's. */
-export function planGatewayClass(gatewayClass: GatewayClass, settings: Settings): GatewayClassPlan | undefined {
-  const { controllerName, parametersRef } = gatewayClass.spec;
+export function planGatewayClass(
+  gatewayClass: GatewayClass,
+  settings: Settings,
+  proxy: ProxyLevel | undefined,
+): GatewayClassPlan | undefined {
+  const { controllerName } = gatewayClass.spec;
   if (!settings.controllerNames.includes(controllerName)) return undefined;
-  const plan = { name: gatewayClass.metadata.name, controllerName };
-  if (parametersRef === undefined) return { ...plan, accepted: true, problems: [] };
-  const text = `names ${parametersRef.kind} ${parametersRef.name}, and this version reads no parameters; remove the field`;
-  return {
-    ...plan,
-    accepted: false,
-    problems: [problemAt("Accepted", "InvalidParameters", "spec.parametersRef", text)],
-  };
+  const problems = proxy === undefined ? noProblems : parameterProblems(proxy, "spec.parametersRef");
+  return { name: gatewayClass.metadata.name, controllerName, accepted: problems.length === 0, problems };
 }

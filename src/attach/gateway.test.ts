@@ -1,9 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
-import { ourClass, planOfGateway } from "./gateway.test-support.ts";
-import { claimedPorts, draftGateway } from "./gateway.ts";
-import { planGatewayClass } from "./gateway-class.ts";
+import { draftOfGateway, planOfClass, planOfGateway } from "./gateway.test-support.ts";
+import { claimedPorts } from "./gateway.ts";
 import type { GatewayPlan, Settings } from "./model.ts";
 import { explained, parseObject } from "./objects.test-support.ts";
 
@@ -173,7 +172,7 @@ test("a Gateway claims the ports that it could serve, as they are bound", () => 
   const claims = (spec: string) => {
     const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
     const offset = { ...settings, privilegedPortOffset: 10_000 };
-    return claimedPorts(draftGateway(gateway as Gateway, ourClass, offset), offset);
+    return claimedPorts(draftOfGateway(gateway as Gateway, offset));
   };
   const listeners =
     "listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 81, protocol: UDP}, {name: z, port: 8080, protocol: HTTP}, {name: w, port: 8080, protocol: HTTP, hostname: a.com}]";
@@ -181,26 +180,40 @@ test("a Gateway claims the ports that it could serve, as they are bound", () => 
   expect(claims(`addresses: [{type: Hostname, value: a.com}]\n${listeners}`)).toEqual([]);
 });
 
-test("a Gateway of a class that is not accepted is not, for the same reason", () => {
+test("a Gateway whose EnvoyProxy cannot be used is not accepted, and its listeners stay for the Envoys that run", () => {
   const gateway = parseObject<Gateway>(
     "{metadata: {name: gw}, spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
   );
-  const problem = { condition: "Accepted", reason: "InvalidParameters", message: "m" };
-  const found = planOfGateway(gateway, settings, undefined, { ...ourClass, accepted: false, problems: [problem] });
+  const classProxy = { spec: {}, reference: "names nothing", refused: [], warnings: [] };
+  const found = planOfGateway(gateway, settings, undefined, classProxy);
   expect(found.problems).toMatchObject([
     { condition: "Accepted", reason: "InvalidParameters", field: "spec.gatewayClassName" },
   ]);
-  expect([found.ports, verdicts(found)]).toEqual([[], ["x off"]]);
+  expect(verdicts(found)).toEqual(["x ok"]);
+  const own = parseObject<Gateway>(
+    "{metadata: {name: gw}, spec: {gatewayClassName: c, infrastructure: {parametersRef: {group: g, kind: K, name: n}}, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
+  );
+  expect(planOfGateway(own, settings).problems).toMatchObject([
+    { condition: "Accepted", reason: "InvalidParameters", field: "spec.infrastructure.parametersRef" },
+  ]);
+});
+
+test("an EnvoyProxy can make Envoy bind the ports of the listeners as they are, in a cluster", () => {
+  const provider = { type: "Kubernetes", kubernetes: { useListenerPortAsContainerPort: true } } as const;
+  const gateway = parseObject<Gateway>(
+    "{metadata: {name: gw}, spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
+  );
+  const bound = (hostInfrastructure: boolean, keeps: boolean) => {
+    const proxy = { spec: keeps ? { provider } : {}, refused: [], warnings: [] };
+    const offset = { ...settings, hostInfrastructure, privilegedPortOffset: 10_000 };
+    return planOfGateway(gateway, offset, undefined, proxy).ports.map(({ bindPort }) => bindPort);
+  };
+  expect([bound(false, true), bound(false, false), bound(true, true)]).toEqual([[80], [10_080], [10_080]]);
 });
 
 const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
 
 test.each([
-  [
-    "infrastructure: {parametersRef: {group: g, kind: K, name: n}}",
-    "InvalidParameters",
-    "spec.infrastructure.parametersRef",
-  ],
   ["defaultScope: All", "Invalid", "spec.defaultScope"],
   ["tls: {backend: {clientCertificateRef: {name: s}}}", "Invalid", "spec.tls.backend"],
   [
@@ -236,9 +249,20 @@ test("an address without a value is any address, wherever Envoy runs", () => {
   expect(plan(`addresses: [{type: IPAddress}]\n${plain}`, { hostInfrastructure: false }).problems).toEqual([]);
 });
 
-test("a fixed address needs host infrastructure", () => {
-  const found = plan(`addresses: [{value: 10.0.0.1}]\n${plain}`, { hostInfrastructure: false });
-  expect(found.problems[0]?.reason).toBe("UnsupportedAddress");
+test("in a cluster, ports of Envoy's own pages are no listener's, and labels of ours no user's", () => {
+  const found = plan("listeners: [{name: x, port: 19001, protocol: HTTP}, {name: y, port: 80, protocol: HTTP}]", {
+    hostInfrastructure: false,
+  });
+  expect(verdicts(found)).toEqual(["x off Accepted/PortUnavailable", "y ok"]);
+  const labelled = plan(`infrastructure: {labels: {app.kubernetes.io/managed-by: me}}\n${plain}`);
+  expect(labelled.problems).toMatchObject([
+    { reason: "InvalidParameters", field: 'spec.infrastructure.labels["app.kubernetes.io/managed-by"]' },
+  ]);
+});
+
+test("in a cluster a Gateway may ask for several addresses, and binds none", () => {
+  const found = plan(`addresses: [{value: 10.0.0.1}, {value: 10.0.0.2}]\n${plain}`, { hostInfrastructure: false });
+  expect([found.problems, found.addresses, found.bindAddress]).toEqual([[], ["10.0.0.1", "10.0.0.2"], undefined]);
 });
 
 test("a plan does not change with what changes nothing", () => {
@@ -258,7 +282,7 @@ test.each([
     { accepted: false, reasons: ["Accepted/InvalidParameters"] },
   ],
 ])("GatewayClass %s", (spec, expected) => {
-  const found = planGatewayClass({ metadata: { name: "c" }, spec: parse(spec) } as GatewayClass, settings);
+  const found = planOfClass({ metadata: { name: "c" }, spec: parse(spec) } as GatewayClass, settings);
   const seen = found && {
     accepted: found.accepted,
     reasons: found.problems.map(({ condition, reason }) => `${condition}/${reason}`),

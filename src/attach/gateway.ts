@@ -2,7 +2,10 @@ import { isIP } from "node:net";
 import type { Gateway } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
+import { podPorts } from "../envoy/pod-ports.ts";
+import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
 import type { GatewayClassPlan } from "./gateway-class.ts";
+import { reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
 import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
@@ -10,18 +13,41 @@ import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 /** The port that Envoy binds for a port of a listener. */
-export function bindPortOf(port: number, settings: Settings): number {
-  return port < FIRST_UNPRIVILEGED_PORT ? port + settings.privilegedPortOffset : port;
+function bindPortOf(port: number, offset: number): number {
+  return port < FIRST_UNPRIVILEGED_PORT ? port + offset : port;
+}
+
+/** What the EnvoyProxy in effect means for a Gateway's listeners. */
+export interface GatewayParameters {
+  /** Why it cannot be used. What runs already goes on, so listeners stay; nothing new is started. */
+  readonly problems: readonly Problem[];
+  readonly portOffset: number;
+}
+
+export function planParameters(gateway: Gateway, level: ProxyLevel, settings: Settings): GatewayParameters {
+  const { infrastructure } = gateway.spec;
+  const own = infrastructure?.parametersRef !== undefined && !level.spec.mergeGateways;
+  const keepsPorts = !settings.hostInfrastructure && level.spec.provider?.kubernetes?.useListenerPortAsContainerPort;
+  return {
+    problems: parameterProblems(level, own ? "spec.infrastructure.parametersRef" : "spec.gatewayClassName"),
+    portOffset: keepsPorts ? 0 : settings.privilegedPortOffset,
+  };
 }
 
 /** What a Gateway's listeners come to without a look at other Gateways. O(listeners²) for conflicts, at most 64 of them. */
-export function draftGateway(gateway: Gateway, gatewayClass: GatewayClassPlan, settings: Settings): GatewayDraft {
+export function draftGateway(
+  gateway: Gateway,
+  gatewayClass: GatewayClassPlan,
+  parameters: GatewayParameters,
+  settings: Settings,
+): GatewayDraft {
+  const { portOffset } = parameters;
   const address = judgeAddresses(gateway, settings);
-  const problems = [...judgeClass(gatewayClass), ...judgeUnsupported(gateway), ...address.problems];
+  const problems = [...judgeUnsupported(gateway), ...address.problems];
   const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
   const conflicts = findConflicts(single);
   const judged = single.map((listener) => refuse(listener, conflicts.get(listener.name) ?? []));
-  const separate = separatePorts(judged, settings);
+  const separate = separatePorts(settings.hostInfrastructure ? judged : keepOwnPorts(judged, portOffset), portOffset);
   const listeners = problems.length > 0 ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
   return {
     key: objectKey(gateway.metadata.namespace, gateway.metadata.name),
@@ -29,7 +55,9 @@ export function draftGateway(gateway: Gateway, gatewayClass: GatewayClassPlan, s
     controllerName: gatewayClass.controllerName,
     created: gateway.metadata.creationTimestamp ?? "",
     listeners,
-    problems,
+    problems: [...problems, ...parameters.problems],
+    portOffset,
+    addresses: address.addresses ?? [],
     ...(address.bindAddress !== undefined && { bindAddress: address.bindAddress }),
   };
 }
@@ -37,16 +65,16 @@ export function draftGateway(gateway: Gateway, gatewayClass: GatewayClassPlan, s
 /** @param portOwner the older Gateway that has a port of this host already, by the port that is bound */
 export function planGateway(
   { created: _, ...draft }: GatewayDraft,
-  settings: Settings,
   portOwner: (bindPort: number) => ObjectKey | undefined,
 ): GatewayPlan {
-  const judged = draft.listeners.map((listener) => refuse(listener, judgePort(listener, settings, portOwner)));
-  return { ...draft, ...planPorts(draft.key, judged, settings) };
+  const { key, portOffset } = draft;
+  const judged = draft.listeners.map((listener) => refuse(listener, judgePort(listener, portOffset, portOwner)));
+  return { ...draft, ...planPorts(key, judged, portOffset) };
 }
 
 /** Ports that a Gateway would bind if no other had them. Ascending, each once. */
-export function claimedPorts({ listeners }: GatewayDraft, settings: Settings): number[] {
-  const ports = listeners.filter(({ valid }) => valid).map(({ port }) => bindPortOf(port, settings));
+export function claimedPorts({ listeners, portOffset }: GatewayDraft): number[] {
+  const ports = listeners.filter(({ valid }) => valid).map(({ port }) => bindPortOf(port, portOffset));
   return [...new Set(ports)].sort((a, b) => a - b);
 }
 
@@ -59,7 +87,7 @@ function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerP
 function planPorts(
   key: ObjectKey,
   listeners: readonly ListenerPlan[],
-  settings: Settings,
+  portOffset: number,
 ): { listeners: ListenerPlan[]; ports: PortPlan[] } {
   const firstByPort = new Map<number, string>();
   const named = listeners.map((listener): ListenerPlan => {
@@ -71,41 +99,45 @@ function planPorts(
   const ports = [...firstByPort].map(([port, first]): PortPlan => {
     const members = named.filter((listener) => listener.valid && listener.port === port);
     const protocol = members[0]?.protocol === "HTTPS" ? "HTTPS" : "HTTP";
-    return { port, bindPort: bindPortOf(port, settings), protocol, name: `${key}/${first}`, listeners: members };
+    return { port, bindPort: bindPortOf(port, portOffset), protocol, name: `${key}/${first}`, listeners: members };
   });
   return { listeners: named, ports: ports.sort((a, b) => a.port - b.port) };
 }
 
 function judgePort(
   listener: ListenerPlan,
-  settings: Settings,
+  portOffset: number,
   portOwner: (bindPort: number) => ObjectKey | undefined,
 ): Problem[] {
-  const bindPort = bindPortOf(listener.port, settings);
+  const bindPort = bindPortOf(listener.port, portOffset);
   const owner = portOwner(bindPort);
   if (owner === undefined) return [];
   const text = `means port ${bindPort} of this host, which the older Gateway ${owner} has; choose another port, or give both Gateways addresses of their own`;
   return [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)];
 }
 
-/** Two ports of the spec can meet in one that is bound, when those below 1024 are moved: the first in the spec has it. */
-function separatePorts(listeners: readonly ListenerPlan[], settings: Settings): ListenerPlan[] {
-  const firstByBindPort = new Map<number, ListenerPlan>();
+/** Ports that Envoy's pod itself opens, for probes, metrics and draining, are no listener's. */
+function keepOwnPorts(listeners: readonly ListenerPlan[], portOffset: number): ListenerPlan[] {
+  const own: readonly number[] = Object.values(podPorts);
   return listeners.map((listener) => {
-    if (!listener.valid) return listener;
-    const bindPort = bindPortOf(listener.port, settings);
-    const first = firstByBindPort.get(bindPort) ?? listener;
-    firstByBindPort.set(bindPort, first);
-    if (first.port === listener.port) return listener;
-    const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${settings.privilegedPortOffset} higher here it means port ${bindPort} of this host like port ${first.port} of listener ${first.name}; choose another port`;
+    if (!own.includes(bindPortOf(listener.port, portOffset))) return listener;
+    const text = `is ${listener.port}, which Envoy's own pages have in its pod; choose another port`;
     return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);
   });
 }
 
-function judgeClass({ name, accepted, problems }: GatewayClassPlan): Problem[] {
-  if (accepted) return [];
-  const text = `names GatewayClass ${name}, which is not accepted; see the conditions of the class`;
-  return [problemAt("Accepted", problems[0]?.reason ?? "Invalid", "spec.gatewayClassName", text)];
+/** Two ports of the spec can meet in one that is bound, when those below 1024 are moved: the first in the spec has it. */
+function separatePorts(listeners: readonly ListenerPlan[], portOffset: number): ListenerPlan[] {
+  const firstByBindPort = new Map<number, ListenerPlan>();
+  return listeners.map((listener) => {
+    if (!listener.valid) return listener;
+    const bindPort = bindPortOf(listener.port, portOffset);
+    const first = firstByBindPort.get(bindPort) ?? listener;
+    firstByBindPort.set(bindPort, first);
+    if (first.port === listener.port) return listener;
+    const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${portOffset} higher here it means port ${bindPort} of this host like port ${first.port} of listener ${first.name}; choose another port`;
+    return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);
+  });
 }
 
 /** Fields that this version does not implement are refused rather than ignored. */
@@ -114,8 +146,12 @@ function judgeUnsupported(gateway: Gateway): Problem[] {
   const report = (reason: string, field: string) => {
     problems.push(problemAt("Accepted", reason, field, "is not implemented in this version; remove it"));
   };
-  const { infrastructure, tls } = gateway.spec;
-  if (infrastructure?.parametersRef !== undefined) report("InvalidParameters", "spec.infrastructure.parametersRef");
+  const { tls, infrastructure } = gateway.spec;
+  const reserved = Object.keys(infrastructure?.labels ?? {}).find((label) => reservedLabels.has(label));
+  if (reserved !== undefined) {
+    const text = "is a label by which Gatehouse finds its objects; choose another";
+    problems.push(problemAt("Accepted", "InvalidParameters", `spec.infrastructure.labels["${reserved}"]`, text));
+  }
   if (tls?.frontend !== undefined) report("Invalid", "spec.tls.frontend");
   if (tls?.backend !== undefined) report("Invalid", "spec.tls.backend");
   const { defaultScope } = gateway.spec as { defaultScope?: string };
@@ -123,24 +159,33 @@ function judgeUnsupported(gateway: Gateway): Problem[] {
   return problems;
 }
 
-function judgeAddresses(gateway: Gateway, settings: Settings): { bindAddress?: string; problems: Problem[] } {
-  const addresses = gateway.spec.addresses ?? [];
-  const [first] = addresses;
-  if (first === undefined) return { problems: [] };
-  const report = (field: string, text: string) => ({
+interface AddressPlan {
+  readonly addresses?: readonly string[];
+  readonly bindAddress?: string;
+  readonly problems: readonly Problem[];
+}
+
+/** On a host an address is bound, so there is one; in a cluster the Service is reached at all of them. */
+function judgeAddresses(gateway: Gateway, { hostInfrastructure }: Settings): AddressPlan {
+  const wanted = gateway.spec.addresses ?? [];
+  const report = (field: string, text: string): AddressPlan => ({
     problems: [problemAt("Accepted", "UnsupportedAddress", field, text)],
   });
-  const other = addresses.findIndex(({ type }) => (type ?? "IPAddress") !== "IPAddress");
+  const other = wanted.findIndex(({ type }) => (type ?? "IPAddress") !== "IPAddress");
   if (other >= 0) {
-    const type = addresses[other]?.type;
+    const type = wanted[other]?.type;
     return report(`spec.addresses[${other}].type`, `is ${type}, and only IPAddress is served; use an IP address`);
   }
-  if (addresses.length > 1) return report("spec.addresses", "has several entries, and one is served; keep one");
-  // An address of no value asks for any, and any is what a Gateway without addresses gets.
-  if (first.value === undefined || first.value === "") return { problems: [] };
-  if (!settings.hostInfrastructure) return report("spec.addresses[0]", "is not implemented in this version; remove it");
-  if (isIP(first.value) === 0) {
-    return report("spec.addresses[0].value", `is ${first.value}, which is no IP address; write one of this host's`);
+  if (hostInfrastructure && wanted.length > 1) {
+    return report("spec.addresses", "has several entries, and one is served; keep one");
   }
-  return { bindAddress: first.value, problems: [] };
+  // An address of no value asks for any, and any is what a Gateway without addresses gets.
+  const addresses = wanted.flatMap(({ value }) => (value === undefined || value === "" ? [] : [value]));
+  const unusable = addresses.findIndex((address) => isIP(address) === 0);
+  if (unusable >= 0) {
+    const place = hostInfrastructure ? "write one of this host's" : "write one that leads to the cluster";
+    return report(`spec.addresses[${unusable}].value`, `is ${addresses[unusable]}, which is no IP address; ${place}`);
+  }
+  const [first] = addresses;
+  return { addresses, problems: [], ...(hostInfrastructure && first !== undefined && { bindAddress: first }) };
 }

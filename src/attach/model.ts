@@ -1,7 +1,9 @@
+import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { ParentReference } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
+import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
 
 /**
  * The attached objects: what `attach/` finds out and `translate/` builds Envoy messages from. Everything is plain readonly
@@ -17,6 +19,10 @@ export interface Settings {
   readonly hostInfrastructure: boolean;
   /** Added to listener ports below 1024 when Envoy may not bind them (names and ports as in Envoy Gateway): 0 or 10000. */
   readonly privilegedPortOffset: number;
+  /** What an EnvoyProxy is when neither class nor Gateway refers to one (`envoyProxy` of the configuration file). */
+  readonly defaultProxy?: EnvoyProxySpec;
+  /** Where Envoys find this instance; their EnvoyProxies must not change it. */
+  readonly controlPlane?: ControlPlaneAddress;
 }
 
 export interface RouteKindReference {
@@ -56,7 +62,11 @@ export interface GatewayPlan {
   readonly ports: readonly PortPlan[];
   /** Problems of the Gateway as a whole. */
   readonly problems: readonly Problem[];
-  /** Address of `spec.addresses` to bind to (host infrastructure only); undefined = all. */
+  /** Added to ports below 1024 when Envoy binds them. */
+  readonly portOffset: number;
+  /** Addresses of `spec.addresses`: to bind to on a host, to be reached at in a cluster. Empty: any. */
+  readonly addresses: readonly string[];
+  /** The one to bind to (host infrastructure only); undefined = all. */
   readonly bindAddress?: string;
 }
 

@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { logLevels } from "../base/log.ts";
 import { startDemoBackend } from "./demo-backend.ts";
+import { createEnvoyCommands } from "./envoy-commands.ts";
 import { runStandalone } from "./standalone-command.ts";
 import { DEFAULT_CONTROLLER_NAME } from "./standalone-settings.ts";
 import { showStatus } from "./status-command.ts";
@@ -32,21 +33,12 @@ export function createProgram(): Command {
     .argument("<directory>")
     .action((directory: string) => stopFolder(directory, print));
   addDemoBackend(program);
+  program.addCommand(createEnvoyCommands());
   program
     .command("version")
     .description("print the version")
     .action(() => print(readVersion()));
   return program;
-}
-
-/** Runs a command line and sets the exit code. Expected failures are one line; only bugs print a stack. */
-export async function runProgram(words: readonly string[]): Promise<void> {
-  try {
-    await createProgram().parseAsync(words, { from: "user" });
-  } catch (error) {
-    complain(`gatehouse: ${error instanceof Error ? error.message : String(error)}`);
-    process.exitCode = 1;
-  }
 }
 
 interface StandaloneFlags {

@@ -57,6 +57,12 @@ function splitStatus(status: ObjectStatus): { place: string; conditions: readonl
       conditions,
     }));
   }
+  if ("ancestors" in status) {
+    return status.ancestors.map(({ ancestorRef: { kind, name }, conditions }) => ({
+      place: `for ${kind} ${name}: `,
+      conditions,
+    }));
+  }
   const own = { place: "", conditions: status.conditions };
   if (!("listeners" in status)) return [own];
   return [own, ...status.listeners.map(({ name, conditions }) => ({ place: `listener ${name}: `, conditions }))];
@@ -72,6 +78,10 @@ function describe(status: ObjectStatus): string {
         ({ name, attachedRoutes }) => `listener ${name} has ${attachedRoutes} route${attachedRoutes === 1 ? "" : "s"}`,
       ),
     ].join(", ");
+  }
+  if ("ancestors" in status) {
+    if (status.ancestors.length === 0) return "used by no GatewayClass or Gateway of Gatehouse";
+    return `used by ${status.ancestors.map(({ ancestorRef: { kind, name } }) => `${kind} ${name}`).join(", ")}`;
   }
   if ("parents" in status) {
     if (status.parents.length === 0) return "belongs to no Gateway of Gatehouse";

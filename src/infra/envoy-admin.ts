@@ -40,12 +40,28 @@ export async function readServerInfo(adminAddress: string): Promise<ServerInfo |
  * that is on its way is still to be answered.
  */
 export async function beginDrain(adminAddress: string): Promise<void> {
+  await failHealthChecks(adminAddress);
+  await drainListeners(adminAddress);
+}
+
+/** From now on Envoy answers health checks, of load balancers and of the kubelet, with 503. */
+export async function failHealthChecks(adminAddress: string): Promise<void> {
   await ask(adminAddress, "POST", "/healthcheck/fail");
+}
+
+export async function drainListeners(adminAddress: string): Promise<void> {
   await ask(adminAddress, "POST", "/drain_listeners?graceful&skip_exit");
 }
 
-/** Connections and requests of clients at this moment; Envoy's own admin interface does not count. */
-export async function readActiveTraffic(adminAddress: string): Promise<ActiveTraffic> {
+/**
+ * Connections and requests of clients at this moment; Envoy's own admin interface does not count.
+ *
+ * @param ownPorts listeners that serve no clients: probes and metrics
+ */
+export async function readActiveTraffic(
+  adminAddress: string,
+  ownPorts: readonly number[] = [],
+): Promise<ActiveTraffic> {
   const filter = encodeURIComponent("^(listener|http)\\..*\\.downstream_(cx|rq)_active$");
   const text = await ask(adminAddress, "GET", `/stats?filter=${filter}`);
   let [connections, requests] = [0, 0];
@@ -53,6 +69,7 @@ export async function readActiveTraffic(adminAddress: string): Promise<ActiveTra
     const match = /^(listener|http)\.(?!admin\.)(.*)\.downstream_(cx|rq)_active: (\d+)$/.exec(line);
     if (match === null) continue;
     const [, scope, name, what, count] = match;
+    if (ownPorts.some((port) => name?.endsWith(`_${port}`))) continue;
     if (scope === "listener" && what === "cx" && !/\.worker_\d+$/.test(name ?? "")) connections += Number(count);
     if (scope === "http" && what === "rq") requests += Number(count);
   }

@@ -4,8 +4,12 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ObjectKey } from "../base/keys.ts";
-import { buildBootstrap, launchFingerprint, type XdsAddress } from "./bootstrap.ts";
+import type { XdsAddress } from "../envoy/control-plane.ts";
+import { contentHash } from "../envoy/hash.ts";
+import type { WorkloadSettings } from "../pipeline/infrastructure.ts";
+import { buildProxyBootstrap } from "../translate/proxy-bootstrap.ts";
 import { beginDrain, readActiveTraffic, readServerInfo } from "./envoy-admin.ts";
+import { processArguments } from "./envoy-arguments.ts";
 import { identifyProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 import { deleteEnvoyRecord, readEnvoyRecord, writeEnvoyRecord } from "./state-folder.ts";
 
@@ -15,10 +19,11 @@ export interface EnvoyLaunch {
   readonly binary: string;
   readonly folder: string;
   readonly xds: XdsAddress;
-  /** Worker threads. */
+  /** Worker threads when the EnvoyProxy does not say how many. */
   readonly concurrency: number;
-  /** Envoy's own levels: trace, debug, info, warning, error, critical, off. */
+  /** Envoy's own levels: trace, debug, info, warning, error, critical, off. An EnvoyProxy can name others. */
   readonly logLevel: string;
+  readonly settings: WorkloadSettings;
 }
 
 /** An Envoy that runs, started by this process or by an earlier one. */
@@ -30,8 +35,6 @@ export interface EnvoyProcess extends ProcessIdentity {
   readonly ended: Promise<string>;
 }
 
-/** How long listeners that a configuration change removed or replaced keep their connections. */
-const LISTENER_DRAIN_S = 60;
 const ACCESS_LOG_FLUSH_MS = 1_000;
 
 /** An adopted process is no child, so the system does not tell of its end. */
@@ -202,18 +205,30 @@ function describeLaunch(launch: EnvoyLaunch): {
   launchArguments: string[];
   fingerprint: string;
 } {
-  const { gateway, folder } = launch;
-  const bootstrap = buildBootstrap({ gateway, nodeId: `${gateway}@host`, xds: launch.xds, adminPort: 0 });
+  const { gateway, folder, settings } = launch;
+  const place = {
+    controlPlane: { address: launch.xds },
+    node: { id: `${gateway}@host`, cluster: gateway },
+    inPod: false,
+  };
+  const result = buildProxyBootstrap(settings, place);
+  // A gateway whose override is refused is held, so no Envoy is started for it.
+  if (!("bootstrap" in result))
+    throw new Error(`the bootstrap cannot be changed as asked: ${result.field} ${result.text}`);
+  const { bootstrap } = result;
   const launchArguments = [
     ["--config-path", bootstrapPath(folder)],
     ["--admin-address-path", adminAddressPath(folder)],
     // Envoy asks the kernel to be ended with its parent as part of hot restart, which is not used here.
     ["--disable-hot-restart"],
-    ["--concurrency", String(launch.concurrency)],
-    ["--log-level", launch.logLevel],
-    ["--drain-strategy", "immediate"],
-    ["--drain-time-s", String(LISTENER_DRAIN_S)],
+    ...processArguments(settings, { concurrency: launch.concurrency, logLevel: launch.logLevel }),
     ["--file-flush-interval-msec", String(ACCESS_LOG_FLUSH_MS)],
+    settings.extraArgs ?? [],
   ].flat();
   return { bootstrap, launchArguments, fingerprint: launchFingerprint(launch.binary, launchArguments, bootstrap) };
+}
+
+/** Names what an Envoy process was started with: equal fingerprints mean that a restart would change nothing. */
+export function launchFingerprint(binary: string, launchArguments: readonly string[], bootstrap: object): string {
+  return contentHash(JSON.stringify([binary, launchArguments, bootstrap]));
 }

@@ -6,11 +6,17 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { silentLogger } from "../base/log.ts";
 import { readServerInfo } from "./envoy-admin.ts";
 import { locateEnvoy } from "./envoy-binary.ts";
-import { createHostInfrastructure, type HostInfrastructure, type RunningEnvoy } from "./host-process.ts";
+import {
+  createHostInfrastructure,
+  type HostedGateway,
+  type HostInfrastructure,
+  type RunningEnvoy,
+} from "./host-process.ts";
 import { claimInstance, createStateFolder, readEnvoyRecords, readInstance, type StateFolder } from "./state-folder.ts";
 
 const gateway = "default/eg";
-const wanted = new Map([[gateway, { gateway, ports: [1] }]]);
+const hosted: HostedGateway = { gateway, ports: [1], settings: {}, held: false };
+const wanted = new Map([[gateway, hosted]]);
 const unwanted = new Map([[gateway, undefined]]);
 const PATIENCE_MS = 20_000;
 
@@ -155,3 +161,43 @@ test("an Envoy that cannot be started is tried again, and the loop ends on stop"
   await host.stop();
   expect(await host.running()).toEqual([]);
 });
+
+test("an EnvoyProxy that changes the process gets another Envoy; one that cannot be used leaves what runs", async () => {
+  const host = await createHost();
+  host.apply(new Map([[gateway, { ...hosted, held: true }]]));
+  await delay(100);
+  expect(await host.running()).toEqual([]);
+  host.apply(wanted);
+  const first = await waitForEnvoy(host);
+  host.apply(new Map([[gateway, { ...hosted, settings: { concurrency: 2 }, held: true }]]));
+  await delay(100);
+  expect((await waitForEnvoy(host)).pid).toBe(first.pid);
+  const settings = { concurrency: 2, logging: { level: { default: "error", http: "warn" } } } as const;
+  host.apply(
+    new Map([[gateway, { ...hosted, settings: { ...settings, extraArgs: ["--parent-shutdown-time-s", "7"] } }]]),
+  );
+  const second = await waitForEnvoy(host, ({ pid }) => pid !== first.pid);
+  const info = await fetch(`http://${second.adminAddress}/server_info`).then((answer) => answer.json());
+  expect(info).toMatchObject({
+    command_line_options: {
+      concurrency: 2,
+      log_level: "error",
+      component_log_level: "http:warning",
+      parent_shutdown_time: "7s",
+    },
+  });
+}, 60_000);
+
+test("an Envoy that an earlier Gatehouse left stays while its gateway is held", async () => {
+  const before = await createHost();
+  before.apply(wanted);
+  const left = await waitForEnvoy(before);
+  before.release();
+  hosts = [];
+  const successor = await createHost();
+  successor.apply(new Map([[gateway, { ...hosted, held: true }]]));
+  expect(await successor.stopLeftovers()).toEqual([]);
+  expect(exists(left.pid)).toBe(true);
+  successor.apply(wanted);
+  expect(await waitForEnvoy(successor)).toMatchObject({ pid: left.pid, adopted: true });
+}, 60_000);

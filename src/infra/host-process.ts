@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
+import { sameData } from "../dataflow/equality.ts";
+import type { XdsAddress } from "../envoy/control-plane.ts";
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
-import type { XdsAddress } from "./bootstrap.ts";
 import {
   accessLogPath,
   adoptEnvoy,
@@ -48,9 +49,12 @@ export interface RunningEnvoy {
   readonly folder: string;
 }
 
+/** The part of a gateway's infrastructure that matters on a host. */
+export type HostedGateway = Pick<GatewayInfrastructure, "gateway" | "ports" | "bindAddress" | "settings" | "held">;
+
 /** One Envoy on this host for each gateway that has a port. The consumer of the pipeline's infrastructure output. */
 export interface HostInfrastructure {
-  apply(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
+  apply(changes: ReadonlyMap<ObjectKey, HostedGateway | undefined>): void;
   /**
    * Stops Envoys of an earlier Gatehouse whose gateway is gone. Call once, after the first commit has been applied: before
    * that, no gateway is known to be gone. Resolves to their gateways.
@@ -65,8 +69,8 @@ export interface HostInfrastructure {
 
 /** One gateway's loop: it alone starts and stops that gateway's Envoy, so the two never overlap. */
 interface Supervisor {
-  /** Ports of the latest change; undefined: the gateway is gone. */
-  wanted: GatewayInfrastructure | undefined;
+  /** Of the latest change; undefined: the gateway is gone. */
+  wanted: HostedGateway | undefined;
   envoy: EnvoyProcess | undefined;
   restarts: number;
   /** Wakes the loop out of a wait. */
@@ -85,6 +89,8 @@ interface Control {
 
 export function createHostInfrastructure(options: HostOptions): HostInfrastructure {
   const supervisors = new Map<ObjectKey, Supervisor>();
+  /** Gateways for which nothing is started, though an Envoy of an earlier Gatehouse may serve them. */
+  const held = new Set<ObjectKey>();
   const control: Control = { stopping: false, hurry: undefined, released: false };
 
   const rotation = setInterval(() => {
@@ -97,7 +103,7 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
   }, LOG_CHECK_INTERVAL_MS);
   rotation.unref();
 
-  function ensureSupervisor(gateway: ObjectKey, wanted: GatewayInfrastructure): void {
+  function ensureSupervisor(gateway: ObjectKey, wanted: HostedGateway): void {
     const supervisor: Supervisor = {
       wanted,
       envoy: undefined,
@@ -117,18 +123,24 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
     apply(changes) {
       if (control.released || control.stopping) return;
       for (const [gateway, infrastructure] of changes) {
+        if (infrastructure?.held) held.add(gateway);
+        else held.delete(gateway);
         const supervisor = supervisors.get(gateway);
         if (supervisor !== undefined) {
+          // What runs stays as it is while nothing else can be had.
+          if (infrastructure?.held) continue;
           supervisor.wanted = infrastructure;
-          if (infrastructure === undefined) supervisor.wake.abort();
-        } else if (infrastructure !== undefined) {
+          supervisor.wake.abort();
+        } else if (infrastructure !== undefined && !infrastructure.held) {
           ensureSupervisor(gateway, infrastructure);
         }
       }
     },
     async stopLeftovers() {
       const records = await readEnvoyRecords(options.state);
-      const gone = records.map(({ gateway }) => gateway).filter((gateway) => !supervisors.has(gateway));
+      const gone = records
+        .map(({ gateway }) => gateway)
+        .filter((gateway) => !supervisors.has(gateway) && !held.has(gateway));
       const stopped = await Promise.all(gone.map((gateway) => stopLeftEnvoy(options.state, gateway)));
       return stopped.filter((gateway) => gateway !== undefined);
     },
@@ -171,23 +183,26 @@ async function supervise(
   control: Control,
 ): Promise<void> {
   const log = options.log.with({ gateway });
-  const launch: EnvoyLaunch = {
+  const launchOf = (settings: EnvoyLaunch["settings"]): EnvoyLaunch => ({
     gateway,
     binary: options.envoyBinary,
     folder: envoyFolder(options.state, gateway),
     xds: options.xds,
     concurrency: options.concurrency,
     logLevel: options.envoyLogLevel,
-  };
+    settings,
+  });
   let pauseMs = 0;
   while (supervisor.wanted !== undefined && !control.released) {
     const startedAt = performance.now();
+    const { settings } = supervisor.wanted;
+    const launch = launchOf(settings);
     try {
       const envoy = (await adoptEnvoy(launch, control.hurry)) ?? (await startEnvoy(launch));
       supervisor.envoy = envoy;
       log.info(envoy.adopted ? "took over an Envoy that was still serving" : "started Envoy", { pid: envoy.pid });
       options.onRunning?.(await describe(gateway, supervisor, envoy));
-      const ended = await waitUntilEndedOrUnwanted(supervisor, envoy);
+      const ended = await waitUntilEndedOrUnwanted(supervisor, envoy, settings);
       if (ended === undefined) {
         await stopEnvoy(envoy, control.hurry);
         supervisor.envoy = undefined;
@@ -209,9 +224,13 @@ async function supervise(
   }
 }
 
-/** Resolves to how the Envoy ended, or to undefined once its gateway is gone. */
-async function waitUntilEndedOrUnwanted(supervisor: Supervisor, envoy: EnvoyProcess): Promise<string | undefined> {
-  while (supervisor.wanted !== undefined) {
+/** Resolves to how the Envoy ended, or to undefined once its gateway is gone or wants an Envoy with other settings. */
+async function waitUntilEndedOrUnwanted(
+  supervisor: Supervisor,
+  envoy: EnvoyProcess,
+  settings: EnvoyLaunch["settings"],
+): Promise<string | undefined> {
+  while (supervisor.wanted !== undefined && sameData(supervisor.wanted.settings, settings)) {
     supervisor.wake = new AbortController();
     const { signal } = supervisor.wake;
     const woken = new Promise<undefined>((resolve) => {

@@ -2,14 +2,15 @@ import type { ReferenceGrant } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
 import { claimedPorts, draftGateway, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
-import type { GatewayDraft, GatewayPlan, ListenerCertificates, Settings } from "../attach/model.ts";
+import type { GatewayDraft, GatewayPlan, ListenerCertificates } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
 import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateListener } from "../translate/listener.ts";
-import { SETTINGS_KEY, type Sources } from "./sources.ts";
+import type { ProxyNodes } from "./envoy-proxies.ts";
+import { readSettings, type Sources } from "./sources.ts";
 
 /** A resource that belongs to exactly one gateway. */
 export interface GatewayResource {
@@ -35,31 +36,24 @@ export interface GatewayNodes {
   readonly listeners: Collection<GatewayResource>;
 }
 
-export function readSettings(sources: Sources, read: Reader): Settings {
-  const settings = read.get(sources.settings, SETTINGS_KEY);
-  if (settings === undefined) throw new Error("the settings source is empty");
-  return settings;
-}
-
 /** Classes, Gateways, their listeners and certificates. A certificate's content is not among the inputs of a Listener. */
-export function createGatewayNodes(graph: Graph, sources: Sources): GatewayNodes {
-  const classPlans = graph.map("classPlans", sources.gatewayClasses, (gatewayClass, _key, read) =>
-    planGatewayClass(gatewayClass, readSettings(sources, read)),
+export function createGatewayNodes(graph: Graph, sources: Sources, proxies: ProxyNodes): GatewayNodes {
+  const classPlans = graph.map("classPlans", sources.gatewayClasses, (gatewayClass, key, read) =>
+    planGatewayClass(gatewayClass, readSettings(sources, read), read.get(proxies.ofClasses, key)),
   );
-  const drafts = graph.map("gatewayDrafts", sources.gateways, (gateway, _key, read) => {
+  const drafts = graph.map("gatewayDrafts", sources.gateways, (gateway, key, read) => {
     const gatewayClass = read.get(classPlans, gateway.spec.gatewayClassName);
-    return gatewayClass && draftGateway(gateway, gatewayClass, readSettings(sources, read));
+    const parameters = read.get(proxies.parameters, key);
+    if (gatewayClass === undefined || parameters === undefined) return undefined;
+    return draftGateway(gateway, gatewayClass, parameters, readSettings(sources, read));
   });
   const claims = graph.flatMap("portClaims", drafts, (draft, key, read): [string, PortClaim][] => {
-    const settings = readSettings(sources, read);
-    if (!settings.hostInfrastructure) return [];
-    return claimedPorts(draft, settings).map((port) => [`${key}|${port}`, claimPort(draft, port)]);
+    if (!readSettings(sources, read).hostInfrastructure) return [];
+    return claimedPorts(draft).map((port) => [`${key}|${port}`, claimPort(draft, port)]);
   });
   const claimsByPort = graph.index("claimsByPort", claims, ({ port }) => [port]);
   const plans = graph.map("gatewayPlans", drafts, (draft, _key, read) =>
-    planGateway(draft, readSettings(sources, read), (port) =>
-      findPortOwner(claimPort(draft, port), claimsByPort, read),
-    ),
+    planGateway(draft, (port) => findPortOwner(claimPort(draft, port), claimsByPort, read)),
   );
   const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
     grant.metadata.namespace ?? "",

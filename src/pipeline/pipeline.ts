@@ -5,6 +5,7 @@ import { type CommitReport, Graph } from "../dataflow/graph.ts";
 import { createScheduler } from "../dataflow/scheduler.ts";
 import { type Acknowledgement, type ResourceChange, resourceTypes } from "../envoy/resource.ts";
 import { createClusterNodes } from "./clusters.ts";
+import { createProxyNodes } from "./envoy-proxies.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
 import { createPublication } from "./publication.ts";
@@ -47,17 +48,18 @@ export interface Pipeline {
 }
 
 /**
- * The whole way of a change, top-down: sources → gateways → routes → clusters → statuses, and the three outputs. The only
+ * The whole way of a change, top-down: sources → EnvoyProxies → gateways → routes → clusters → statuses, and the three outputs. The only
  * place that knows all nodes; each `create…Nodes` describes its own part.
  */
 export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pipeline {
   const graph = new Graph();
   const sources = createSources(graph, settings);
-  const gateways = createGatewayNodes(graph, sources);
+  const proxies = createProxyNodes(graph, sources);
+  const gateways = createGatewayNodes(graph, sources, proxies);
   const routes = createRouteNodes(graph, sources, gateways);
   const clusters = createClusterNodes(graph, sources, gateways, routes);
-  const reports = createStatusReports(graph, sources, gateways, routes, clusters);
-  const infrastructure = createInfrastructure(graph, gateways);
+  const reports = createStatusReports(graph, sources, proxies, gateways, routes, clusters);
+  const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
 
   const publication = createPublication(graph, gateways, routes, clusters);
   const quarantine = createQuarantine(sources);

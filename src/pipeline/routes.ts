@@ -16,8 +16,8 @@ import {
   translateVirtualHost,
   treeLimits,
 } from "../translate/virtual-host.ts";
-import { type GatewayNodes, type GatewayResource, readSettings, sameGatewayResource } from "./gateways.ts";
-import type { Sources } from "./sources.ts";
+import { type GatewayNodes, type GatewayResource, sameGatewayResource } from "./gateways.ts";
+import { readSettings, type Sources } from "./sources.ts";
 
 /** A route of any kind; the key of the collection is {@link routeKey}. */
 export type RouteObject =

@@ -6,7 +6,7 @@ import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
 import type { Settings } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
-import type { Graph, Source } from "../dataflow/graph.ts";
+import type { Graph, Reader, Source } from "../dataflow/graph.ts";
 import type { Acknowledgement } from "../envoy/resource.ts";
 import type { HeldEntries, Rejection } from "./quarantine.ts";
 
@@ -56,6 +56,8 @@ export interface Sources extends ObjectSources {
   readonly connections: Source<Connection>;
   /** Key: gateway. Where clients reach it. */
   readonly addresses: Source<readonly GatewayAddress[]>;
+  /** Key: gateway. Why what runs it cannot be written as asked, in the API server's words. */
+  readonly infrastructureFaults: Source<string>;
   /** Key: as in the collection `routeEntries`. Filled by the quarantine only. */
   readonly heldEntries: Source<HeldEntries>;
   /** Key: `<route key>|<route table>`. Filled by the quarantine only. */
@@ -64,6 +66,12 @@ export interface Sources extends ObjectSources {
 
 export const SETTINGS_KEY = "settings";
 export const INSTALLED_API_KEY = "installed";
+
+export function readSettings(sources: Sources, read: Reader): Settings {
+  const settings = read.get(sources.settings, SETTINGS_KEY);
+  if (settings === undefined) throw new Error("the settings source is empty");
+  return settings;
+}
 
 export function acknowledgementKey(gateway: ObjectKey, type: string, name: string): string {
   return `${gateway}|${type}|${name}`;
@@ -91,6 +99,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     acknowledgements: graph.source("acknowledgements"),
     connections: graph.source("connections"),
     addresses: graph.source("addresses"),
+    infrastructureFaults: graph.source("infrastructureFaults"),
     heldEntries: graph.source("heldEntries"),
     rejections: graph.source("rejections"),
   };
@@ -101,6 +110,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     sources.acknowledgements,
     sources.connections,
     sources.addresses,
+    sources.infrastructureFaults,
     sources.heldEntries,
     sources.rejections,
   ]) {

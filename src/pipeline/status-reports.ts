@@ -1,17 +1,18 @@
 import type { Backend } from "../api/backend.ts";
+import type { EnvoyProxy } from "../api/envoyproxy.ts";
 import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { planBackend } from "../attach/backend.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { certificateSecretName } from "../translate/secret.ts";
 import type { ClusterNodes } from "./clusters.ts";
+import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
-import { readSettings } from "./gateways.ts";
 import {
   findOverlaps,
   findRefusedBackends,
@@ -26,6 +27,7 @@ import {
   type GatewayAddress,
   INSTALLED_API_KEY,
   type InstalledApi,
+  readSettings,
   type Sources,
 } from "./sources.ts";
 
@@ -40,7 +42,15 @@ export type StatusReport =
   | GatewayClassReport
   | GatewayReport
   | RouteReport
-  | { readonly kind: "Backend"; readonly object: Backend; readonly problems: readonly Problem[] };
+  | { readonly kind: "Backend"; readonly object: Backend; readonly problems: readonly Problem[] }
+  | EnvoyProxyReport;
+
+export interface EnvoyProxyReport {
+  readonly kind: "EnvoyProxy";
+  readonly object: EnvoyProxy;
+  /** The GatewayClasses and Gateways of ours that refer to it, by kind and key. */
+  readonly uses: readonly ProxyUse[];
+}
 
 export interface GatewayClassReport {
   readonly kind: "GatewayClass";
@@ -64,6 +74,8 @@ export interface GatewayReport {
   readonly progress: Readonly<Record<string, ListenerProgress>>;
   readonly addresses: readonly GatewayAddress[];
   readonly connected: number;
+  /** Why what runs the Gateway cannot be written as asked. */
+  readonly fault?: string;
 }
 
 export interface RouteReport {
@@ -78,6 +90,7 @@ export interface RouteReport {
 export function createStatusReports(
   graph: Graph,
   sources: Sources,
+  proxies: ProxyNodes,
   gateways: GatewayNodes,
   routes: RouteNodes,
   clusters: ClusterNodes,
@@ -129,7 +142,15 @@ export function createStatusReports(
       ],
     ],
   );
-  return graph.union("statusReports", classes, gatewayReports, routeReports, backendReports);
+  const proxyReports = graph.flatMap<EnvoyProxy, StatusReport>(
+    "envoyProxyReports",
+    sources.envoyProxies,
+    (object, key, read) => {
+      const uses = [...read.lookup(proxies.usesByProxy, key)].sort(([a], [b]) => compareStrings(a, b));
+      return [[`EnvoyProxy/${key}`, { kind: "EnvoyProxy", object, uses: uses.map(([, use]) => use) }]];
+    },
+  );
+  return graph.union("statusReports", classes, gatewayReports, routeReports, backendReports, proxyReports);
 }
 
 function reportGateway(
@@ -159,6 +180,7 @@ function reportGateway(
         findRefusedSecret(plan.key, secrets, sources, read) ?? judgePort(plan.key, port, sources, gateways, read);
     }
   }
+  const fault = read.get(sources.infrastructureFaults, plan.key);
   return {
     kind: "Gateway",
     object,
@@ -169,6 +191,7 @@ function reportGateway(
     progress,
     addresses: read.get(sources.addresses, plan.key) ?? [],
     connected: read.get(sources.connections, plan.key)?.connected ?? 0,
+    ...(fault !== undefined && { fault }),
   };
 }
 

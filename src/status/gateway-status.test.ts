@@ -82,10 +82,16 @@ describe("a Gateway", () => {
       ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
+      "whose objects the API server refuses",
+      report(plain, { fault: "apply Deployment a/b: spec.replicas is wrong (422)" }),
+      ["Accepted=True/Accepted", "Programmed=False/NoResources", resolved],
+      ["Accepted=True/Accepted", "Programmed=True/Programmed", resolved, "Conflicted=False/NoConflicts"],
+    ],
+    [
       "with parameters",
       report(`infrastructure: {parametersRef: {group: g, kind: K, name: n}}\n${plain}`),
       ["Accepted=False/InvalidParameters", "Programmed=False/Invalid", resolved],
-      ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
+      ["Accepted=True/Accepted", "Programmed=True/Programmed", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with an address of a kind that is not served",
@@ -96,7 +102,7 @@ describe("a Gateway", () => {
     [
       "with two reasons to refuse it",
       report(`infrastructure: {parametersRef: {group: g, kind: K, name: n}}\naddresses: [{type: Hostname}]\n${plain}`),
-      ["Accepted=False/InvalidParameters,UnsupportedAddress", "Programmed=False/Invalid", resolved],
+      ["Accepted=False/UnsupportedAddress,InvalidParameters", "Programmed=False/Invalid", resolved],
       ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [

@@ -77,6 +77,16 @@ function findProgrammingFault(
   if (plan.ports.length === 0) {
     return { reason: "Invalid", message: "No listener can be served; see the other conditions" };
   }
+  if (plan.problems.length > 0) {
+    return {
+      reason: "Invalid",
+      message: "What the Gateway asks for cannot be had, so what runs is as it was before; see the other conditions",
+    };
+  }
+  if (report.fault !== undefined) {
+    const message = `What runs the Gateway cannot be written as asked: ${report.fault}; mend the EnvoyProxy or what stands in its way`;
+    return { reason: "NoResources", message };
+  }
   if (connected === 0) {
     return {
       reason: "NoResources",

@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Backend } from "../api/backend.ts";
 import type { GatewayClass } from "../api/gateway-api.ts";
-import { planGatewayClass } from "../attach/gateway-class.ts";
+import { planOfClass } from "../attach/gateway.test-support.ts";
 import { GENERATION, settings, short, some } from "./conditions.test-support.ts";
 import { buildGatewayClassStatus } from "./gateway-class-status.ts";
 import { renderStatus } from "./render.ts";
@@ -16,7 +16,7 @@ test.each([
   ],
 ])("GatewayClass %s", (spec, expected) => {
   const object = { metadata: { name: "c", generation: GENERATION }, spec: parse(spec) } as GatewayClass;
-  const plan = planGatewayClass(object, settings);
+  const plan = planOfClass(object, settings);
   if (plan === undefined) throw new Error("not ours");
   const status = renderStatus({ kind: "GatewayClass", object, plan });
   expect(short("conditions" in status ? status.conditions : [])).toContain(expected);

@@ -1,5 +1,6 @@
 import type { StatusReport } from "../pipeline/status-reports.ts";
 import { type DesiredCondition, judge } from "./conditions.ts";
+import { buildEnvoyProxyStatus, type EnvoyProxyStatus } from "./envoy-proxy-status.ts";
 import { buildGatewayClassStatus, type GatewayClassStatus } from "./gateway-class-status.ts";
 import { buildGatewayStatus, type GatewayStatus } from "./gateway-status.ts";
 import { buildRouteStatus, type RouteStatus } from "./route-status.ts";
@@ -9,7 +10,7 @@ export interface BackendStatus {
 }
 
 /** The status that an object should have, without times. */
-export type ObjectStatus = GatewayClassStatus | GatewayStatus | RouteStatus | BackendStatus;
+export type ObjectStatus = GatewayClassStatus | GatewayStatus | RouteStatus | BackendStatus | EnvoyProxyStatus;
 
 /** The one place where a report becomes conditions. */
 export function renderStatus(report: StatusReport): ObjectStatus {
@@ -22,6 +23,8 @@ export function renderStatus(report: StatusReport): ObjectStatus {
       const good = { reason: "Accepted", message: "The Backend is accepted" };
       return { conditions: [judge("Accepted", report.problems, good, report.object.metadata.generation)] };
     }
+    case "EnvoyProxy":
+      return buildEnvoyProxyStatus(report);
     default:
       return buildRouteStatus(report);
   }

@@ -11,6 +11,8 @@ const plan: GatewayPlan = {
   listeners: [],
   ports: [],
   problems: [],
+  portOffset: 0,
+  addresses: [],
 };
 
 function listener(name: string, hostname?: string, routeTable = `infra/edge/${name}`): ListenerPlan {

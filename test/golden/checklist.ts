@@ -9,7 +9,7 @@ export type ChecklistRow = readonly [condition: string, source: string, goldenCa
 
 const gatewayClass: readonly ChecklistRow[] = [
   ["Accepted=True/Accepted", "status/gateway-class-status.ts", "quickstart"],
-  ["Accepted=False/InvalidParameters", "attach/gateway-class.ts", "classes"],
+  ["Accepted=False/InvalidParameters", "attach/envoy-proxy.ts", "classes"],
   ["SupportedVersion=True/SupportedVersion", "status/gateway-class-status.ts", "quickstart"],
   ["SupportedVersion=False/UnsupportedVersion", "status/gateway-class-status.ts", "classes"],
 ];
@@ -19,7 +19,7 @@ const gateway: readonly ChecklistRow[] = [
   ["Accepted=True/ListenersNotValid", "status/gateway-status.ts", "conflicts"],
   ["Accepted=False/ListenersNotValid", "status/gateway-status.ts", "gateways-refused"],
   ["Accepted=False/UnsupportedAddress", "attach/gateway.ts", "gateways-refused"],
-  ["Accepted=False/InvalidParameters", "attach/gateway.ts", "gateways-refused"],
+  ["Accepted=False/InvalidParameters", "attach/envoy-proxy.ts", "gateways-refused"],
   ["Accepted=False/Invalid", "attach/gateway.ts", "gateways-refused"],
   ["Programmed=True/Programmed", "status/gateway-status.ts", "quickstart"],
   ["Programmed=False/Invalid", "status/gateway-status.ts", "acknowledgements"],
@@ -97,6 +97,13 @@ const backend: readonly ChecklistRow[] = [
   ["Accepted=False/Invalid", "attach/backend.ts", "backends"],
 ];
 
+/** For each GatewayClass and Gateway that refers to it. */
+const envoyProxy: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/envoy-proxy-status.ts", "envoy-proxies"],
+  ["Accepted=False/InvalidParameters", "status/envoy-proxy-status.ts", "envoy-proxies"],
+  ["Warning=True/NoEffect", "status/envoy-proxy-status.ts", "envoy-proxies"],
+];
+
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   GatewayClass: gatewayClass,
   Gateway: gateway,
@@ -104,6 +111,7 @@ export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   HTTPRoute: httpRoute,
   GRPCRoute: grpcRoute,
   Backend: backend,
+  EnvoyProxy: envoyProxy,
 };
 
 /** Reasons of the API that no object of these kinds can come to, and why. */

@@ -30,6 +30,7 @@ const seen: readonly Seen[] = cases.flatMap((goldenCase) =>
 /** Conditions of an object and of its parts, by kind. */
 function listConditions(kind: string, status: ObjectStatus): [string, Conditions][] {
   if ("parents" in status) return status.parents.map(({ conditions }) => [kind, conditions]);
+  if ("ancestors" in status) return status.ancestors.map(({ conditions }) => [kind, conditions]);
   const listeners = "listeners" in status ? status.listeners : [];
   return [
     [kind, status.conditions],

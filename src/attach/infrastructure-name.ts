@@ -1,0 +1,43 @@
+import { createHash } from "node:crypto";
+import type { ObjectKey } from "../base/keys.ts";
+
+const READABLE_CHARACTERS_MAX = 48;
+const HASH_CHARACTERS = 8;
+const LABEL_CHARACTERS_MAX = 63;
+
+function hashOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, HASH_CHARACTERS);
+}
+
+/**
+ * Name of what runs for a Gateway, as Envoy Gateway makes it, so that its users find their objects: `envoy-`, the key with a dash
+ * for the slash, and the beginning of a hash, since two keys may read the same once they are cut. A dot, which a Service may not
+ * have in its name, becomes a dash too.
+ *
+ * @param key of a Gateway, or the name of a GatewayClass whose Gateways share their Envoys
+ */
+export function infrastructureName(key: ObjectKey): string {
+  return `envoy-${key.replace(/[/.]/g, "-").slice(0, READABLE_CHARACTERS_MAX)}-${hashOf(key)}`;
+}
+
+/** The name of an object as the value of a label, which may be shorter than a name. */
+export function labelValue(name: string): string {
+  if (name.length <= LABEL_CHARACTERS_MAX) return name;
+  return `${name.slice(0, LABEL_CHARACTERS_MAX - HASH_CHARACTERS - 1)}-${hashOf(name)}`;
+}
+
+/** Labels of everything that is made for a Gateway, beside those that users add. */
+export const infrastructureLabels = {
+  appName: "app.kubernetes.io/name",
+  component: "app.kubernetes.io/component",
+  managedBy: "app.kubernetes.io/managed-by",
+  owningNamespace: "gateway.envoyproxy.io/owning-gateway-namespace",
+  owningName: "gateway.envoyproxy.io/owning-gateway-name",
+  /** Gateway API, GatewayInfrastructure; on objects beside their Gateway. */
+  gatewayName: "gateway.networking.k8s.io/gateway-name",
+  /** Tells installations apart that share a cluster: its value is the namespace of the controller. */
+  installation: "gatehouse.dev/installation",
+} as const;
+
+/** A user who sets one of them would take objects away from their Gateway. */
+export const reservedLabels: ReadonlySet<string> = new Set(Object.values(infrastructureLabels));

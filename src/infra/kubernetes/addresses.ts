@@ -1,0 +1,34 @@
+import type { KubeObject } from "../../kube/resource-type.ts";
+
+interface ServiceFields {
+  readonly spec?: {
+    readonly type?: string;
+    readonly clusterIPs?: readonly string[];
+    readonly externalIPs?: readonly string[];
+  };
+  readonly status?: {
+    readonly loadBalancer?: { readonly ingress?: readonly { readonly ip?: string; readonly hostname?: string }[] };
+  };
+}
+
+export interface Address {
+  readonly type: "IPAddress" | "Hostname";
+  readonly value: string;
+}
+
+/**
+ * Where clients reach a gateway by its Service: what its load balancer was given, else external addresses, else, where there is no
+ * load balancer to wait for, its cluster addresses.
+ */
+export function addressesOfService(service: KubeObject | undefined): Address[] {
+  const { spec = {}, status } = (service ?? {}) as ServiceFields;
+  const ip = (value: string): Address => ({ type: "IPAddress", value });
+  const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip: address, hostname }): Address[] => {
+    if (address !== undefined) return [ip(address)];
+    return hostname === undefined ? [] : [{ type: "Hostname", value: hostname }];
+  });
+  if (ingress.length > 0) return ingress;
+  if (spec.externalIPs !== undefined && spec.externalIPs.length > 0) return spec.externalIPs.map(ip);
+  if (spec.type === "LoadBalancer") return [];
+  return (spec.clusterIPs ?? []).filter((address) => address !== "None").map(ip);
+}

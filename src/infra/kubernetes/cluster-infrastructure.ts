@@ -1,0 +1,70 @@
+import { infrastructureLabels } from "../../attach/infrastructure-name.ts";
+import type { ObjectKey } from "../../base/keys.ts";
+import type { Logger } from "../../base/log.ts";
+import type { KubeClient } from "../../kube/client.ts";
+import type { ListWatchTiming } from "../../kube/list-watch.ts";
+import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
+import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
+import { createInfrastructureApplier, type InfrastructureState } from "./apply.ts";
+import type { ClusterEnvironment } from "./environment.ts";
+import { managedKinds } from "./managed-kinds.ts";
+
+export interface ClusterInfrastructureOptions {
+  readonly client: KubeClient;
+  readonly environment: ClusterEnvironment;
+  /** Namespaces of the Gateways; matters only where objects are made in them. */
+  readonly scope: WatchScope;
+  readonly log: Logger;
+  readonly timing?: ListWatchTiming;
+  readonly onState: (gateway: ObjectKey, state: InfrastructureState | undefined) => void;
+}
+
+/** What runs Envoy in a cluster: the objects of all gateways, kept as they should be. Only the leader has one. */
+export interface ClusterInfrastructure {
+  /** Consumer of the pipeline's infrastructure output; the first call holds all gateways there are. */
+  apply(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
+  /** Resolves when nothing is left to do that is known of. */
+  idle(): Promise<void>;
+  /** Resolves when nothing is written any more; what runs goes on. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Watches the objects that carry our label and writes what differs. Nothing is written before both are known in full: what is there,
+ * and, by the first `apply`, what should be. So no object is taken for a leftover only because its gateway has not been read yet.
+ */
+export function startClusterInfrastructure(options: ClusterInfrastructureOptions): ClusterInfrastructure {
+  const { client, environment, log, onState, timing } = options;
+  const applier = createInfrastructureApplier({ client, environment, log, onState });
+  let knowsWanted = false;
+  let knowsLive = false;
+  const watches = startWatchSet({
+    client,
+    kinds: managedKinds(`${infrastructureLabels.installation}=${environment.namespace}`),
+    scope: environment.inGatewayNamespace ? options.scope : { type: "Namespaces", namespaces: [environment.namespace] },
+    log,
+    ...(timing && { timing }),
+    onChanges: (kind, changes) => applier.observe(changes, kind),
+    onSynced() {
+      knowsLive = true;
+      if (knowsWanted) applier.start();
+    },
+  });
+  return {
+    apply(changes) {
+      applier.apply(changes);
+      knowsWanted = true;
+      if (knowsLive) applier.start();
+    },
+    async idle() {
+      while (!knowsLive || !knowsWanted) await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
+      await applier.idle();
+    },
+    async stop() {
+      watches.stop();
+      await applier.stop();
+    },
+  };
+}
+
+const IDLE_POLL_MS = 20;

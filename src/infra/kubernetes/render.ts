@@ -1,0 +1,126 @@
+import type { IDaemonSet, IDeployment } from "kubernetes-models/apps/v1";
+import type { IConfigMap, IServiceAccount } from "kubernetes-models/v1";
+import type { KubeObject } from "../../kube/resource-type.ts";
+import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
+import { XDS_CERTIFICATE, XDS_TRUST } from "../../translate/bootstrap.ts";
+import { CERTIFICATE_FOLDER, type ClusterEnvironment, sdsFileNames } from "./environment.ts";
+import { type Identity, identify, metadataOf } from "./identity.ts";
+import { patchObject } from "./patch.ts";
+import { renderPod } from "./pod.ts";
+import { renderAutoscaler, renderDisruptionBudget } from "./scaling.ts";
+import { renderService } from "./service.ts";
+
+/** All objects that run a gateway's Envoys, in the order in which they are applied. Pure; never called for a held gateway. */
+export function renderGateway(gateway: GatewayInfrastructure, environment: ClusterEnvironment): KubeObject[] {
+  const identity = identify(gateway, environment);
+  const { envoyServiceAccount, envoyDaemonSet } = gateway.settings.provider?.kubernetes ?? {};
+  const accountName = envoyServiceAccount?.name ?? identity.name;
+  const account: IServiceAccount = {
+    apiVersion: "v1",
+    kind: "ServiceAccount",
+    metadata: metadataOf(gateway, identity, { name: accountName }),
+    automountServiceAccountToken: false,
+  };
+  const workload =
+    envoyDaemonSet === undefined
+      ? renderDeployment(gateway, identity, environment, accountName)
+      : renderDaemonSet(gateway, identity, environment, accountName);
+  return [
+    account,
+    renderSdsFiles(gateway, identity, environment),
+    workload,
+    renderService(gateway, identity),
+    renderAutoscaler(gateway, identity, workload.metadata.name),
+    renderDisruptionBudget(gateway, identity),
+  ].filter((object) => object !== undefined) as KubeObject[];
+}
+
+/**
+ * Envoy reads these files again when they change, and the files that they name when the Secret's folder is swapped, which is how a
+ * rotated certificate comes into effect without a restart.
+ */
+function renderSdsFiles(
+  gateway: GatewayInfrastructure,
+  identity: Identity,
+  { controlPlane }: ClusterEnvironment,
+): IConfigMap {
+  const watched = { watched_directory: { path: CERTIFICATE_FOLDER } };
+  const secret = (name: string, content: object) =>
+    JSON.stringify({
+      resources: [
+        { "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", name, ...content },
+      ],
+    });
+  const file = (name: string) => ({ filename: `${CERTIFICATE_FOLDER}/${name}` });
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: metadataOf(gateway, identity),
+    data: {
+      [sdsFileNames.certificate]: secret(XDS_CERTIFICATE, {
+        tls_certificate: { certificate_chain: file("tls.crt"), private_key: file("tls.key"), ...watched },
+      }),
+      [sdsFileNames.trust]: secret(XDS_TRUST, {
+        validation_context: {
+          trusted_ca: file("ca.crt"),
+          ...watched,
+          match_typed_subject_alt_names: [
+            { san_type: "DNS", matcher: { exact: controlPlane.tls?.serverName ?? "gatehouse" } },
+          ],
+        },
+      }),
+    },
+  };
+}
+
+function renderDeployment(
+  gateway: GatewayInfrastructure,
+  identity: Identity,
+  environment: ClusterEnvironment,
+  accountName: string,
+): KubeObject {
+  const { envoyDeployment: settings = {}, envoyHpa } = gateway.settings.provider?.kubernetes ?? {};
+  const deployment: IDeployment = {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: metadataOf(gateway, identity, { name: settings.name }),
+    spec: {
+      // With an autoscaler the number of pods is its own to say.
+      ...(envoyHpa === undefined && { replicas: settings.replicas ?? 1 }),
+      strategy: settings.strategy ?? { type: "RollingUpdate" },
+      selector: { matchLabels: { ...identity.selector } },
+      template: renderPod(gateway, identity, environment, settings, accountName),
+      progressDeadlineSeconds: 600,
+      revisionHistoryLimit: 10,
+    },
+  };
+  return patchObject(deployment as KubeObject, settings.patch);
+}
+
+function renderDaemonSet(
+  gateway: GatewayInfrastructure,
+  identity: Identity,
+  environment: ClusterEnvironment,
+  accountName: string,
+): KubeObject {
+  const { envoyDaemonSet: settings = {} } = gateway.settings.provider?.kubernetes ?? {};
+  const { strategy, patch, name, pod, container } = settings;
+  const daemonSet: IDaemonSet = {
+    apiVersion: "apps/v1",
+    kind: "DaemonSet",
+    metadata: metadataOf(gateway, identity, { name }),
+    spec: {
+      updateStrategy: strategy ?? { type: "RollingUpdate" },
+      selector: { matchLabels: { ...identity.selector } },
+      template: renderPod(
+        gateway,
+        identity,
+        environment,
+        { ...(pod && { pod }), ...(container && { container }) },
+        accountName,
+      ),
+      revisionHistoryLimit: 10,
+    },
+  };
+  return patchObject(daemonSet as KubeObject, patch);
+}
