@@ -121,7 +121,7 @@ function at(field: string, fault: AddressFault | undefined): BackendFault | unde
 }
 
 export function findStaticBackendFault({ spec }: StaticBackend, settings: Settings): BackendFault | undefined {
-  if (spec.type !== "Static" || spec.static === undefined) {
+  if ((spec.type ?? "Static") !== "Static" || spec.static === undefined) {
     return {
       reason: "Invalid",
       field: "spec.type",

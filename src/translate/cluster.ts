@@ -8,6 +8,7 @@ import {
   Cluster_LbPolicy,
   type LoadBalancingPolicy,
 } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
+import type { OutlierDetection } from "../envoy/generated/envoy/config/cluster/v3/outlier_detection.ts";
 import { DnsLookupFamily } from "../envoy/generated/envoy/extensions/clusters/common/dns/v3/dns.ts";
 import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { LeastRequest } from "../envoy/generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
@@ -28,6 +29,23 @@ const MAX_CONCURRENT_RETRIES = 1024;
 const DNS_REFRESH: Duration = { seconds: 30, nanos: 0 };
 /** After a failed look-up Envoy tries again soon, so that a name that starts to exist works within seconds. */
 const DNS_FAILURE_REFRESH = { baseInterval: { seconds: 2, nanos: 0 }, maxInterval: { seconds: 30, nanos: 0 } };
+
+/**
+ * Failover by what Envoy sees itself: a host that refuses connections is left out for a while, so that the fallback takes over
+ * although nobody checks health. Answers of a backend, even bad ones, are its own affair.
+ */
+const avoidUnreachable: OutlierDetection = {
+  splitExternalLocalOriginErrors: true,
+  consecutiveLocalOriginFailure: 3,
+  enforcingLocalOriginSuccessRate: 0,
+  enforcingConsecutive5xx: 0,
+  enforcingSuccessRate: 0,
+  interval: { seconds: 1, nanos: 0 },
+  baseEjectionTime: { seconds: 5, nanos: 0 },
+  // Grows with every ejection up to this: a backend that is back gets its traffic within half a minute.
+  maxEjectionTime: { seconds: 30, nanos: 0 },
+  maxEjectionPercent: 100,
+};
 
 /**
  * Least request, and between localities by their weights. Encoded once: 10,000 clusters share the bytes. Envoy's panic
@@ -75,6 +93,7 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
     connectTimeout: CONNECT_TIMEOUT,
     perConnectionBufferLimitBytes: BUFFER_LIMIT_BYTES,
     circuitBreakers,
+    ...(reach.kind === "Fallback" && { outlierDetection: avoidUnreachable }),
     ...(options && { typedExtensionProtocolOptions: options }),
     ...(spec.tls && { transportSocket: buildUpstreamTls(spec, spec.tls, systemTrustFile) }),
   };

@@ -28,10 +28,12 @@ export function groupByLocality(endpoints: readonly BackendEndpoint[]): Locality
     }
     group.endpoints.push(buildEndpoint(endpoint));
   }
+  // Without the field, even an empty one, Envoy overlooks the weight, and beside others the group would take nothing.
+  const named = groups.size > 1;
   return [...groups.values()]
     .sort((a, b) => a.priority - b.priority || compareStrings(a.zone, b.zone))
     .map(({ zone, priority, endpoints: members }) => ({
-      ...(zone !== "" && { locality: { zone } }),
+      ...(zone === "" ? named && { locality: {} } : { locality: { zone } }),
       ...(priority > 0 && { priority }),
       loadBalancingWeight: members.length,
       lbEndpoints: members,

@@ -22,14 +22,27 @@ const upstreamCodec: HttpFilter = {
 export function buildProtocolOptions(spec: ClusterSpec): Record<string, Any> | undefined {
   const names = namesFromRequest(spec);
   // For a cluster that resolves the request's host, Envoy takes absent options for "verify as the request's host".
-  const plain = spec.reach.kind !== "DynamicResolver" && spec.protocol === "http1";
+  const versions = versionsOf(spec);
+  const plain = spec.reach.kind !== "DynamicResolver" && versions === http1;
   if (plain && names === undefined && spec.credential === undefined) return undefined;
   const options: HttpProtocolOptions = {
-    explicitHttpConfig: spec.protocol === "http2" ? { http2ProtocolOptions: {} } : { httpProtocolOptions: {} },
+    ...versions,
     ...(names && { upstreamHttpProtocolOptions: names }),
     ...(spec.credential && { httpFilters: [injectCredential(spec.credential), upstreamCodec] }),
   };
   return { [optionsName]: pack(HttpProtocolOptions, options) };
+}
+
+const http1: HttpProtocolOptions = { explicitHttpConfig: { httpProtocolOptions: {} } };
+const http2: HttpProtocolOptions = { explicitHttpConfig: { http2ProtocolOptions: {} } };
+const agreedOn: HttpProtocolOptions = { autoConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } };
+
+/** Who offers versions in the TLS handshake must speak the one that the backend chooses. */
+function versionsOf({ protocol, tls }: ClusterSpec): HttpProtocolOptions {
+  if (protocol === "http2") return http2;
+  const offered = tls?.alpnProtocols ?? [];
+  if (!offered.includes("h2")) return http1;
+  return offered.includes("http/1.1") ? agreedOn : http2;
 }
 
 /** Without a name of its own a TLS backend is asked for, and verified as, the host that the request names. */
