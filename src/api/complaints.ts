@@ -113,7 +113,7 @@ function shownValue(keyword: string, value: unknown): string {
 }
 
 /** Follows a JSON pointer; steps into lists become numbers. */
-function locate(root: unknown, pointer: string): { path: FieldPath; value: unknown } {
+export function locate(root: unknown, pointer: string): { path: FieldPath; value: unknown } {
   const path: (string | number)[] = [];
   let value = root;
   for (const step of pointer.split("/").slice(1)) {

@@ -9,7 +9,7 @@ import { validate as validateSecret } from "kubernetes-models/_schemas/IoK8sApiC
 import { validate as validateService } from "kubernetes-models/_schemas/IoK8sApiCoreV1Service";
 import { validate as validateEndpointSlice } from "kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice";
 import { backendDefinition } from "./backend.ts";
-import { complaintsOf, type SchemaError } from "./complaints.ts";
+import { complaintsOf, locate, type SchemaError } from "./complaints.ts";
 import { checkEndpointSlice, checkService, completeNamespace, completeSecret, completeService } from "./core-rules.ts";
 import { coreShapes } from "./core-shapes.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
@@ -74,6 +74,8 @@ interface ModelKind<T extends KubernetesObject> {
   readonly collection: CollectionName;
   readonly shape: Shape;
   readonly model: ModelValidator;
+  /** Errors that the model finds where the API has none. */
+  readonly mistaken?: (error: SchemaError, object: unknown) => boolean;
   /** Runs on objects that the model accepts. */
   readonly check?: (object: T) => FieldProblem[];
   readonly complete?: (object: T) => T;
@@ -83,7 +85,7 @@ interface ModelKind<T extends KubernetesObject> {
 }
 
 function modelKind<T extends KubernetesObject>(kind: T["kind"], options: ModelKind<T>): Kind {
-  const { shape, model, check, complete, collection, secret = false } = options;
+  const { shape, model, mistaken = () => false, check, complete, collection, secret = false } = options;
   return {
     group: options.group ?? "",
     versions: options.versions ?? ["v1"],
@@ -96,7 +98,8 @@ function modelKind<T extends KubernetesObject>(kind: T["kind"], options: ModelKi
       const content = normalized.value as Record<string, unknown>;
       const problems = normalized.problems;
       const object = { ...head, ...content };
-      if (!model(object)) problems.push(...complaintsOf(model.errors ?? [], object, !secret));
+      const errors = model(object) ? [] : (model.errors ?? []).filter((error) => !mistaken(error, object));
+      if (errors.length > 0) problems.push(...complaintsOf(errors, object, !secret));
       else if (check && problems.length === 0) problems.push(...check(object as unknown as T));
       return { content, problems };
     },
@@ -119,6 +122,12 @@ function definedKind(definition: KindDefinition, collection: CollectionName): Ki
     },
     complete: (object) => object,
   };
+}
+
+/** The models know the field of this filter (of the experimental channel) but not its type; the route's status says what comes of it. */
+function isExternalAuth({ keyword, instancePath }: SchemaError, object: unknown): boolean {
+  const isType = keyword === "enum" && /\/filters\/\d+\/type$/.test(instancePath);
+  return isType && locate(object, instancePath).value === "ExternalAuth";
 }
 
 const kinds: readonly Kind[] = [
@@ -144,6 +153,7 @@ const kinds: readonly Kind[] = [
     collection: "httpRoutes",
     shape: gatewayShapes.HTTPRoute,
     model: validateHttpRoute,
+    mistaken: isExternalAuth,
     check: checkHttpRoute,
   }),
   modelKind("GRPCRoute", {

@@ -107,6 +107,15 @@ describe("route rules", () => {
       "filters: must not have both",
     ],
     [
+      "filter types, those of the experimental channel included",
+      withFilter({
+        type: "ExternalAuth",
+        externalAuth: { protocol: "GRPC", backendRef: { name: "a", port: 1 }, grpc: { allowedHeaders: ["a"] } },
+      }),
+      withFilter({ type: "Magic" }),
+      "filters[0].type: must be one of",
+    ],
+    [
       "filter types once",
       withFilter(redirect),
       withFilter(redirect, redirect),

@@ -192,8 +192,8 @@ export interface ResolvedBackend {
 export interface ResolvedExtension {
   readonly filterIndex: number;
   readonly filter: HTTPRouteFilter["spec"];
-  /** Body of `directResponse`, inline or read from its ConfigMap. */
-  readonly body?: string;
+  /** Body of `directResponse`, inline or read from its ConfigMap; in base64 when it stands there as `binaryData`. */
+  readonly body?: string | { readonly base64: string };
 }
 
 /**

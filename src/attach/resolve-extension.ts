@@ -1,5 +1,6 @@
+import type { ConfigMap } from "../api/core.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
-import { objectKey } from "../base/keys.ts";
+import { compareStrings, objectKey } from "../base/keys.ts";
 import { findHeaderNameFault, findHeaderValueFault, findModifiedHeaderFault } from "./header-syntax.ts";
 import type { ClusterSpec, ResolvedExtension } from "./model.ts";
 import { objectBytes } from "./object-data.ts";
@@ -8,10 +9,12 @@ import type { ReferenceFault } from "./resolve-backend.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { findModifierFault } from "./rule-filters.ts";
 
-/** Longest body of a direct response: it is part of every update of the route table. */
-const BODY_BYTES_MAX = 64 * 1024;
+/** Longest body of a direct response: what a ConfigMap can hold. Mind that it is part of every update of the route table. */
+const BODY_BYTES_MAX = 1024 * 1024;
 const STATUS_MIN = 200;
 const STATUS_MAX = 599;
+/** A client takes what follows such an answer for the beginning of the next one (RFC 9110 section 6.4.1). */
+const bodilessStatuses: ReadonlySet<number> = new Set([204, 205, 304]);
 
 export interface FoundExtension {
   readonly extension: ResolvedExtension;
@@ -58,7 +61,7 @@ export function findExtension(
     return { reason: "UnsupportedValue", message: `names HTTPRouteFilter ${key}, whose ${fault}`, extension: bare };
   }
   const body = findBody(namespace, key, filter, read);
-  if (typeof body === "object") return { ...body, extension: bare };
+  if (typeof body === "object" && "reason" in body) return { ...body, extension: bare };
   const credential = findCredential(namespace, key, filter, read);
   if (credential !== undefined && "reason" in credential) return { ...credential, extension: bare };
   const extension: ResolvedExtension = { filterIndex, filter: filter.spec, ...(body !== undefined && { body }) };
@@ -78,6 +81,9 @@ function findFilterFault({ spec }: HTTPRouteFilter): string | undefined {
   const status = response?.statusCode ?? STATUS_MIN;
   if (status < STATUS_MIN || status > STATUS_MAX) {
     return `spec.directResponse.statusCode is ${status}, and a final status is from ${STATUS_MIN} to ${STATUS_MAX}; write one`;
+  }
+  if (response?.body !== undefined && bodilessStatuses.has(status)) {
+    return `spec.directResponse.body stands beside status ${status}, whose answers have none; remove it`;
   }
   const header = response?.header && findModifierFault(response.header, "spec.directResponse.header");
   return header && `${header.field} ${header.message}`;
@@ -119,26 +125,34 @@ function findBody(
   key: string,
   { spec }: HTTPRouteFilter,
   read: ResolveReader,
-): string | undefined | ReferenceFault {
-  const body = spec.directResponse?.body;
-  if (body === undefined) return undefined;
-  let text = body.inline;
-  if (body.type === "ValueRef" || text === undefined) {
-    const name = objectKey(namespace, body.valueRef?.name ?? "");
-    const data = read.configMap(name)?.data;
-    text = data?.["response.body"] ?? Object.values(data ?? {})[0];
-    if (text === undefined) {
-      return {
-        reason: "UnsupportedValue",
-        message: `names HTTPRouteFilter ${key}, whose body is in ConfigMap ${name}, which does not exist or is empty; create it with a key response.body`,
-      };
-    }
-  }
-  if (Buffer.byteLength(text) <= BODY_BYTES_MAX) return text;
-  return {
+): ResolvedExtension["body"] | ReferenceFault {
+  const written = spec.directResponse?.body;
+  if (written === undefined) return undefined;
+  const fail = (why: string): ReferenceFault => ({
     reason: "UnsupportedValue",
-    message: `names HTTPRouteFilter ${key}, whose body is larger than ${BODY_BYTES_MAX} bytes; shorten it`,
-  };
+    message: `names HTTPRouteFilter ${key}, whose spec.directResponse.body ${why}`,
+  });
+  let body: ResolvedExtension["body"] = written.inline;
+  if (written.type === "ValueRef" || body === undefined) {
+    const name = objectKey(namespace, written.valueRef?.name ?? "");
+    const configMap = read.configMap(name);
+    if (configMap === undefined)
+      return fail(`is in ConfigMap ${name}, which does not exist; create it with a key response.body`);
+    body = bodyOf(configMap);
+    if (body === undefined) return fail(`is in ConfigMap ${name}, which is empty; give it a key response.body`);
+  }
+  const bytes = typeof body === "string" ? Buffer.byteLength(body) : Buffer.byteLength(body.base64, "base64");
+  if (bytes > BODY_BYTES_MAX)
+    return fail(`has ${bytes} bytes, more than the ${BODY_BYTES_MAX} that are taken; shorten it`);
+  return body;
+}
+
+/** Under the key `response.body`, else under the first key. */
+function bodyOf({ data = {}, binaryData = {} }: ConfigMap): ResolvedExtension["body"] {
+  const keys = [...Object.keys(data), ...Object.keys(binaryData)].sort(compareStrings);
+  const key = keys.find((name) => name === "response.body") ?? keys[0] ?? "";
+  const base64 = binaryData[key];
+  return base64 === undefined ? data[key] : { base64 };
 }
 
 function findCredential(

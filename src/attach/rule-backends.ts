@@ -60,6 +60,8 @@ function findBackendFilterFault(
   filters: readonly HTTPRouteFilter[] | undefined,
   matches: RuleInput["matches"],
 ): RuleFault | undefined {
+  const fault = findFilterFault(filters, matches);
+  if (fault !== undefined) return fault;
   const index = (filters ?? []).findIndex(({ type }) => !backendFilters.has(type));
   if (index >= 0) {
     return {
@@ -68,13 +70,9 @@ function findBackendFilterFault(
     };
   }
   const path = (filters ?? []).findIndex(({ urlRewrite }) => urlRewrite?.path !== undefined);
-  if (path >= 0) {
-    return {
-      field: `filters[${path}].urlRewrite.path`,
-      message: "works on a rule but not on a backendRef; move it to the rule",
-    };
-  }
-  return findFilterFault(filters, matches);
+  if (path < 0) return undefined;
+  const message = "works on a rule but not on a backendRef; move it to the rule";
+  return { field: `filters[${path}].urlRewrite.path`, message };
 }
 
 /** One cluster with priorities takes the place of all backendRefs; it stands at the first, the others take nothing. */

@@ -56,12 +56,12 @@ function findOneFault(
     case "RequestRedirect":
       return unsupported(
         missing(filter.requestRedirect, `${field}.requestRedirect`) ??
-          findPathModifierFault(filter.requestRedirect?.path, `${field}.requestRedirect.path`, matches),
+          findPathModifierFault(filter.requestRedirect?.path, `${field}.requestRedirect.path`, matches, true),
       );
     case "URLRewrite":
       return unsupported(
         missing(filter.urlRewrite, `${field}.urlRewrite`) ??
-          findPathModifierFault(filter.urlRewrite?.path, `${field}.urlRewrite.path`, matches),
+          findPathModifierFault(filter.urlRewrite?.path, `${field}.urlRewrite.path`, matches, false),
       );
     case "RequestMirror":
       return unsupported(findMirrorFault(filter.requestMirror, `${field}.requestMirror`));
@@ -70,7 +70,9 @@ function findOneFault(
     case "ExtensionRef":
       return unsupported(missing(filter.extensionRef, `${field}.extensionRef`));
     default:
-      return unsupported(fault(`${field}.type`, `is ${filter.type}, which is not supported; remove the filter`));
+      return unsupported(
+        fault(`${field}.type`, `is ${filter.type as string}, which is not implemented in this version; remove it`),
+      );
   }
 }
 
@@ -115,10 +117,12 @@ interface PathModifier {
   readonly replacePrefixMatch?: string;
 }
 
+/** @param queryAllowed the new path may bring a query of its own, as the Location of a redirect does */
 function findPathModifierFault(
   modifier: PathModifier | undefined,
   field: string,
   matches: readonly HTTPRouteMatch[] | undefined,
+  queryAllowed: boolean,
 ): RuleFault | undefined {
   if (modifier === undefined) return undefined;
   const { type, replaceFullPath, replacePrefixMatch } = modifier;
@@ -134,7 +138,18 @@ function findPathModifierFault(
   const name = type === "ReplaceFullPath" ? "replaceFullPath" : "replacePrefixMatch";
   const value = type === "ReplaceFullPath" ? replaceFullPath : replacePrefixMatch;
   if (value === undefined) return fault(`${field}.${name}`, absent);
-  return fault(`${field}.${name}`, findHeaderValueFault(value));
+  return fault(`${field}.${name}`, findNewPathFault(value, type === "ReplaceFullPath", queryAllowed));
+}
+
+/** Without its slash a path would run into the host of a Location, or be no request at all. */
+function findNewPathFault(path: string, whole: boolean, queryAllowed: boolean): string | undefined {
+  if (!path.startsWith("/") && (whole || path !== "")) return `is "${path}", and a path begins with "/"; write one`;
+  if (/[#\0-\x20\x7f]/.test(path))
+    return 'holds a space, a control character or "#", which no path has; write it as %XX';
+  if (path.includes("?") && !(whole && queryAllowed)) {
+    return 'holds a "?", and the query of the request stays as it is; remove it';
+  }
+  return undefined;
 }
 
 function findMirrorFault(mirror: HTTPRouteFilter["requestMirror"], field: string): RuleFault | undefined {
