@@ -3,6 +3,7 @@ import type { AttachedHost, AttachedListener, ResolvedRoute } from "../attach/mo
 import { httpFilterNames } from "./http-filters.ts";
 import { unresolvedRule } from "./http-route.ts";
 import { translateGrpcMatch } from "./match.ts";
+import type { MatchVariant } from "./match-variants.ts";
 import { buildEntries } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
@@ -13,7 +14,7 @@ const everyMethod: readonly GRPCRouteMatch[] = [{}];
 /** Browsers reach gRPC services by gRPC-Web, and gRPC calls are counted by their outcome, not by the HTTP status. */
 const grpcFilters = [httpFilterNames.grpcWeb, httpFilterNames.grpcStats] as const;
 
-/** Translates a GRPCRoute on one host of a listener: one entry per rule, match and alternative of cookies. O(matches). */
+/** Translates a GRPCRoute on one host of a listener: one entry per rule, match and variant. O(matches). */
 export function translateGrpcRoute(
   route: GRPCRoute,
   resolved: ResolvedRoute,
@@ -32,11 +33,11 @@ export function translateGrpcRoute(
         limits: unlimitedTime,
         enabledFilters: grpcFilters,
       },
-      listener,
+      { ...listener, host: host.host },
     );
     const hasMatches = rule.matches !== undefined && rule.matches.length > 0;
     const matches = (hasMatches ? (rule.matches ?? []) : everyMethod).map(
-      (match) => (cookies: Parameters<typeof translateGrpcMatch>[1]) => translateGrpcMatch(match, cookies),
+      (match) => (variant: MatchVariant) => translateGrpcMatch(match, variant),
     );
     return buildEntries("GRPCRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
   });

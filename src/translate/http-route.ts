@@ -1,6 +1,7 @@
 import type { HTTPRoute, HTTPRouteMatch } from "../api/gateway-api.ts";
 import type { AttachedHost, AttachedListener, ResolvedRoute, ResolvedRule } from "../attach/model.ts";
 import { translateHttpMatch } from "./match.ts";
+import type { MatchVariant } from "./match-variants.ts";
 import { buildEntries } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
@@ -12,7 +13,7 @@ export const unresolvedRule: ResolvedRule = Object.freeze({ backends: [], mirror
 /** What the CRD fills in for a rule without matches: every path. */
 const everyPath: readonly HTTPRouteMatch[] = [{}];
 
-/** Translates an HTTPRoute on one host of a listener: one entry per rule, match and alternative of cookies. O(matches). */
+/** Translates an HTTPRoute on one host of a listener: one entry per rule, match and variant. O(matches). */
 export function translateHttpRoute(
   route: HTTPRoute,
   resolved: ResolvedRoute,
@@ -30,11 +31,11 @@ export function translateHttpRoute(
         limits: limitTime(rule.timeouts, rule.retry),
         enabledFilters: [],
       },
-      listener,
+      { ...listener, host: host.host },
     );
     const hasMatches = rule.matches !== undefined && rule.matches.length > 0;
     const matches = (hasMatches ? (rule.matches ?? []) : everyPath).map(
-      (match) => (cookies: Parameters<typeof translateHttpMatch>[1]) => translateHttpMatch(match, cookies),
+      (match) => (variant: MatchVariant) => translateHttpMatch(match, variant),
     );
     return buildEntries("HTTPRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
   });

@@ -1,5 +1,4 @@
 import type { GRPCRouteMatch, HTTPRouteMatch } from "../api/gateway-api.ts";
-import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import { compareStrings } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type {
@@ -8,12 +7,8 @@ import type {
   RouteMatch,
 } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import type { StringMatcher } from "../envoy/generated/envoy/type/matcher/v3/string.ts";
+import type { MatchVariant } from "./match-variants.ts";
 import { type PathSpecificity, type RoutePath, rankMatch } from "./route-order.ts";
-
-type CookieMatch = NonNullable<NonNullable<HTTPRouteFilter["spec"]["matches"]>[number]["cookies"]>[number];
-
-/** Cookies that a request must carry, all of them. */
-export type CookieConditions = readonly CookieMatch[];
 
 /** A match in Envoy's terms, with what ordering and the route tree need to know of it. */
 export interface TranslatedMatch {
@@ -38,33 +33,55 @@ interface Conditions {
   readonly headers: readonly Condition[];
   readonly cookies: readonly Condition[];
   readonly queryParams: readonly Condition[];
+  /** Of a variant, in Envoy's terms and without a say in the order of routes. */
+  readonly further: readonly HeaderMatcher[];
 }
 
-/** Translates one match of an HTTPRoute (HTTPRouteMatch) together with cookie conditions of HTTPRouteFilters. */
-export function translateHttpMatch(source: HTTPRouteMatch, cookies: CookieConditions): TranslatedMatch {
+/**
+ * Translates one match of an HTTPRoute (HTTPRouteMatch) in one variant. Undefined: the variant adds nothing to this match,
+ * which has no method that a browser would ask for.
+ */
+export function translateHttpMatch(source: HTTPRouteMatch, variant: MatchVariant): TranslatedMatch | undefined {
   const path = normalizePath(source.path?.type, source.path?.value);
+  const { method } = source;
+  if (variant.preflight && (method === undefined || method === PREFLIGHT_METHOD)) return undefined;
+  const asked = variant.preflight ? method : undefined;
   return buildMatch(
     path,
     { kind: "http", path },
     {
-      method: source.method,
+      method: asked === undefined ? method : PREFLIGHT_METHOD,
       headers: readConditions(source.headers, foldCase),
-      cookies: readConditions(cookies, keepCase),
+      cookies: readConditions(variant.cookies, keepCase),
       queryParams: readConditions(source.queryParams, keepCase),
+      further: [...(asked === undefined ? [] : askFor(asked)), ...(variant.hostPort ? [hostWithPort] : [])],
     },
   );
 }
 
+const PREFLIGHT_METHOD = "OPTIONS";
+
+/** What makes an OPTIONS request a preflight (Fetch standard, "CORS-preflight fetch"). */
+function askFor(method: string): readonly HeaderMatcher[] {
+  return [
+    { name: "origin", presentMatch: true },
+    { name: "access-control-request-method", stringMatch: { exact: method } },
+  ];
+}
+
+const hostWithPort: HeaderMatcher = { name: ":authority", stringMatch: { safeRegex: { regex: ".*:[0-9]+" } } };
+
 /** Translates one match of a GRPCRoute (GRPCRouteMatch). A gRPC request's path is `/service/method`. */
-export function translateGrpcMatch(source: GRPCRouteMatch, cookies: CookieConditions): TranslatedMatch {
+export function translateGrpcMatch(source: GRPCRouteMatch, variant: MatchVariant): TranslatedMatch {
   const { service = "", method = "", type = "Exact" } = source.method ?? {};
   return buildMatch(
     grpcPath(service, method, type === "RegularExpression"),
     { kind: "grpc", service: service.length, method: method.length },
     {
       headers: readConditions(source.headers, foldCase),
-      cookies: readConditions(cookies, keepCase),
+      cookies: readConditions(variant.cookies, keepCase),
       queryParams: [],
+      further: [],
     },
   );
 }
@@ -80,7 +97,7 @@ function normalizePath(type: string | undefined, value: string | undefined): Rou
 function grpcPath(service: string, method: string, regex: boolean): RoutePath {
   if (service === "" && method === "") return { type: "PathPrefix", value: "/" };
   if (regex) {
-    const part = (pattern: string) => (pattern === "" ? "[^/]+" : `(?:${pattern})`);
+    const part = (pattern: string) => (pattern === "" ? "[^/]+" : groupRegex(pattern));
     return { type: "RegularExpression", value: `/${part(service)}/${part(method)}` };
   }
   if (method === "") return { type: "PathPrefix", value: `/${service}` };
@@ -89,11 +106,12 @@ function grpcPath(service: string, method: string, regex: boolean): RoutePath {
 }
 
 function buildMatch(path: RoutePath, specificity: PathSpecificity, conditions: Conditions): TranslatedMatch {
-  const { method, headers, cookies, queryParams } = conditions;
+  const { method, headers, cookies, queryParams, further } = conditions;
   const matchers: HeaderMatcher[] = [];
   if (method !== undefined) matchers.push({ name: ":method", stringMatch: { exact: method } });
   for (const header of headers) matchers.push({ name: header.name, stringMatch: matchString(header) });
   for (const cookie of cookies) matchers.push({ name: "cookie", stringMatch: matchCookie(cookie) });
+  matchers.push(...further);
   const match: RouteMatch = { ...matchPath(path), headers: matchers };
   if (queryParams.length > 0) {
     match.queryParameters = queryParams.map(
@@ -156,8 +174,26 @@ function matchString({ regex, value }: Condition): StringMatcher {
 
 /** Envoy compares whole header values, so the cookie is looked for between the semicolons of the Cookie header (RFC 6265, 4.2.1). */
 function matchCookie({ name, regex, value }: Condition): StringMatcher {
-  const expected = regex ? `(?:${value})` : quoteRegex(value);
+  const expected = regex ? groupRegex(keepInsideCookie(value)) : quoteRegex(value);
   return { safeRegex: { regex: `(?:.*;)?\\s*${quoteRegex(name)}=${expected}\\s*(?:;.*)?` } };
+}
+
+/** Quotation, escape, class or wildcard: what stands in a regular expression for one or more characters. */
+const classOrEscape = /\\Q[\s\S]*?(?:\\E|$)|\\[\s\S]|\[\^?\]?(?:\[:\^?\w+:\]|\\[\s\S]|[^\]\\])*\]|\./g;
+
+/** To stand inside another expression. A quotation may be left open only at the end of the whole. */
+function groupRegex(pattern: string): string {
+  const isOpen = (token: string) => token.startsWith("\\Q") && !token.endsWith("\\E");
+  return `(?:${pattern.replace(classOrEscape, (token) => (isOpen(token) ? `${token}\\E` : token))})`;
+}
+
+/** What stands for "any character" must not stand for the semicolon, behind which another cookie begins. */
+function keepInsideCookie(pattern: string): string {
+  return pattern.replace(classOrEscape, (token) => {
+    if (token === ".") return "[^;]";
+    if (token.startsWith("[^")) return `${token.slice(0, -1)};]`;
+    return /^\\[DSW]$/.test(token) ? `[^;${token.toLowerCase()}]` : token;
+  });
 }
 
 /** Escapes a literal for RE2. */
@@ -165,7 +201,7 @@ export function quoteRegex(literal: string): string {
   return literal.replace(/[\\^$.|?*+()[\]{}-]/g, "\\$&");
 }
 
-function describeMatch(path: RoutePath, { method, headers, cookies, queryParams }: Conditions): string {
+function describeMatch(path: RoutePath, { method, headers, cookies, queryParams, further }: Conditions): string {
   let text = flatText(path.type, " ", path.value);
   if (method !== undefined) text += `\nmethod ${method}`;
   for (const [kind, list] of [
@@ -177,5 +213,5 @@ function describeMatch(path: RoutePath, { method, headers, cookies, queryParams 
     const lines = list.map(({ name, regex, value }) => `\n${kind} ${name} ${regex ? "~" : "="} ${value}`);
     text += lines.sort(compareStrings).join("");
   }
-  return text;
+  return further.length === 0 ? text : `${text}\n${JSON.stringify(further)}`;
 }

@@ -3,7 +3,8 @@ import type { AttachedHost } from "../attach/model.ts";
 import { flatText } from "../base/memory.ts";
 import { Route } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { contentHash, nameHash } from "../envoy/hash.ts";
-import type { CookieConditions, TranslatedMatch } from "./match.ts";
+import type { TranslatedMatch } from "./match.ts";
+import { type MatchVariant, nameVariant } from "./match-variants.ts";
 import { type RouteEntry, tieOf } from "./route-order.ts";
 import type { RuleTemplate } from "./route-rule.ts";
 
@@ -18,11 +19,11 @@ export function underscoreHost(host: string): string {
 }
 
 /**
- * Entries of one rule on one host. `matches` translates each match of the rule with the given cookie conditions; a rule
- * without matches has one that fits every request and counts as match -1 in names.
+ * Entries of one rule on one host. `matches` translates each match of the rule in a variant, or not at all; a rule without
+ * matches has one that fits every request and counts as match -1 in names.
  *
  * Route names follow Envoy Gateway (`httproute/<ns>/<name>/rule/<i>/match/<j>/<host>`), since EnvoyPatchPolicies refer to
- * them; alternatives of cookies are told apart by `/cookies/<k>` behind the match.
+ * them; variants are told apart by what stands behind the match, such as `/cookies/<k>`.
  */
 export function buildEntries(
   kind: "HTTPRoute" | "GRPCRoute",
@@ -30,7 +31,7 @@ export function buildEntries(
   ruleIndex: number,
   template: RuleTemplate,
   host: AttachedHost,
-  matches: readonly ((cookies: CookieConditions) => TranslatedMatch)[],
+  matches: readonly ((variant: MatchVariant) => TranslatedMatch | undefined)[],
   hasMatches: boolean,
 ): RouteEntry[] {
   const namespace = metadata.namespace ?? "";
@@ -39,12 +40,13 @@ export function buildEntries(
   const suffix = underscoreHost(host.host);
   const entries: RouteEntry[] = [];
   for (const [matchIndex, translate] of matches.entries()) {
-    for (const [variantIndex, cookies] of template.cookieVariants.entries()) {
-      const { match, path, conditional, key, rankOn } = translate(cookies);
-      const variant = template.cookieVariants.length > 1 ? `/cookies/${variantIndex}` : "";
-      const position = `rule/${ruleIndex}/match/${hasMatches ? matchIndex : -1}${variant}`;
+    for (const [variantIndex, variant] of template.variants.entries()) {
+      const translated = translate(variant);
+      if (translated === undefined) continue;
+      const { match, path, conditional, key, rankOn } = translated;
+      const position = `rule/${ruleIndex}/match/${hasMatches ? matchIndex : -1}${nameVariant(template.variants, variant)}`;
       const name = `${kind.toLowerCase()}/${namespace}/${metadata.name}/${position}/${suffix}`;
-      const bytes = Route.encode({ name, match, ...template.complete(path) }).finish();
+      const bytes = Route.encode({ name, match, ...template.complete(path, variant) }).finish();
       const rank = rankOn(host.routeHostname);
       const sequence = ruleIndex * SEQUENCE_RULE_STEP + matchIndex * SEQUENCE_MATCH_STEP + variantIndex;
       entries.push({

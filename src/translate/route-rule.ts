@@ -12,7 +12,7 @@ import { directResponseHeaders, respondDirectly } from "./filters/direct-respons
 import { headerFields, readHeaders } from "./filters/headers.ts";
 import { mirrorRequests } from "./filters/mirror.ts";
 import { rewritePath } from "./filters/path.ts";
-import { redirectRequest } from "./filters/redirect.ts";
+import { keepsPort, redirectRequest } from "./filters/redirect.ts";
 import {
   type HostChange,
   mergeRewrites,
@@ -22,7 +22,7 @@ import {
   type UrlRewrite,
 } from "./filters/rewrite.ts";
 import { httpFilterNames } from "./http-filters.ts";
-import type { CookieConditions } from "./match.ts";
+import { type MatchVariant, planVariants } from "./match-variants.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
 
@@ -46,36 +46,41 @@ export interface RuleSource {
 /** What a rule does with requests; all matches of the rule on all its hosts share it. */
 export interface RuleTemplate {
   readonly clusters: readonly string[];
-  /** Alternatives, each to be combined with each match; one empty alternative when there are no conditions. */
-  readonly cookieVariants: readonly CookieConditions[];
+  /** Each to be combined with each match; at least one. */
+  readonly variants: readonly MatchVariant[];
   /** The Route of a match with this path, without name and match. */
-  complete(path: RoutePath): Route;
+  complete(path: RoutePath, variant: MatchVariant): Route;
 }
 
-/** HTTPRouteFilters of one rule can ask for no more combinations of cookie conditions than this. */
-const COOKIE_VARIANTS_MAX = 64;
-const noCookies: readonly CookieConditions[] = [[]];
+const plainVariant: readonly MatchVariant[] = [{ cookies: [] }];
 
 /** `typedPerFilterConfig` entry that turns on a filter that has no configuration for routes. */
 const enabledFilter: Any = pack(FilterConfig, { config: {} });
 
+/** Where a rule is served. */
+export interface RulePlace extends AttachedListener {
+  /** Domain of the virtual host. */
+  readonly host: string;
+}
+
 /** Translates the part of a rule that does not depend on its matches. */
-export function translateRule(source: RuleSource, listener: AttachedListener): RuleTemplate {
-  const cookieVariants = combineCookies(source.resolved.extensions);
-  const failure = source.resolved.failureStatus ?? (cookieVariants === undefined ? source.failureStatus : undefined);
-  if (failure !== undefined) {
-    return failWith(failure, cookieVariants ?? noCookies);
-  }
-  const variants = cookieVariants ?? noCookies;
+export function translateRule(source: RuleSource, place: RulePlace): RuleTemplate {
   const { filters, resolved } = source;
   const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;
+  const variants = planVariants(resolved.extensions, {
+    preflight: filters.some(({ cors }) => cors !== undefined),
+    hostPort: redirect !== undefined && keepsPort(redirect, place),
+  });
+  if (resolved.failureStatus !== undefined || variants === undefined) {
+    return failWith(source.failureStatus, variants ?? plainVariant);
+  }
   const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
   const common: Route = { ...headerFields(readHeaders(filters)), typedPerFilterConfig: configureFilters(source) };
   if (redirect !== undefined) {
     return {
       clusters: [],
-      cookieVariants: variants,
-      complete: (path) => ({ ...common, redirect: redirectRequest(redirect, path, listener) }),
+      variants,
+      complete: (path, { hostPort }) => ({ ...common, redirect: redirectRequest(redirect, path, place, hostPort) }),
     };
   }
   if (direct?.filter.directResponse !== undefined) {
@@ -87,20 +92,20 @@ export function translateRule(source: RuleSource, listener: AttachedListener): R
         ...directResponseHeaders(direct.filter.directResponse),
       ],
     };
-    return { clusters: [], cookieVariants: variants, complete: () => route };
+    return { clusters: [], variants, complete: () => route };
   }
   return forward(source, common, variants);
 }
 
-function failWith(status: number, cookieVariants: readonly CookieConditions[]): RuleTemplate {
+function failWith(status: number, variants: readonly MatchVariant[]): RuleTemplate {
   const route: Route = { directResponse: { status } };
-  return { clusters: [], cookieVariants, complete: () => route };
+  return { clusters: [], variants, complete: () => route };
 }
 
-function forward(source: RuleSource, common: Route, cookieVariants: readonly CookieConditions[]): RuleTemplate {
+function forward(source: RuleSource, common: Route, variants: readonly MatchVariant[]): RuleTemplate {
   const { filters, backendFilters, resolved } = source;
   const choice = chooseBackends(resolved.backends, backendFilters, readHeaders(filters), source.failureStatus);
-  if (choice === undefined) return failWith(source.failureStatus, cookieVariants);
+  if (choice === undefined) return failWith(source.failureStatus, variants);
   const own = readRewrites(filters, resolved.extensions);
   const rewrite = mergeRewrites(choice.rewrite === undefined ? own : [...own, choice.rewrite]);
   const mirrors = resolved.mirrors.flatMap(({ filterIndex, target }) => {
@@ -121,7 +126,7 @@ function forward(source: RuleSource, common: Route, cookieVariants: readonly Coo
     : common.typedPerFilterConfig;
   return {
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
-    cookieVariants,
+    variants,
     complete: (path) => ({
       ...headerFields(choice.headers),
       typedPerFilterConfig,
@@ -156,19 +161,4 @@ function configureFilters({ filters, enabledFilters }: RuleSource): Record<strin
     ...enabledFilters.map((name) => [name, enabledFilter] as const),
     ...(cors === undefined ? [] : [[httpFilterNames.cors, allowCrossOrigin(cors)] as const]),
   ]);
-}
-
-/**
- * Within one filter one of its `matches` must hold, and so for every filter. Undefined when that makes more than
- * {@link COOKIE_VARIANTS_MAX} combinations: then the rule fails closed.
- */
-function combineCookies(extensions: readonly ResolvedExtension[]): readonly CookieConditions[] | undefined {
-  let variants = noCookies;
-  for (const { filter } of extensions) {
-    const alternatives = (filter.matches ?? []).map(({ cookies }) => cookies ?? []);
-    if (alternatives.length === 0) continue;
-    if (variants.length * alternatives.length > COOKIE_VARIANTS_MAX) return undefined;
-    variants = variants.flatMap((variant) => alternatives.map((cookies) => [...variant, ...cookies]));
-  }
-  return variants;
 }

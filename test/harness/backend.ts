@@ -25,7 +25,14 @@ export interface ReceivedRequest {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly bodyBytes: number;
   /** Present on TLS connections. */
-  readonly tls?: { readonly servername: string; readonly alpn: string; readonly clientCommonName?: string };
+  readonly tls?: {
+    readonly servername: string;
+    readonly alpn: string;
+    /** Such as `TLSv1.3`. */
+    readonly version: string;
+    readonly cipher: string;
+    readonly clientCommonName?: string;
+  };
 }
 
 /** How a backend answers from now on; what is absent is as at the start. */
@@ -44,6 +51,12 @@ export interface Behaviour {
   /** For this many requests only; then the behaviour before it returns. */
   readonly times?: number;
 }
+
+/**
+ * A request may say itself how it wants to be answered: a {@link Behaviour} in JSON, whose `times` counts the tries of this
+ * request (Envoy gives all of them one `x-request-id`).
+ */
+export const BEHAVIOUR_HEADER = "x-behave";
 
 export interface BackendOptions {
   /** Default `backend`. Also sent in the response header `x-backend`. */
@@ -97,7 +110,7 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
       const body = Buffer.concat(chunks);
       const record = describe(name, request, body.byteLength);
       received.push(record);
-      const behaviour = nextBehaviour();
+      const behaviour = ownBehaviour(record, received) ?? nextBehaviour();
       setTimeout(() => answer(response, record, body, behaviour), behaviour.delayMs ?? 0);
     });
   };
@@ -142,6 +155,14 @@ export async function startBackend(options: BackendOptions = {}): Promise<Backen
         for (const socket of sockets) socket.destroy();
       }),
   };
+}
+
+function ownBehaviour({ headers }: ReceivedRequest, received: readonly ReceivedRequest[]): Behaviour | undefined {
+  const written = headers[BEHAVIOUR_HEADER];
+  if (typeof written !== "string") return undefined;
+  const behaviour = JSON.parse(written) as Behaviour;
+  const tries = received.filter((other) => other.headers["x-request-id"] === headers["x-request-id"]).length;
+  return tries > (behaviour.times ?? Number.POSITIVE_INFINITY) ? {} : behaviour;
 }
 
 function createFor(options: BackendOptions, handle: (request: AnyRequest, response: AnyResponse) => void): Server {
@@ -193,6 +214,8 @@ function describe(backend: string, request: AnyRequest, bodyBytes: number): Rece
     tls: {
       servername: servername || "",
       alpn: socket.alpnProtocol || "",
+      version: socket.getProtocol() ?? "",
+      cipher: socket.getCipher().name,
       ...(commonName === undefined ? {} : { clientCommonName: String(commonName) }),
     },
   };

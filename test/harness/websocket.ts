@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { request } from "node:http";
+import { request as requestHttp } from "node:http";
+import { request as requestHttps } from "node:https";
 import type { Socket } from "node:net";
 
 /** RFC 6455 section 1.3. */
@@ -58,9 +59,13 @@ export function webSocketEcho(options: {
   readonly path?: string;
   readonly host?: string;
   readonly text: string;
+  /** Over TLS, whatever the certificate; the server name is the host. */
+  readonly secure?: boolean;
 }): Promise<WebSocketAnswer> {
+  const tls = options.secure ? { servername: options.host ?? "", rejectUnauthorized: false } : {};
   return new Promise((resolve, reject) => {
-    const call = request({
+    const call = (options.secure ? requestHttps : requestHttp)({
+      ...tls,
       host: "127.0.0.1",
       port: options.port,
       path: options.path ?? "/",

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { RouteConfiguration } from "../../src/envoy/generated/envoy/config/route/v3/route.ts";
 import { DiscoveryResponse } from "../../src/envoy/generated/envoy/service/discovery/v3/discovery.ts";
 import type { EncodedResource } from "../../src/envoy/resource.ts";
+import { buildBootstrap } from "../../src/translate/bootstrap.ts";
 import { type Backend, startBackend } from "../harness/backend.ts";
 import { temporaryDirectory } from "../harness/directory.ts";
 import { type EnvoyProcess, startEnvoy } from "../harness/envoy.ts";
@@ -64,6 +65,8 @@ export async function startTableEnvoy(tables: readonly ServedTable[]): Promise<T
     envoy = await startEnvoy({
       config: {
         node: { id: "test", cluster: "test" },
+        // Limits that Gatehouse's own Envoys have.
+        layered_runtime: layeredRuntime(),
         static_resources: { listeners, clusters: [echoCluster(backend.port)] },
       },
     });
@@ -78,6 +81,10 @@ export async function startTableEnvoy(tables: readonly ServedTable[]): Promise<T
       send(agent, { port: ports[table] ?? 0, method, path, headers: { host, ...headers } }),
     stop,
   };
+}
+
+function layeredRuntime(): unknown {
+  return buildBootstrap({ xds: { address: { unixPath: "/unused" } }, adminPort: 0 })["layered_runtime"];
 }
 
 async function waitUntilServing(envoy: EnvoyProcess): Promise<void> {

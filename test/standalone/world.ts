@@ -1,4 +1,4 @@
-import { type Backend, type ReceivedRequest, startBackend } from "../harness/backend.ts";
+import { type Backend, type BackendOptions, type ReceivedRequest, startBackend } from "../harness/backend.ts";
 import { type ClientAnswer, type ClientRequest, send } from "../harness/client.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../harness/directory.ts";
 import { type GatehouseProcess, startGatehouse } from "../harness/gatehouse.ts";
@@ -11,7 +11,8 @@ export interface Answer extends ClientAnswer {
   readonly received?: ReceivedRequest;
 }
 
-export type RequestOptions = Omit<ClientRequest, "port"> & { readonly host: string };
+/** Without `port` to the world's own. */
+export type RequestOptions = Omit<ClientRequest, "port"> & { readonly host: string; readonly port?: number };
 
 /** A folder, a running standalone gateway on it, and backends that answer with what they received. */
 export interface World {
@@ -20,7 +21,7 @@ export interface World {
   readonly gatehouse: () => GatehouseProcess;
   restart(): Promise<void>;
   /** Starts a backend, which ends with the world. */
-  backend(name: string): Promise<Backend>;
+  backend(name: string, options?: Omit<BackendOptions, "name">): Promise<Backend>;
   send(options: RequestOptions): Promise<Answer>;
   /** Sends until the answer pleases; fails after a bounded wait. */
   until(options: RequestOptions, pleases: (answer: Answer) => boolean, limitMs?: number): Promise<Answer>;
@@ -51,7 +52,7 @@ export async function createWorld(): Promise<World> {
   let gatehouse = await startGatehouse({ directory: files.path });
   const backends: Backend[] = [];
   const sendHere = async (options: RequestOptions): Promise<Answer> => {
-    const answer = await send({ ...options, port });
+    const answer = await send({ port, ...options });
     const received = parseReceived(answer.body);
     return received === undefined ? answer : { ...answer, received };
   };
@@ -62,8 +63,8 @@ export async function createWorld(): Promise<World> {
     async restart() {
       gatehouse = await startGatehouse({ directory: files.path, env: gatehouse.env });
     },
-    async backend(name) {
-      const backend = await startBackend({ name });
+    async backend(name, options) {
+      const backend = await startBackend({ ...options, name });
       backends.push(backend);
       return backend;
     },

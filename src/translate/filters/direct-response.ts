@@ -1,5 +1,6 @@
 import type { HTTPRouteFilter } from "../../api/httproutefilter.ts";
-import type { HeaderValueOption } from "../../envoy/generated/envoy/config/core/v3/base.ts";
+import type { ResolvedExtension } from "../../attach/model.ts";
+import type { DataSource, HeaderValueOption } from "../../envoy/generated/envoy/config/core/v3/base.ts";
 import type { DirectResponseAction } from "../../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { type HeaderLine, type HeaderModifier, modifyHeaders, setHeader } from "./headers.ts";
 
@@ -7,12 +8,16 @@ export type DirectResponse = NonNullable<HTTPRouteFilter["spec"]["directResponse
 
 const DEFAULT_STATUS = 200;
 
-/** Translates `directResponse` of an HTTPRouteFilter. `body` is the text, inline or from its ConfigMap. */
-export function respondDirectly(filter: DirectResponse, body: string | undefined): DirectResponseAction {
+/** Translates `directResponse` of an HTTPRouteFilter. */
+export function respondDirectly(filter: DirectResponse, body: ResolvedExtension["body"]): DirectResponseAction {
   return {
     status: filter.statusCode ?? DEFAULT_STATUS,
-    ...(body === undefined || body === "" ? {} : { body: { inlineString: body } }),
+    ...(body === undefined || body === "" ? {} : { body: readBody(body) }),
   };
+}
+
+function readBody(body: NonNullable<ResolvedExtension["body"]>): DataSource {
+  return typeof body === "string" ? { inlineString: body } : { inlineBytes: Buffer.from(body.base64, "base64") };
 }
 
 /** Headers of the response; an explicit content type wins over one among the headers. */

@@ -82,11 +82,21 @@ export function modifyHeaders(modifiers: readonly HeaderModifier[]): HeaderChang
   const toAdd: HeaderValueOption[] = [];
   const toRemove: string[] = [];
   for (const { set = [], add = [], remove = [] } of modifiers) {
-    for (const line of set) if (isModifiable(line.name)) toAdd.push(setHeader(line));
-    for (const line of add) if (isModifiable(line.name)) toAdd.push(addHeader(line));
+    for (const line of firstOfEachName(set)) if (isModifiable(line.name)) toAdd.push(setHeader(line));
+    for (const line of firstOfEachName(add)) if (isModifiable(line.name)) toAdd.push(addHeader(line));
     toRemove.push(...remove.filter(isModifiable));
   }
   return { toAdd, toRemove };
+}
+
+/** Names are equal whatever their case, and of equal ones the first counts (HTTPHeader.name). */
+function firstOfEachName(lines: readonly HeaderLine[]): Iterable<HeaderLine> {
+  const byName = new Map<string, HeaderLine>();
+  for (const line of lines) {
+    const name = line.name.toLowerCase();
+    if (!byName.has(name)) byName.set(name, line);
+  }
+  return byName.values();
 }
 
 export function setHeader(line: HeaderLine): HeaderValueOption {

@@ -19,32 +19,55 @@ const DEFAULT_STATUS = 302;
 
 const wellKnownPorts: Readonly<Record<string, number>> = { http: 80, https: 443 };
 
-/** Translates a RequestRedirect filter (HTTPRequestRedirectFilter) for requests that matched `path`. */
+/** Where the redirect is answered: listener and domain of the virtual host. */
+export interface RedirectPlace {
+  readonly port: number;
+  readonly scheme: "http" | "https";
+  readonly host: string;
+}
+
+/**
+ * Translates a RequestRedirect filter (HTTPRequestRedirectFilter) for requests that matched `path`.
+ *
+ * @param hostPort the request's Host has a port; matters where {@link keepsPort}
+ */
 export function redirectRequest(
   filter: RequestRedirect,
   path: RoutePath,
-  listener: { readonly port: number; readonly scheme: "http" | "https" },
+  place: RedirectPlace,
+  hostPort = false,
 ): RedirectAction {
   const change = readPathModifier(filter.path);
-  const port = redirectPort(filter, listener);
+  const port = redirectPort(filter, place);
+  const written = hasWellKnownPort(filter, place) && !hostPort ? undefined : port;
   return {
     schemeRedirect: filter.scheme,
-    hostRedirect: filter.hostname,
-    ...(port === undefined ? {} : { portRedirect: port }),
+    // Without a host Envoy takes the request's, and without a port that host's port.
+    hostRedirect: filter.hostname ?? (written === undefined && !isWildcard(place.host) ? place.host : undefined),
+    ...(written === undefined ? {} : { portRedirect: written }),
     ...(change?.kind === "full" ? { pathRedirect: change.value } : rewritePath(change, path)),
     responseCode: responseCodes[filter.statusCode ?? DEFAULT_STATUS] ?? RedirectAction_RedirectResponseCode.FOUND,
   };
 }
 
 /**
- * Port of the Location by the rules of HTTPRequestRedirectFilter.port: as written, else the well-known port of the new
- * scheme, else the listener's. The well-known port of the resulting scheme is not written.
+ * Must requests whose Host has a port be told apart? Where the Location is to have neither another host nor a port, Envoy
+ * would repeat the request's: `https://example.com:8080/` instead of `https://example.com/`.
  */
-function redirectPort(
-  filter: RequestRedirect,
-  listener: { readonly port: number; readonly scheme: "http" | "https" },
-): number | undefined {
-  const inherited = filter.scheme === undefined ? listener.port : (wellKnownPorts[filter.scheme] ?? listener.port);
-  const port = filter.port ?? inherited;
-  return port === wellKnownPorts[filter.scheme ?? listener.scheme] ? undefined : port;
+export function keepsPort(filter: RequestRedirect, place: RedirectPlace): boolean {
+  return filter.hostname === undefined && isWildcard(place.host) && hasWellKnownPort(filter, place);
+}
+
+function isWildcard(host: string): boolean {
+  return host.startsWith("*");
+}
+
+/** The port that a URL of the new scheme has when none is written. */
+function hasWellKnownPort(filter: RequestRedirect, place: RedirectPlace): boolean {
+  return redirectPort(filter, place) === wellKnownPorts[filter.scheme ?? place.scheme];
+}
+
+/** As written, else the well-known port of the new scheme, else the listener's (HTTPRequestRedirectFilter.port). */
+function redirectPort(filter: RequestRedirect, place: RedirectPlace): number {
+  return filter.port ?? (filter.scheme === undefined ? place.port : (wellKnownPorts[filter.scheme] ?? place.port));
 }

@@ -1,0 +1,60 @@
+import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import type { ResolvedExtension } from "../attach/model.ts";
+
+/** Cookies that a request must carry, all of them. */
+export type CookieConditions = readonly NonNullable<
+  NonNullable<HTTPRouteFilter["spec"]["matches"]>[number]["cookies"]
+>[number][];
+
+/** What the filters of a rule add to each of its matches: a rule makes one route for each match and variant. */
+export interface MatchVariant {
+  readonly cookies: CookieConditions;
+  /** For a match of a method: the OPTIONS request by which a browser asks whether it may use that method. */
+  readonly preflight?: true;
+  /** For requests whose Host has a port. */
+  readonly hostPort?: true;
+}
+
+/** HTTPRouteFilters of one rule can ask for no more combinations of cookie conditions than this. */
+const COOKIE_VARIANTS_MAX = 64;
+const noCookies: readonly CookieConditions[] = [[]];
+
+/**
+ * The variants of a rule, more particular ones first.
+ *
+ * @returns undefined when its filters ask for more than {@link COOKIE_VARIANTS_MAX} combinations of cookies
+ */
+export function planVariants(
+  extensions: readonly ResolvedExtension[],
+  wanted: { readonly preflight: boolean; readonly hostPort: boolean },
+): readonly MatchVariant[] | undefined {
+  const withCookies = combineCookies(extensions)?.map((cookies): MatchVariant => ({ cookies }));
+  const withPort = wanted.hostPort
+    ? withCookies?.flatMap((variant): MatchVariant[] => [{ ...variant, hostPort: true }, variant])
+    : withCookies;
+  return wanted.preflight
+    ? withPort?.flatMap((variant): MatchVariant[] => [{ ...variant, preflight: true }, variant])
+    : withPort;
+}
+
+/** Where a variant shows in the names of routes; empty for the only one. */
+export function nameVariant(variants: readonly MatchVariant[], variant: MatchVariant): string {
+  const cookies = [...new Set(variants.map((one) => one.cookies))];
+  return [
+    cookies.length > 1 ? `/cookies/${cookies.indexOf(variant.cookies)}` : "",
+    variant.hostPort ? "/port" : "",
+    variant.preflight ? "/preflight" : "",
+  ].join("");
+}
+
+/** Within one filter one of its `matches` must hold, and so for every filter. */
+function combineCookies(extensions: readonly ResolvedExtension[]): readonly CookieConditions[] | undefined {
+  let variants = noCookies;
+  for (const { filter } of extensions) {
+    const alternatives = (filter.matches ?? []).map(({ cookies }) => cookies ?? []);
+    if (alternatives.length === 0) continue;
+    if (variants.length * alternatives.length > COOKIE_VARIANTS_MAX) return undefined;
+    variants = variants.flatMap((variant) => alternatives.map((cookies) => [...variant, ...cookies]));
+  }
+  return variants;
+}
