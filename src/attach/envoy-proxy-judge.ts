@@ -1,5 +1,6 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
+import { judgeFilterOrder } from "./filter-order.ts";
 import { reservedLabels } from "./infrastructure-name.ts";
 import type { Settings } from "./model.ts";
 
@@ -21,6 +22,7 @@ export function judgeProxy(spec: EnvoyProxySpec, level: "GatewayClass" | "Gatewa
     });
   }
   refused.push(...judgeProvider(spec, settings), ...judgeProcess(spec), ...judgePod(spec));
+  refused.push(...judgeFilterOrder(spec.filterOrder));
   if (settings.hostInfrastructure && spec.provider?.kubernetes !== undefined) {
     warnings.push({
       field: "spec.provider.kubernetes",
@@ -34,14 +36,11 @@ function* notImplemented(spec: EnvoyProxySpec): Generator<string> {
   for (const field of ["geoIP", "lua", "luaValidation", "dynamicModules"] as const) {
     if (spec[field] !== undefined) yield `spec.${field}`;
   }
-  for (const field of ["filterOrder", "backendTLS", "routingType"] as const) {
+  for (const field of ["backendTLS", "routingType"] as const) {
     if (spec[field] !== undefined) yield `spec.${field}`;
   }
   for (const field of ["mergeGateways", "preserveRouteOrder"] as const) if (spec[field]) yield `spec.${field}`;
-  if (spec.ipFamily !== undefined && spec.ipFamily !== "IPv4") yield "spec.ipFamily";
-  for (const field of ["accessLog", "tracing", "requestID", "healthCheckLog"] as const) {
-    if (spec.telemetry?.[field] !== undefined) yield `spec.telemetry.${field}`;
-  }
+  if (spec.telemetry?.healthCheckLog !== undefined) yield "spec.telemetry.healthCheckLog";
   const { metrics } = spec.telemetry ?? {};
   if (metrics !== undefined) {
     for (const [field, value] of Object.entries(metrics)) {

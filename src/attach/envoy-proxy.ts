@@ -20,6 +20,8 @@ export interface ProxyLevel {
   readonly source?: ObjectKey;
   /** Its spec as written. */
   readonly own?: EnvoyProxySpec;
+  /** Where the references of each part of the telemetry are followed: in the namespace of the EnvoyProxy that has it. */
+  readonly namespaces: TelemetryNamespaces;
   /** What is in effect: merged, with the parts that `refused` names still in it. */
   readonly spec: EnvoyProxySpec;
   /** What is wrong with the reference itself; then `spec` is that of the less specific level. */
@@ -28,6 +30,11 @@ export interface ProxyLevel {
   readonly refused: readonly ProxyFinding[];
   /** What has no effect here but does no harm. */
   readonly warnings: readonly ProxyFinding[];
+}
+
+export interface TelemetryNamespaces {
+  readonly accessLog?: string;
+  readonly tracing?: string;
 }
 
 export type ProxyReader = (key: ObjectKey) => EnvoyProxy | undefined;
@@ -46,10 +53,11 @@ const KIND = envoyProxyDefinition.kind;
 export function resolveClassProxy(gatewayClass: GatewayClass, settings: Settings, read: ProxyReader): ProxyLevel {
   const base = settings.defaultProxy ?? {};
   const { parametersRef } = gatewayClass.spec;
-  if (parametersRef === undefined) return { spec: base, ...judgeProxy(base, "GatewayClass", settings) };
+  if (parametersRef === undefined) return { spec: base, namespaces: {}, ...judgeProxy(base, "GatewayClass", settings) };
   const found = follow(parametersRef, parametersRef.namespace, read);
-  if (typeof found === "string") return refused(base, found, sourceOf(parametersRef, parametersRef.namespace));
-  return judged("GatewayClass", settings, found, merge(base, found.spec, found.spec.mergeType));
+  if (typeof found === "string")
+    return refused({ spec: base, namespaces: {} }, found, sourceOf(parametersRef, parametersRef.namespace));
+  return judged("GatewayClass", settings, found, merge(base, found.spec, found.spec.mergeType), {});
 }
 
 /**
@@ -67,13 +75,13 @@ export function resolveGatewayProxy(
   if (reference === undefined || classLevel.spec.mergeGateways) return { ...classLevel, source: undefined };
   const namespace = gateway.metadata.namespace ?? "";
   const found = follow(reference, namespace, read);
-  if (typeof found === "string") return refused(classLevel.spec, found, sourceOf(reference, namespace));
+  if (typeof found === "string") return refused(classLevel, found, sourceOf(reference, namespace));
   const { mergeType } = found.spec;
-  if (mergeType === undefined || mergeType === "Replace") return judged("Gateway", settings, found, found.spec);
+  if (mergeType === undefined || mergeType === "Replace") return judged("Gateway", settings, found, found.spec, {});
   const { own } = classLevel;
   const below =
     own === undefined ? classLevel.spec : merge(settings.defaultProxy ?? {}, own, own.mergeType ?? mergeType);
-  return judged("Gateway", settings, found, merge(below, found.spec, mergeType));
+  return judged("Gateway", settings, found, merge(below, found.spec, mergeType), classLevel.namespaces);
 }
 
 /** What a level's problems mean to the object that refers to the EnvoyProxy in `field`. */
@@ -85,8 +93,12 @@ export function parameterProblems(level: ProxyLevel, field: string): Problem[] {
   return level.refused.map((finding) => report(`leads to ${subject} whose field ${finding.field} ${finding.text}`));
 }
 
-function refused(spec: EnvoyProxySpec, reference: string, source?: ObjectKey): ProxyLevel {
-  return { spec, reference, refused: [], warnings: [], ...(source !== undefined && { source }) };
+function refused(
+  { spec, namespaces }: Pick<ProxyLevel, "spec" | "namespaces">,
+  reference: string,
+  source?: ObjectKey,
+): ProxyLevel {
+  return { spec, namespaces, reference, refused: [], warnings: [], ...(source !== undefined && { source }) };
 }
 
 function judged(
@@ -94,11 +106,26 @@ function judged(
   settings: Settings,
   found: EnvoyProxy,
   spec: EnvoyProxySpec,
+  below: TelemetryNamespaces,
 ): ProxyLevel {
   const source = objectKey(found.metadata.namespace, found.metadata.name);
   const invalid = spec === found.spec ? [] : findInvalid(spec);
   const verdict = judgeProxy(spec, level, settings);
-  return { source, own: found.spec, spec, refused: [...invalid, ...verdict.refused], warnings: verdict.warnings };
+  const { telemetry } = found.spec;
+  const namespace = found.metadata.namespace ?? "";
+  const namespaces = {
+    ...below,
+    ...(telemetry?.accessLog && { accessLog: namespace }),
+    ...(telemetry?.tracing && { tracing: namespace }),
+  };
+  return {
+    source,
+    namespaces,
+    own: found.spec,
+    spec,
+    refused: [...invalid, ...verdict.refused],
+    warnings: verdict.warnings,
+  };
 }
 
 function sourceOf({ group, kind, name }: ParametersReference, namespace: string | undefined): ObjectKey | undefined {

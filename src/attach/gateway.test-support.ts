@@ -11,7 +11,7 @@ export const ourClass: GatewayClassPlan = {
   problems: [],
 };
 
-const noProxy: ProxyLevel = { spec: {}, refused: [], warnings: [] };
+const noProxy: ProxyLevel = { spec: {}, namespaces: {}, refused: [], warnings: [] };
 
 /** The draft of a Gateway where there is no EnvoyProxy object at all. */
 export function draftOfGateway(

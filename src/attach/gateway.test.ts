@@ -184,7 +184,7 @@ test("a Gateway whose EnvoyProxy cannot be used is not accepted, and its listene
   const gateway = parseObject<Gateway>(
     "{metadata: {name: gw}, spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
   );
-  const classProxy = { spec: {}, reference: "names nothing", refused: [], warnings: [] };
+  const classProxy = { spec: {}, namespaces: {}, reference: "names nothing", refused: [], warnings: [] };
   const found = planOfGateway(gateway, settings, undefined, classProxy);
   expect(found.problems).toMatchObject([
     { condition: "Accepted", reason: "InvalidParameters", field: "spec.gatewayClassName" },
@@ -204,7 +204,7 @@ test("an EnvoyProxy can make Envoy bind the ports of the listeners as they are, 
     "{metadata: {name: gw}, spec: {gatewayClassName: c, listeners: [{name: x, port: 80, protocol: HTTP}]}}",
   );
   const bound = (hostInfrastructure: boolean, keeps: boolean) => {
-    const proxy = { spec: keeps ? { provider } : {}, refused: [], warnings: [] };
+    const proxy = { spec: keeps ? { provider } : {}, namespaces: {}, refused: [], warnings: [] };
     const offset = { ...settings, hostInfrastructure, privilegedPortOffset: 10_000 };
     return planOfGateway(gateway, offset, undefined, proxy).ports.map(({ bindPort }) => bindPort);
   };

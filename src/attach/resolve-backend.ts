@@ -43,9 +43,18 @@ const staticBackendGroup = "gateway.kgateway.dev";
 
 const createIt = "create it or correct the reference";
 
-/** Follows one backendRef of a route in `namespace`. */
+/** Kinds that refer to backends, and their groups, which ReferenceGrants name. */
+const originGroups = {
+  HTTPRoute: "gateway.networking.k8s.io",
+  GRPCRoute: "gateway.networking.k8s.io",
+  EnvoyProxy: backendGroup,
+} as const;
+
+export type BackendOrigin = keyof typeof originGroups;
+
+/** Follows one backendRef of an object in `namespace`. */
 export function findBackend(
-  routeKind: "HTTPRoute" | "GRPCRoute",
+  routeKind: BackendOrigin,
   namespace: string,
   reference: BackendReference,
   read: ResolveReader,
@@ -61,10 +70,10 @@ export function findBackend(
   }
   const target = { group, kind, namespace: reference.namespace ?? namespace, name };
   const key = objectKey(target.namespace, name);
-  if (!isGranted(read.grants, { group: "gateway.networking.k8s.io", kind: routeKind, namespace }, target)) {
+  if (!isGranted(read.grants, { group: originGroups[routeKind], kind: routeKind, namespace }, target)) {
     return {
       reason: "RefNotPermitted",
-      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${routeKind}s of ${namespace} refer to it; create one in namespace ${target.namespace}`,
+      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${plural(routeKind)} of ${namespace} refer to it; create one in namespace ${target.namespace}`,
     };
   }
   if (isService) return findService(routeKind, key, reference.port, read);
@@ -134,7 +143,7 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
   const fallback = spec.fallback === true;
   if (spec.type === "DynamicResolver") return { reach: { kind: "DynamicResolver", key }, settings, fallback };
   const endpoints = backendEndpoints(backend);
-  if (usesUnixSockets(endpoints)) {
+  if (usesUnixSockets(endpoints) && routeKind !== "EnvoyProxy") {
     return {
       reason: "UnsupportedAddressType",
       message: `names Backend ${key} with a unix endpoint, which routes cannot use; list ip or fqdn endpoints`,
@@ -164,4 +173,8 @@ function describe(key: string, { reason, field, message }: BackendFault): Refere
     reason: reason === "Invalid" ? "InvalidBackendRef" : reason,
     message: `names Backend ${key}, whose ${field} ${message}`,
   };
+}
+
+function plural(kind: BackendOrigin): string {
+  return kind === "EnvoyProxy" ? "EnvoyProxies" : `${kind}s`;
 }

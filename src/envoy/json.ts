@@ -4,7 +4,17 @@ import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endp
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
 import { FilterConfig as RouteFilterConfig, RouteList } from "./generated/envoy/config/route/v3/route_components.ts";
-import { StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
+import { DatadogConfig } from "./generated/envoy/config/trace/v3/datadog.ts";
+import { OpenTelemetryConfig } from "./generated/envoy/config/trace/v3/opentelemetry.ts";
+import { ZipkinConfig } from "./generated/envoy/config/trace/v3/zipkin.ts";
+import { FileAccessLog } from "./generated/envoy/extensions/access_loggers/file/v3/file.ts";
+import { ExpressionFilter } from "./generated/envoy/extensions/access_loggers/filters/cel/v3/cel.ts";
+import {
+  HttpGrpcAccessLogConfig,
+  TcpGrpcAccessLogConfig,
+} from "./generated/envoy/extensions/access_loggers/grpc/v3/als.ts";
+import { OpenTelemetryAccessLogConfig } from "./generated/envoy/extensions/access_loggers/open_telemetry/v3/logs_service.ts";
+import { StderrAccessLog, StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
 import { DnsCluster } from "./generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { ClusterConfig as DynamicForwardProxyCluster } from "./generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
 import { Cors, CorsPolicy } from "./generated/envoy/extensions/filters/http/cors/v3/cors.ts";
@@ -21,7 +31,12 @@ import { Generic } from "./generated/envoy/extensions/http/injected_credentials/
 import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
 import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import { RoundRobin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
+import { UuidRequestIdConfig } from "./generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import { PreviousHostsPredicate } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
+import { StaticConfigResourceDetectorConfig } from "./generated/envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.ts";
+import { AlwaysOnSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/always_on_sampler.ts";
+import { ParentBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/parent_based_sampler.ts";
+import { TraceIdRatioBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/trace_id_ratio_based_sampler.ts";
 import { RawBuffer } from "./generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.ts";
 import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { DownstreamTlsContext, UpstreamTlsContext } from "./generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
@@ -46,7 +61,21 @@ const messages: readonly PrintableMessage[] = [
   RouteFilterConfig,
   RouteList,
   Secret,
+  StderrAccessLog,
   StdoutAccessLog,
+  FileAccessLog,
+  ExpressionFilter,
+  HttpGrpcAccessLogConfig,
+  TcpGrpcAccessLogConfig,
+  OpenTelemetryAccessLogConfig,
+  DatadogConfig,
+  OpenTelemetryConfig,
+  ZipkinConfig,
+  UuidRequestIdConfig,
+  StaticConfigResourceDetectorConfig,
+  AlwaysOnSamplerConfig,
+  ParentBasedSamplerConfig,
+  TraceIdRatioBasedSamplerConfig,
   DnsCluster,
   DynamicForwardProxyCluster,
   Cors,

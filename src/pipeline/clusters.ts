@@ -8,6 +8,7 @@ import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
 import { translateEndpoints } from "../translate/endpoints.ts";
 import { certificateSecretName, translateSecret } from "../translate/secret.ts";
+import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
@@ -67,10 +68,11 @@ function servingGateways(attachment: RouteAttachment): Set<ObjectKey> {
 export function createClusterNodes(
   graph: Graph,
   sources: Sources,
+  proxies: ProxyNodes,
   gateways: GatewayNodes,
   routes: RouteNodes,
 ): ClusterNodes {
-  const uses = graph.flatMap("clusterUses", routes.resolved, (resolved, key, read) => {
+  const byRoutes = graph.flatMap("clusterUses", routes.resolved, (resolved, key, read) => {
     const attachment = read.get(routes.attachments, key);
     const result = new Map<string, GatewayCluster>();
     if (attachment === undefined) return result;
@@ -80,6 +82,10 @@ export function createClusterNodes(
     }
     return result;
   });
+  const byTelemetry = graph.flatMap("telemetryClusterUses", proxies.telemetry, ({ clusters }, gateway) =>
+    clusters.map((spec) => [flatText(gateway, "|", spec.name, "|telemetry"), { gateway, spec }] as const),
+  );
+  const uses = graph.union("allClusterUses", byRoutes, byTelemetry);
   const usesByCluster = graph.index("usesByCluster", uses, ({ gateway, spec }) => [flatText(gateway, "|", spec.name)]);
   const gatewayClusters = graph.reduce("gatewayClusters", usesByCluster, (_group, members) => first(members));
   const gatewaysByCluster = graph.index("gatewaysByCluster", gatewayClusters, ({ spec }) => [spec.name]);

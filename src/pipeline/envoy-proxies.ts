@@ -1,6 +1,10 @@
+import type { ReferenceGrant } from "../api/gateway-api.ts";
 import { type ProxyLevel, type ProxyReader, resolveClassProxy, resolveGatewayProxy } from "../attach/envoy-proxy.ts";
 import { type GatewayParameters, planParameters } from "../attach/gateway.ts";
+import { type ListenerSettings, planListenerSettings } from "../attach/listener-settings.ts";
 import type { Settings } from "../attach/model.ts";
+import type { ResolveReader } from "../attach/resolve-reader.ts";
+import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { judgeBootstrap } from "../translate/proxy-bootstrap.ts";
@@ -18,8 +22,14 @@ export interface ProxyNodes {
   readonly ofClasses: Collection<ProxyLevel>;
   /** Key: Gateway of a class of ours: the EnvoyProxy in effect. */
   readonly ofGateways: Collection<ProxyLevel>;
-  /** Key: Gateway. The little of it on which listeners depend. */
+  /** Key: Gateway. The little of it on which the ports and the judgement of a Gateway depend. */
   readonly parameters: Collection<GatewayParameters>;
+  /** Key: Gateway. Servers of logs, traces and metrics, with references followed. */
+  readonly telemetry: Collection<TelemetryPlan>;
+  /** Key: Gateway. What shapes its listeners. */
+  readonly listenerSettings: Collection<ListenerSettings>;
+  /** Group: the namespace that grants. For every reference across namespaces. */
+  readonly grantsByNamespace: Index<ReferenceGrant>;
   /** Group: EnvoyProxy. */
   readonly usesByProxy: Index<ProxyUse>;
 }
@@ -42,12 +52,33 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     const level = resolveGatewayProxy(gateway, classLevel, settings, reader(read));
     return level.source === undefined ? level : withBootstrap(level, settings);
   });
+  const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
+    grant.metadata.namespace ?? "",
+  ]);
+  const telemetry = graph.map("gatewayTelemetry", ofGateways, (level, _key, read) =>
+    level.spec.telemetry === undefined
+      ? undefined
+      : planTelemetry(level.spec.telemetry, level.namespaces, createResolveReader(sources, grantsByNamespace, read)),
+  );
+  const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
+    planListenerSettings(level.spec, read.get(telemetry, key)),
+  );
   const parameters = graph.map("gatewayParameters", ofGateways, (level, key, read) => {
     const gateway = read.get(sources.gateways, key);
-    return gateway && planParameters(gateway, level, readSettings(sources, read));
+    const refused = read.get(telemetry, key)?.refused ?? [];
+    const whole = refused.length === 0 ? level : { ...level, refused: [...level.refused, ...refused] };
+    return gateway && planParameters(gateway, whole, readSettings(sources, read));
   });
   const uses = graph.union("proxyUses", usesOf(graph, "GatewayClass", ofClasses), usesOf(graph, "Gateway", ofGateways));
-  return { ofClasses, ofGateways, parameters, usesByProxy: graph.index("usesByProxy", uses, ({ proxy }) => [proxy]) };
+  return {
+    ofClasses,
+    ofGateways,
+    parameters,
+    telemetry,
+    listenerSettings,
+    grantsByNamespace,
+    usesByProxy: graph.index("usesByProxy", uses, ({ proxy }) => [proxy]),
+  };
 }
 
 function withBootstrap(level: ProxyLevel, settings: Settings): ProxyLevel {
@@ -61,4 +92,22 @@ function usesOf(graph: Graph, kind: "GatewayClass" | "Gateway", levels: Collecti
       ? []
       : [[`${kind}/${key}`, { proxy: source, ancestor: { kind, key }, level: { refused, warnings } }] as const],
   );
+}
+
+/** Reads what references lead to. */
+export function createResolveReader(
+  sources: Sources,
+  grantsByNamespace: Index<ReferenceGrant>,
+  read: Reader,
+): ResolveReader {
+  return {
+    service: (key) => read.get(sources.services, key),
+    backend: (key) => read.get(sources.backends, key),
+    staticBackend: (key) => read.get(sources.staticBackends, key),
+    routeFilter: (key) => read.get(sources.httpRouteFilters, key),
+    secret: (key) => read.get(sources.secrets, key),
+    configMap: (key) => read.get(sources.configMaps, key),
+    grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
+    settings: readSettings(sources, read),
+  };
 }

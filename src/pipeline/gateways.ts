@@ -55,9 +55,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
   const plans = graph.map("gatewayPlans", drafts, (draft, _key, read) =>
     planGateway(draft, (port) => findPortOwner(claimPort(draft, port), claimsByPort, read)),
   );
-  const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
-    grant.metadata.namespace ?? "",
-  ]);
+  const { grantsByNamespace } = proxies;
   const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
     plan.listeners
       .filter(({ protocol }) => protocol === "HTTPS")
@@ -79,9 +77,15 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
     plans,
     (plan, key, read) =>
       plan.ports.flatMap((port): [string, GatewayResource][] => {
-        const resource = translateListener(plan, port, (name) => read.get(certificates, `${key}/${name}`), {
-          has: (name) => read.get(tlsOverlaps, `${key}/${name}`) !== undefined,
-        });
+        const settings = read.get(proxies.listenerSettings, key);
+        const resource = translateListener(
+          plan,
+          port,
+          (name) => read.get(certificates, `${key}/${name}`),
+          { has: (name) => read.get(tlsOverlaps, `${key}/${name}`) !== undefined },
+          // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
+          { exclusivePort: readSettings(sources, read).hostInfrastructure, ...(settings && { settings }) },
+        );
         return resource === undefined ? [] : [[resource.name, { gateway: key, resource }]];
       }),
     { equals: sameGatewayResource },

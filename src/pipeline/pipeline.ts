@@ -57,7 +57,7 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
   const proxies = createProxyNodes(graph, sources);
   const gateways = createGatewayNodes(graph, sources, proxies);
   const routes = createRouteNodes(graph, sources, gateways);
-  const clusters = createClusterNodes(graph, sources, gateways, routes);
+  const clusters = createClusterNodes(graph, sources, proxies, gateways, routes);
   const reports = createStatusReports(graph, sources, proxies, gateways, routes, clusters);
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
 

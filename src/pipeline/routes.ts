@@ -1,11 +1,11 @@
-import type { GRPCRoute, HTTPRoute, ReferenceGrant } from "../api/gateway-api.ts";
+import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
-import { type ResolveReader, resolveHttpRoute } from "../attach/resolve-http.ts";
+import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { attachRoute } from "../attach/route.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
-import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
@@ -16,8 +16,9 @@ import {
   translateVirtualHost,
   treeLimits,
 } from "../translate/virtual-host.ts";
+import { createResolveReader } from "./envoy-proxies.ts";
 import { type GatewayNodes, type GatewayResource, sameGatewayResource } from "./gateways.ts";
-import { readSettings, type Sources } from "./sources.ts";
+import type { Sources } from "./sources.ts";
 
 /** A route of any kind; the key of the collection is {@link routeKey}. */
 export type RouteObject =
@@ -150,19 +151,6 @@ function createResolvedRoutes(
       ? resolveHttpRoute(object.route, reader)
       : resolveGrpcRoute(object.route, reader);
   });
-}
-
-function createResolveReader(sources: Sources, grantsByNamespace: Index<ReferenceGrant>, read: Reader): ResolveReader {
-  return {
-    service: (key) => read.get(sources.services, key),
-    backend: (key) => read.get(sources.backends, key),
-    staticBackend: (key) => read.get(sources.staticBackends, key),
-    routeFilter: (key) => read.get(sources.httpRouteFilters, key),
-    secret: (key) => read.get(sources.secrets, key),
-    configMap: (key) => read.get(sources.configMaps, key),
-    grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
-    settings: readSettings(sources, read),
-  };
 }
 
 /** O(hosts × matches) of one route. A host that two parentRefs reach in one table is translated once. */

@@ -106,3 +106,25 @@ test("times are kept, of the object and of each listener, while a status stays",
   });
   expect(stampFields(desired, undefined, NOW)).toMatchObject({ conditions: [{ lastTransitionTime: NOW }] });
 });
+
+test("times are kept of each ancestor, whatever the API server filled in", () => {
+  const ancestor = (name: string, ref: object = {}) => ({ kind: "Gateway", name, namespace: "a", ...ref });
+  const standing = {
+    ancestors: [
+      { ancestorRef: ancestor("gone"), conditions: [stood("Accepted")] },
+      { ancestorRef: ancestor("web", { group: "gateway.networking.k8s.io" }), conditions: [stood("Accepted")] },
+    ],
+  };
+  const wanted = {
+    ancestors: [
+      { ancestorRef: ancestor("web"), conditions: [condition("Accepted")] },
+      { ancestorRef: ancestor("new"), conditions: [condition("Accepted")] },
+    ],
+  };
+  expect(stampFields(wanted, standing, NOW)).toEqual({
+    ancestors: [
+      { ancestorRef: ancestor("web"), conditions: [stood("Accepted")] },
+      { ancestorRef: ancestor("new"), conditions: [{ ...condition("Accepted"), lastTransitionTime: NOW }] },
+    ],
+  });
+});

@@ -1,6 +1,6 @@
 import { isRecord } from "../api/field.ts";
 import type { Condition, DesiredCondition } from "./conditions.ts";
-import { stamp } from "./writer-entries.ts";
+import { printOf, stamp } from "./writer-entries.ts";
 
 /**
  * Our part of a status whose fields have owners (server-side apply): what `metadata.managedFields` says that we applied last, as
@@ -67,14 +67,16 @@ function findItem(items: readonly unknown[], name: string): unknown {
 export interface DesiredFields {
   readonly conditions?: readonly DesiredCondition[];
   readonly listeners?: readonly { readonly name: string; readonly conditions: readonly DesiredCondition[] }[];
+  readonly ancestors?: readonly { readonly ancestorRef: object; readonly conditions: readonly DesiredCondition[] }[];
 }
 
 interface StandingFields {
   readonly conditions?: readonly Condition[];
   readonly listeners?: readonly { readonly name: string; readonly conditions?: readonly Condition[] }[];
+  readonly ancestors?: readonly { readonly ancestorRef: object; readonly conditions?: readonly Condition[] }[];
 }
 
-/** The status to apply: with the times at which conditions flipped, of the object and of its listeners. */
+/** The status to apply: with the times at which conditions flipped, of the object and of its listeners or ancestors. */
 export function stampFields(desired: DesiredFields, standing: unknown, now: string): object {
   const before = (isRecord(standing) ? standing : {}) as StandingFields;
   return {
@@ -84,6 +86,13 @@ export function stampFields(desired: DesiredFields, standing: unknown, now: stri
       listeners: desired.listeners.map((listener) => {
         const previous = before.listeners?.find(({ name }) => name === listener.name);
         return { ...listener, conditions: stamp(listener.conditions, previous?.conditions, now) };
+      }),
+    }),
+    ...(desired.ancestors && {
+      ancestors: desired.ancestors.map((ancestor) => {
+        const identity = printOf({ ancestorRef: ancestor.ancestorRef });
+        const previous = before.ancestors?.find(({ ancestorRef }) => printOf({ ancestorRef }) === identity);
+        return { ...ancestor, conditions: stamp(ancestor.conditions, previous?.conditions, now) };
       }),
     }),
   };

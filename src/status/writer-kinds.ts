@@ -33,7 +33,8 @@ export const statusKinds: ReadonlyMap<string, StatusKind> = new Map([
   ["SecurityPolicy", policies],
   ["EnvoyExtensionPolicy", policies],
   ["EnvoyPatchPolicy", policies],
-  ["EnvoyProxy", policies],
+  // Its ancestors name no controller, so nobody could tell ours from another's: the list has one owner.
+  ["EnvoyProxy", { sharing: "fields", lane: "others" }],
 ]);
 
 /** Gateway API, RouteStatus.parents and PolicyStatus.ancestors: maxItems. */

@@ -1,18 +1,18 @@
 import type { ListenerCertificates, ListenerPlan, PortPlan } from "../attach/model.ts";
 import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
-import { buildHttpConnectionManager } from "./http-connection-manager.ts";
+import { buildHttpConnectionManager, type ListenerShape } from "./http-connection-manager.ts";
 import { buildDownstreamTls } from "./listener-tls.ts";
 
 /**
  * The one filter chain of a plain HTTP port: listeners that share it differ by host only, and hosts are told apart by the
  * virtual hosts of their common route table.
  */
-export function buildHttpChain(port: PortPlan): FilterChain | undefined {
+export function buildHttpChain(port: PortPlan, shape: ListenerShape): FilterChain | undefined {
   const routeTable = port.listeners[0]?.routeTable;
   if (routeTable === undefined) return undefined;
   return {
     name: routeTable,
-    filters: [buildHttpConnectionManager(`http-${port.bindPort}`, routeTable)],
+    filters: [buildHttpConnectionManager(`http-${port.bindPort}`, routeTable, shape)],
   };
 }
 
@@ -25,6 +25,7 @@ export function buildHttpsChain(
   listener: ListenerPlan,
   certificates: ListenerCertificates | undefined,
   http1Only: boolean,
+  shape: ListenerShape,
 ): FilterChain | undefined {
   if (listener.routeTable === undefined || certificates === undefined || certificates.secrets.length === 0) {
     return undefined;
@@ -35,6 +36,6 @@ export function buildHttpsChain(
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
     transportSocket: buildDownstreamTls(certificates.secrets, http1Only),
-    filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable)],
+    filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, shape)],
   };
 }

@@ -1,3 +1,5 @@
+import type { ListenerSettings } from "../attach/listener-settings.ts";
+import type { ObjectKey } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
 import { adsConfigSource } from "../envoy/constants.ts";
 import { HttpProtocolOptions_HeadersWithUnderscoresAction } from "../envoy/generated/envoy/config/core/v3/protocol.ts";
@@ -8,13 +10,22 @@ import {
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManager_ServerHeaderTransformation,
 } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
-import { requestLog } from "./access-log.ts";
+import { UuidRequestIdConfig } from "../envoy/generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
+import type { AccessLogs } from "./access-log.ts";
 import { buildHttpFilters } from "./http-filters.ts";
+import { buildTracing } from "./tracing.ts";
 
 /** HTTP/2 limits of Envoy's guide for edge proxies: a client may not make Envoy hold more than this for one connection. */
 const HTTP2_CONCURRENT_STREAMS_MAX = 100;
 const HTTP2_STREAM_WINDOW_BYTES = 64 * 1024;
 const HTTP2_CONNECTION_WINDOW_BYTES = 1024 * 1024;
+
+/** What all HTTP connection managers of a gateway have in common. */
+export interface ListenerShape {
+  readonly gateway: ObjectKey;
+  readonly settings: ListenerSettings;
+  readonly logs: AccessLogs;
+}
 
 /**
  * The network filter that speaks HTTP. Depends on the port and on the name of the route table only; the routes come by RDS.
@@ -22,13 +33,14 @@ const HTTP2_CONNECTION_WINDOW_BYTES = 1024 * 1024;
  *
  * @param statPrefix as in `http-8080`; statistics of all filter chains of a port share it
  */
-export function buildHttpConnectionManager(statPrefix: string, routeTable: string): Filter {
+export function buildHttpConnectionManager(statPrefix: string, routeTable: string, shape: ListenerShape): Filter {
+  const { tracing, requestIdTracing } = shape.settings.telemetry;
   const manager: HttpConnectionManager = {
     // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix,
     rds: { configSource: adsConfigSource, routeConfigName: routeTable },
-    httpFilters: buildHttpFilters(),
+    httpFilters: buildHttpFilters(shape.settings.filterOrder, shape.logs.attempts),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
     },
@@ -44,7 +56,18 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.UNESCAPE_AND_REDIRECT,
     // Here and not on each route: a WebSocket works wherever the backend takes it, and ten thousand routes say it once.
     upgradeConfigs: [{ upgradeType: "websocket" }],
-    accessLog: [...requestLog],
+    accessLog: [...shape.logs.requests],
+    ...(tracing && { tracing: buildTracing(shape.gateway, tracing) }),
+    ...(requestIdTracing && { requestIdExtension: buildRequestId(requestIdTracing) }),
   };
   return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };
+}
+
+/** Whether the sampling decision is read from x-request-id (Sample) and written into it (Pack). */
+function buildRequestId(tracing: NonNullable<ListenerSettings["telemetry"]["requestIdTracing"]>) {
+  const config: UuidRequestIdConfig = {
+    packTraceReason: tracing === "Pack" || tracing === "PackAndSample",
+    useRequestIdForTraceSampling: tracing === "Sample" || tracing === "PackAndSample",
+  };
+  return { typedConfig: pack(UuidRequestIdConfig, config) };
 }

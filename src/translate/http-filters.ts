@@ -1,4 +1,6 @@
+import { type OrderedFilter, orderedFilters } from "../api/envoyproxy-envoy.ts";
 import { pack } from "../envoy/any.ts";
+import type { AccessLog } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
 import { Cors } from "../envoy/generated/envoy/extensions/filters/http/cors/v3/cors.ts";
 import { FilterConfig as DynamicForwardProxy } from "../envoy/generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
 import { FilterConfig as GrpcStats } from "../envoy/generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
@@ -17,14 +19,17 @@ export const httpFilterNames = {
 } as const;
 
 /**
- * The HTTP filter chain: the same for every listener, in the order of Envoy Gateway, and independent of the routes, because a
+ * The HTTP filter chain: the same for every listener of a gateway, in the order of Envoy Gateway or of the EnvoyProxy, and independent of the routes, because a
  * changed chain is a changed Listener and drains its connections. What is `disabled` here costs a request nothing; a route
  * turns it on with an entry under the filter's name in its `typedPerFilterConfig`.
  *
  * grpc_web is off by default because it would translate the requests of a backend that speaks gRPC-Web itself.
  */
-export function buildHttpFilters(): HttpFilter[] {
-  return [
+export function buildHttpFilters(
+  order: readonly OrderedFilter[] = orderedFilters,
+  attemptLogs: readonly AccessLog[] = [],
+): HttpFilter[] {
+  const filters: HttpFilter[] = [
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true },
     {
@@ -38,7 +43,15 @@ export function buildHttpFilters(): HttpFilter[] {
       typedConfig: pack(DynamicForwardProxy, { dnsCacheConfig: dnsCache }),
       disabled: true,
     },
-    // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
-    { name: httpFilterNames.router, typedConfig: pack(Router, { suppressEnvoyHeaders: true }) },
+  ];
+  const rank = ({ name }: HttpFilter) => order.indexOf(name as OrderedFilter);
+  // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
+  const router: Router = {
+    suppressEnvoyHeaders: true,
+    ...(attemptLogs.length > 0 && { upstreamLog: [...attemptLogs] }),
+  };
+  return [
+    ...filters.sort((a, b) => rank(a) - rank(b)),
+    { name: httpFilterNames.router, typedConfig: pack(Router, router) },
   ];
 }

@@ -1,11 +1,13 @@
+import type { ListenerSettings } from "../attach/listener-settings.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
+import type { SocketAddress } from "../envoy/generated/envoy/config/core/v3/address.ts";
 import { Listener, Listener_DrainType } from "../envoy/generated/envoy/config/listener/v3/listener.ts";
 import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
 import { TlsInspector } from "../envoy/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
 import { type EncodedResource, encodeResource, resourceTypes } from "../envoy/resource.ts";
-import { connectionLog } from "./access-log.ts";
+import { buildAccessLogs } from "./access-log.ts";
 import { buildHttpChain, buildHttpsChain } from "./filter-chain.ts";
 
 /** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
@@ -14,8 +16,9 @@ const CONNECTION_BUFFER_BYTES = 32_768;
 /** A worker takes one connection, then serves what it has: a burst spreads over the workers. */
 const ACCEPTS_PER_EVENT_MAX = 1;
 
-/** All IPv4 addresses. */
-const ANY_ADDRESS = "0.0.0.0";
+/** All addresses of a family; those of IPv6 take IPv4 too where both are wanted. */
+const ANY_IPV4 = "0.0.0.0";
+const ANY_IPV6 = "::";
 
 export interface ListenerOptions {
   /**
@@ -24,7 +27,11 @@ export interface ListenerOptions {
    * would silently share a port and answer each other's requests. Default true.
    */
   readonly exclusivePort?: boolean;
+  /** Of the gateway's EnvoyProxy. */
+  readonly settings?: ListenerSettings;
 }
+
+const usualSettings: ListenerSettings = { telemetry: {} };
 
 /**
  * The Envoy Listener of one port of a Gateway; undefined when nothing on the port can be served (HTTPS without a usable
@@ -41,17 +48,21 @@ export function translateListener(
   overlaps: Pick<ReadonlySet<string>, "has"> = new Set<string>(),
   options: ListenerOptions = {},
 ): EncodedResource | undefined {
+  const settings = options.settings ?? usualSettings;
+  const logs = buildAccessLogs(plan.key, settings.telemetry.accessLogs);
+  const shape = { gateway: plan.key, settings, logs };
   const listener: Listener = {
     name: port.name,
-    address: { socketAddress: { address: plan.bindAddress ?? ANY_ADDRESS, portValue: port.bindPort } },
+    address: { socketAddress: { ...addressOf(plan, settings), portValue: port.bindPort } },
     perConnectionBufferLimitBytes: CONNECTION_BUFFER_BYTES,
     maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
     // Drains on updates and when the health check is made to fail, which is how an Envoy is told to stop.
     drainType: Listener_DrainType.DEFAULT,
     enableReusePort: !(options.exclusivePort ?? true),
+    ...(logs.connections.length > 0 && { accessLog: [...logs.connections] }),
   };
   if (port.protocol === "HTTP") {
-    const defaultFilterChain = buildHttpChain(port);
+    const defaultFilterChain = buildHttpChain(port, shape);
     if (defaultFilterChain === undefined) return undefined;
     return encodeResource(Listener, port.name, { ...listener, defaultFilterChain });
   }
@@ -59,7 +70,7 @@ export function translateListener(
   const filterChains: FilterChain[] = [];
   for (const one of port.listeners) {
     const held = certificates(one.name);
-    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name));
+    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name), shape);
     if (chain === undefined) continue;
     filterChains.push(chain);
     for (const secret of held?.secrets ?? []) secrets.add(secret);
@@ -69,8 +80,14 @@ export function translateListener(
     ...listener,
     listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: pack(TlsInspector, {}) }],
     filterChains,
-    accessLog: [...connectionLog],
+    accessLog: [...logs.connections, ...logs.unmatched],
   };
   const dependents = [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name }));
   return encodeResource(Listener, port.name, https, dependents);
+}
+
+function addressOf({ bindAddress }: GatewayPlan, { ipFamily }: ListenerSettings): SocketAddress {
+  if (bindAddress !== undefined) return { address: bindAddress };
+  if (ipFamily === "IPv6") return { address: ANY_IPV6 };
+  return ipFamily === "DualStack" ? { address: ANY_IPV6, ipv4Compat: true } : { address: ANY_IPV4 };
 }

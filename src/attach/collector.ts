@@ -1,0 +1,89 @@
+import { buildClusterSpec } from "./cluster-spec.ts";
+import type { ProxyFinding } from "./envoy-proxy.ts";
+import type { ClusterReach, ClusterSpec } from "./model.ts";
+import { type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
+import type { ResolveReader } from "./resolve-reader.ts";
+
+/** How an EnvoyProxy names a server that Envoy itself calls. */
+export interface CollectorReference {
+  readonly backendRefs?: readonly (BackendReference & { readonly weight?: number; readonly fallback?: boolean })[];
+  readonly host?: string;
+  readonly port?: number;
+  readonly backendSettings?: object;
+}
+
+/** A server that Envoy calls. */
+export interface Collector {
+  readonly cluster: ClusterSpec;
+  /**
+   * Host that calls name. Without it Envoy names its cluster, and servers refuse a host with slashes.
+   */
+  readonly authority: string;
+}
+
+/**
+ * Follows the reference to a collector.
+ *
+ * @param field where it stands
+ * @param namespace of the EnvoyProxy that has it
+ */
+export function findCollector(
+  reference: CollectorReference,
+  protocol: ClusterSpec["protocol"],
+  field: string,
+  namespace: string,
+  read: ResolveReader,
+): Collector | ProxyFinding {
+  const { backendRefs = [], host, port } = reference;
+  if (reference.backendSettings !== undefined) {
+    return { field: `${field}.backendSettings`, text: "is not implemented in this version; remove it" };
+  }
+  if (backendRefs.length === 0) {
+    if (host === undefined || port === undefined) return { field, text: "names no server; set backendRefs or host" };
+    const endpoints = [{ address: { host, port }, hostname: host, priority: 0 }];
+    const reach: ClusterReach = { kind: "Dns", group: "host", key: `${host}:${port}`, endpoints };
+    return { cluster: buildClusterSpec(reach, { protocol }), authority: `${host}:${port}` };
+  }
+  const authority = nameBackend(backendRefs[0], namespace);
+  const found: FoundBackend[] = [];
+  for (const [index, backendRef] of backendRefs.entries()) {
+    const one = findBackend("EnvoyProxy", namespace, backendRef, read);
+    if ("reason" in one) return { field: `${field}.backendRefs[${index}]`, text: one.message };
+    found.push(one);
+  }
+  const [first] = found;
+  if (first !== undefined && found.length === 1) {
+    return { cluster: buildClusterSpec(first.reach, { ...first.settings, protocol }), authority };
+  }
+  const members = joinBackends(backendRefs, found, field);
+  if ("field" in members) return members;
+  return { cluster: buildClusterSpec({ kind: "Fallback", members: members.members }, { protocol }), authority };
+}
+
+/** As clients in the cluster call it. */
+function nameBackend(reference: BackendReference | undefined, namespace: string): string {
+  const { name, port } = reference ?? { name: "" };
+  return `${name}.${reference?.namespace ?? namespace}${port === undefined ? "" : `:${port}`}`;
+}
+
+type Member = Extract<ClusterReach, { kind: "Fallback" }>["members"][number];
+
+/** Several backends are one cluster whose endpoints come from all of them. */
+function joinBackends(
+  references: NonNullable<CollectorReference["backendRefs"]>,
+  found: readonly FoundBackend[],
+  field: string,
+): { readonly members: readonly Member[] } | ProxyFinding {
+  const members: Member[] = [];
+  for (const [index, { reach, settings, fallback }] of found.entries()) {
+    const reference = references[index];
+    if ((reach.kind !== "Service" && reach.kind !== "Backend") || settings.tls !== undefined) {
+      const text =
+        "names one of several backends, and those must be Services or Backends with addresses, without TLS; use it alone";
+      return { field: `${field}.backendRefs[${index}]`, text };
+    }
+    const priority = fallback || reference?.fallback === true ? 1 : 0;
+    members.push({ reach, weight: reference?.weight ?? 1, priority });
+  }
+  return { members };
+}
