@@ -44,7 +44,8 @@ function* notImplemented(spec: EnvoyProxySpec): Generator<string> {
   const { metrics } = spec.telemetry ?? {};
   if (metrics !== undefined) {
     for (const [field, value] of Object.entries(metrics)) {
-      if (field !== "prometheus" && field !== "matches" && value !== false) yield `spec.telemetry.metrics.${field}`;
+      if (!["prometheus", "matches", "sinks"].includes(field) && value !== false)
+        yield `spec.telemetry.metrics.${field}`;
     }
   }
 }

@@ -35,6 +35,7 @@ export interface ProxyLevel {
 export interface TelemetryNamespaces {
   readonly accessLog?: string;
   readonly tracing?: string;
+  readonly metrics?: string;
 }
 
 export type ProxyReader = (key: ObjectKey) => EnvoyProxy | undefined;
@@ -117,6 +118,7 @@ function judged(
     ...below,
     ...(telemetry?.accessLog && { accessLog: namespace }),
     ...(telemetry?.tracing && { tracing: namespace }),
+    ...(telemetry?.metrics?.sinks && { metrics: namespace }),
   };
   return {
     source,

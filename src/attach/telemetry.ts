@@ -1,6 +1,7 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import { type CollectorReference, findCollector } from "./collector.ts";
 import type { ProxyFinding, TelemetryNamespaces } from "./envoy-proxy.ts";
+import { type MetricSink, planMetricSinks } from "./metric-sinks.ts";
 import type { ClusterSpec } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 
@@ -41,6 +42,7 @@ export interface TelemetryPlan {
   readonly accessLogs?: readonly AccessLogPlan[];
   readonly tracing?: TracingPlan;
   readonly requestIdTracing?: NonNullable<Telemetry["requestID"]>["tracing"];
+  readonly metricSinks?: readonly MetricSink[];
   /** Servers that are called, each once. */
   readonly clusters: readonly ClusterSpec[];
   /** What cannot be had; the plan is without it. */
@@ -71,11 +73,13 @@ export function planTelemetry(
     };
   const accessLogs = planAccessLogs(telemetry.accessLog, followIn(namespaces.accessLog));
   const tracing = planTracing(telemetry.tracing, followIn(namespaces.tracing));
+  const metricSinks = planMetricSinks(telemetry.metrics?.sinks, namespaces.metrics ?? "", read, refused);
   const requestIdTracing = telemetry.requestID?.tracing;
   return {
     ...(accessLogs && { accessLogs }),
     ...(tracing && { tracing }),
     ...(requestIdTracing && { requestIdTracing }),
+    ...(metricSinks.length > 0 && { metricSinks }),
     clusters: [...clusters.values()],
     refused,
   };

@@ -1,5 +1,6 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { Gateway } from "../api/gateway-api.ts";
+import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { GatewayPlan } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph } from "../dataflow/graph.ts";
@@ -11,7 +12,11 @@ import { readSettings, type Sources } from "./sources.ts";
 export type WorkloadSettings = Pick<
   EnvoyProxySpec,
   "provider" | "concurrency" | "logging" | "extraArgs" | "shutdown" | "bootstrap" | "ipFamily"
-> & { readonly telemetry?: Pick<NonNullable<EnvoyProxySpec["telemetry"]>, "metrics"> };
+> & {
+  readonly telemetry?: Pick<NonNullable<EnvoyProxySpec["telemetry"]>, "metrics">;
+  /** The sinks of the metrics, with references followed. */
+  readonly metricSinks?: readonly MetricSink[];
+};
 
 /** A port at which clients reach a gateway. */
 export interface ServedPort {
@@ -64,7 +69,7 @@ export function createInfrastructure(
     return {
       gateway: key,
       ...describePorts(plan),
-      settings: workloadSettings(level.spec),
+      settings: workloadSettings(level.spec, read.get(proxies.telemetry, key)?.metricSinks),
       held: plan.ports.length === 0 || plan.problems.length > 0,
       gatewayClass: { name: plan.className, ...(classUid !== undefined && { uid: classUid }) },
       ...describeOwner(gateway),
@@ -91,12 +96,13 @@ function describeOwner({
   return { labels, annotations, ...(metadata.uid !== undefined && { gatewayUid: metadata.uid }) };
 }
 
-function workloadSettings(spec: EnvoyProxySpec): WorkloadSettings {
+function workloadSettings(spec: EnvoyProxySpec, metricSinks: readonly MetricSink[] | undefined): WorkloadSettings {
   const { provider, concurrency, logging, extraArgs, shutdown, bootstrap, ipFamily } = spec;
   const metrics = spec.telemetry?.metrics;
   return withoutUndefined({
     ...{ provider, concurrency, logging, extraArgs, shutdown, bootstrap, ipFamily },
     telemetry: metrics && { metrics },
+    metricSinks,
   });
 }
 

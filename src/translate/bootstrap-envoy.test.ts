@@ -165,6 +165,23 @@ withEnvoy(
       ...addresses.map(([address]) => ({ ...options, xds: { address } })),
       { ...inCluster, node: options.node! },
       { ...inCluster, node: options.node!, pod: { ...inCluster.pod!, address: "::" } },
+      {
+        ...inCluster,
+        node: options.node!,
+        metricSinks: [
+          {
+            endpoints: [{ host: "collector.ns.svc", port: 4317 }],
+            authority: "collector.ns:4317",
+            settings: {
+              headers: [{ name: "X-Key", value: "v" }],
+              reportCountersAsDeltas: true,
+              reportHistogramsAsDeltas: true,
+              resourceAttributes: { a: "b" },
+            },
+          },
+          { endpoints: [{ unixPath: "/run/collector.sock" }], authority: "local", settings: {} },
+        ],
+      },
       ...(["Gzip", "Brotli", "Zstd"] as const).map((type) => ({
         ...inCluster,
         node: options.node!,

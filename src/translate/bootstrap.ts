@@ -1,6 +1,8 @@
+import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { ControlPlaneAddress, XdsTls } from "../envoy/control-plane.ts";
 import { buildProbeListener, buildStatsListener, METRICS_CLUSTER } from "./bootstrap-listeners.ts";
+import { buildSinkCluster, buildStatsSink } from "./bootstrap-sinks.ts";
 import { buildStatsConfig, type Metrics } from "./bootstrap-stats.ts";
 
 export interface BootstrapOptions {
@@ -17,6 +19,7 @@ export interface BootstrapOptions {
     readonly statsPort: number;
   };
   readonly metrics?: Metrics;
+  readonly metricSinks?: readonly MetricSink[];
   /** Memory that Envoy may use, in bytes; near it Envoy gives memory back, then takes no new connections. */
   readonly memoryBytes?: number;
 }
@@ -50,7 +53,7 @@ export const XDS_CLUSTER = "xds_cluster";
  */
 export function buildBootstrap(options: BootstrapOptions): Record<string, unknown> {
   const ads = { resource_api_version: "V3", initial_fetch_timeout: "0s", ads: {} };
-  const { pod, metrics = {} } = options;
+  const { pod, metrics = {}, metricSinks = [] } = options;
   const servesMetrics = pod !== undefined && !metrics.prometheus?.disable;
   return {
     ...(options.node && { node: options.node }),
@@ -83,8 +86,13 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
       ...(pod && {
         listeners: [buildProbeListener(pod), ...(servesMetrics ? [buildStatsListener(pod, metrics.prometheus)] : [])],
       }),
-      clusters: [buildXdsCluster(options.xds), ...(servesMetrics ? [buildMetricsCluster(options.adminPort)] : [])],
+      clusters: [
+        buildXdsCluster(options.xds),
+        ...(servesMetrics ? [buildMetricsCluster(options.adminPort)] : []),
+        ...metricSinks.map(buildSinkCluster),
+      ],
     },
+    ...(metricSinks.length > 0 && { stats_sinks: metricSinks.map(buildStatsSink) }),
     layered_runtime: {
       layers: [
         {

@@ -1,5 +1,6 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { ProxyFinding } from "../attach/envoy-proxy.ts";
+import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { Settings } from "../attach/model.ts";
 import { parseQuantity } from "../attach/quantity.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
@@ -16,7 +17,7 @@ export interface BootstrapPlace {
 
 /** The bootstrap of a Gateway's Envoys, changed as its EnvoyProxy says. */
 export function buildProxyBootstrap(
-  spec: EnvoyProxySpec,
+  spec: EnvoyProxySpec & { readonly metricSinks?: readonly MetricSink[] },
   { controlPlane, node, inPod }: BootstrapPlace,
 ): OverrideResult {
   const bootstrap = buildBootstrap({
@@ -24,6 +25,7 @@ export function buildProxyBootstrap(
     xds: controlPlane,
     adminPort: inPod ? podPorts.admin : 0,
     ...(spec.telemetry?.metrics && { metrics: spec.telemetry.metrics }),
+    ...(spec.metricSinks && { metricSinks: spec.metricSinks }),
     ...(inPod && podOptions(spec)),
   });
   return spec.bootstrap === undefined ? { bootstrap } : overrideBootstrap(bootstrap, spec.bootstrap);

@@ -136,3 +136,16 @@ test("spans and records go to the collector, with credentials", async () => {
   expect(collector.received.get(traces)).toContain("secret-key");
   expect(collector.received.get(records)).toContain("record of /");
 }, 90_000);
+
+test("figures go to the collector", async () => {
+  world.files.writeAtomically(
+    "proxy.yaml",
+    proxyYaml(
+      `{telemetry: {metrics: {sinks: [{type: OpenTelemetry, openTelemetry: {host: 127.0.0.1, port: ${collector.port}, resourceAttributes: {tier: edge}}}]}}}`,
+    ),
+  );
+  world.files.writeAtomically("gateway.yaml", gatewayYamlWithProxy());
+  const metrics = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+  await waitFor("figures", () => collector.received.get(metrics)?.includes("listener_manager") ?? false, 30_000);
+  expect(collector.received.get(metrics)).toContain("edge");
+}, 90_000);
