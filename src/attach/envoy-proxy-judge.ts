@@ -36,16 +36,18 @@ function* notImplemented(spec: EnvoyProxySpec): Generator<string> {
   for (const field of ["geoIP", "lua", "luaValidation", "dynamicModules"] as const) {
     if (spec[field] !== undefined) yield `spec.${field}`;
   }
-  for (const field of ["backendTLS", "routingType"] as const) {
+  for (const field of ["backendTLS"] as const) {
     if (spec[field] !== undefined) yield `spec.${field}`;
   }
+  if (spec.routingType !== undefined && spec.routingType !== "Endpoint") yield "spec.routingType";
   for (const field of ["mergeGateways", "preserveRouteOrder"] as const) if (spec[field]) yield `spec.${field}`;
   if (spec.telemetry?.healthCheckLog !== undefined) yield "spec.telemetry.healthCheckLog";
   const { metrics } = spec.telemetry ?? {};
   if (metrics !== undefined) {
-    for (const [field, value] of Object.entries(metrics)) {
-      if (!["prometheus", "matches", "sinks"].includes(field) && value !== false)
-        yield `spec.telemetry.metrics.${field}`;
+    const { prometheus: _, matches: __, sinks: ___, enableGRPCStats = true, ...others } = metrics;
+    if (!enableGRPCStats) yield "spec.telemetry.metrics.enableGRPCStats";
+    for (const [field, value] of Object.entries(others)) {
+      if (value !== false) yield `spec.telemetry.metrics.${field}`;
     }
   }
 }

@@ -145,6 +145,30 @@ describe("problems", () => {
     });
   });
 
+  test.each([
+    "{routingType: Endpoint}",
+    "{telemetry: {metrics: {enableGRPCStats: true, enablePerEndpointStats: false}}}",
+    "{mergeBackends: {}}",
+    "{ipFamily: DualStack, preserveRouteOrder: false}",
+  ])("none with %s", (ofGateway) => {
+    expect(resolve({ ofGateway }).gatewayLevel.refused).toEqual([]);
+  });
+
+  test.each([
+    ["{routingType: Service}", "spec.routingType"],
+    ["{telemetry: {metrics: {enableGRPCStats: false}}}", "spec.telemetry.metrics.enableGRPCStats"],
+    ["{telemetry: {metrics: {enableVirtualHostStats: true}}}", "spec.telemetry.metrics.enableVirtualHostStats"],
+    ["{telemetry: {metrics: {clusterStatName: x}}}", "spec.telemetry.metrics.clusterStatName"],
+    ["{telemetry: {healthCheckLog: {}}}", "spec.telemetry.healthCheckLog"],
+    ["{preserveRouteOrder: true}", "spec.preserveRouteOrder"],
+    ["{backendTLS: {}}", "spec.backendTLS"],
+    ["{lua: {}}", "spec.lua"],
+    ["{dynamicModules: []}", "spec.dynamicModules"],
+    ["{provider: {type: Kubernetes, host: {envoyVersion: v1}}}", "spec.provider.host.envoyVersion"],
+  ])("%s is not accepted and ignored", (ofGateway, field) => {
+    expect(resolve({ ofGateway }).gatewayLevel.refused.map((finding) => finding.field)).toEqual([field]);
+  });
+
   test("of the class are the Gateway's, unless it has an EnvoyProxy of its own", () => {
     const invalid = "{extraArgs: [--mode]}";
     const inherited = resolve({ ofClass: invalid }).gatewayLevel;
