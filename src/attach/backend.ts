@@ -8,6 +8,7 @@ import type { BackendEndpoint, Settings } from "./model.ts";
 /** Why a Backend cannot be used, with the reason that routes referring to it report. */
 export interface BackendFault {
   readonly reason:
+    | "InvalidKind"
     | "InvalidAddress"
     | "UnsupportedAddressType"
     | "InvalidBackendTLS"
@@ -25,7 +26,15 @@ export function planBackend(backend: Backend, settings: Settings): readonly Prob
   return fault === undefined ? noProblems : [problemAt("Accepted", "Invalid", fault.field, fault.message)];
 }
 
+/** Whoever can write Backends can reach whatever Envoy can reach, so the kind may be switched off. */
+const switchedOff: BackendFault = {
+  reason: "InvalidKind",
+  field: "kind",
+  message: "is Backend, which extensionApis.enableBackend of the configuration file switches off; use a Service",
+};
+
 export function findBackendFault({ spec }: Backend, settings: Settings): BackendFault | undefined {
+  if (settings.backendsRefused) return switchedOff;
   if (spec.type === "DynamicResolver") {
     if (spec.endpoints !== undefined && spec.endpoints.length > 0) {
       return {
@@ -121,6 +130,7 @@ function at(field: string, fault: AddressFault | undefined): BackendFault | unde
 }
 
 export function findStaticBackendFault({ spec }: StaticBackend, settings: Settings): BackendFault | undefined {
+  if (settings.backendsRefused) return switchedOff;
   if ((spec.type ?? "Static") !== "Static" || spec.static === undefined) {
     return {
       reason: "Invalid",

@@ -23,6 +23,8 @@ export interface Settings {
   readonly defaultProxy?: EnvoyProxySpec;
   /** Where Envoys find this instance; their EnvoyProxies must not change it. */
   readonly controlPlane?: ControlPlaneAddress;
+  /** True: whoever runs this instance does not let routes refer to Backends, which reach any address. */
+  readonly backendsRefused?: boolean;
 }
 
 export interface RouteKindReference {

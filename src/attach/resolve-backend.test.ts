@@ -61,6 +61,15 @@ describe("a backendRef", () => {
     expect(rules[0]?.backends[0]?.target).toBeUndefined();
   });
 
+  test.each([inBackend("ip"), "{group: gateway.kgateway.dev, kind: Backend, name: static}"])(
+    "%s is refused where Backends are switched off",
+    (reference) => {
+      const { problems } = resolve(`[{backendRefs: [${reference}]}]`, "HTTPRoute", { backendsRefused: true });
+      expect(problems).toMatchObject([{ condition: "ResolvedRefs", reason: "InvalidKind" }]);
+      expect(problems[0]?.message).toContain("extensionApis.enableBackend");
+    },
+  );
+
   test("may be loopback where Envoy runs on this host", () => {
     const { problems } = resolve(`[{backendRefs: [${inBackend("loopback")}]}]`, "HTTPRoute", {
       hostInfrastructure: true,

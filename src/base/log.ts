@@ -2,6 +2,10 @@ import winston from "winston";
 
 export const logLevels = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = (typeof logLevels)[number];
+/** The least severe lines that are written. */
+export type LogThreshold = LogLevel | "off";
+/** The threshold of a part of the program; undefined: of lines that belong to none. Asked for each line, so it may change. */
+export type LogThresholds = (component: string | undefined) => LogThreshold;
 
 /** Values beside the message. Never a secret. */
 export type LogFields = Readonly<Record<string, unknown>>;
@@ -12,12 +16,12 @@ export interface Logger {
   warn(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   debug(message: string, fields?: LogFields): void;
-  /** A logger that adds the fields to each of its lines. */
+  /** A logger that adds the fields to each of its lines. The field `component` names the part of the program. */
   with(fields: LogFields): Logger;
 }
 
 export interface LogOptions {
-  readonly level: LogLevel;
+  readonly level: LogThreshold | LogThresholds;
   /** Default: `text` when the stream is a terminal, else `json`. */
   readonly format?: "json" | "text";
   /** Default: standard error, so that standard output holds only what a command was asked for. */
@@ -29,8 +33,9 @@ export function createLogger(options: LogOptions): Logger {
   const stream = options.stream ?? process.stderr;
   const format = options.format ?? (stream.isTTY ? "text" : "json");
   const { combine, timestamp, printf, json } = winston.format;
+  const { level } = options;
   const logger = winston.createLogger({
-    level: options.level,
+    level: "debug",
     format:
       format === "json"
         ? combine(timestamp(), json())
@@ -40,11 +45,13 @@ export function createLogger(options: LogOptions): Logger {
           ),
     transports: [new winston.transports.Stream({ stream })],
   });
-  return bind(logger, {});
+  return bind(logger, {}, typeof level === "function" ? level : () => level);
 }
 
-function bind(logger: winston.Logger, bound: LogFields): Logger {
+function bind(logger: winston.Logger, bound: LogFields, thresholds: LogThresholds): Logger {
+  const component = typeof bound["component"] === "string" ? bound["component"] : undefined;
   const write = (level: LogLevel) => (message: string, fields?: LogFields) => {
+    if (!isWritten(level, thresholds(component))) return;
     logger.log(level, message, { ...bound, ...fields });
   };
   return {
@@ -52,8 +59,12 @@ function bind(logger: winston.Logger, bound: LogFields): Logger {
     warn: write("warn"),
     info: write("info"),
     debug: write("debug"),
-    with: (fields) => bind(logger, { ...bound, ...fields }),
+    with: (fields) => bind(logger, { ...bound, ...fields }, thresholds),
   };
+}
+
+function isWritten(level: LogLevel, threshold: LogThreshold): boolean {
+  return threshold !== "off" && logLevels.indexOf(level) <= logLevels.indexOf(threshold);
 }
 
 const colours: Readonly<Record<string, string>> = { error: "\x1b[31m", warn: "\x1b[33m", info: "\x1b[32m" };

@@ -35,3 +35,6 @@ export const RECEIVE_LIMIT_BYTES = 64 << 20;
 /** HTTP/2 pings find a peer that is gone without a reset. A busy Envoy may not answer for 5 s. */
 export const KEEPALIVE_TIME_MILLISECONDS = 30_000;
 export const KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000;
+
+/** What is left to the streams of a connection that has reached its greatest age, if one is set. */
+export const CONNECTION_AGE_GRACE_MILLISECONDS = 120_000;

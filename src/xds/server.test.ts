@@ -13,7 +13,7 @@ import type { ModelEnvoy } from "./model-envoy.test-support.ts";
 import { createModelEnvoy } from "./model-envoy.test-support.ts";
 import type { ResourceStore } from "./resource-store.ts";
 import { createResourceStore } from "./resource-store.ts";
-import type { Connection, XdsServer } from "./server.ts";
+import type { Connection, ConnectionLimits, XdsServer } from "./server.ts";
 import { createXdsServer } from "./server.ts";
 import type { World } from "./world.test-support.ts";
 import { cluster, difference, endpoints, listener, secret, table, world } from "./world.test-support.ts";
@@ -33,10 +33,11 @@ let envoys: ConnectedEnvoy[] = [];
 const acknowledgements: Acknowledgement[] = [];
 const connections: Connection[] = [];
 
-async function startServer(at: string): Promise<void> {
+async function startServer(at: string, limits?: ConnectionLimits): Promise<void> {
   store = createResourceStore();
   server = createXdsServer({
     store,
+    ...(limits && { connections: limits }),
     authorize: (_call, node) => (node.cluster?.startsWith("default/") ? node.cluster : undefined),
     onAcknowledgement: (acknowledgement) => acknowledgements.push(acknowledgement),
     onConnection: (connection) => connections.push(connection),
@@ -104,6 +105,30 @@ test("a reconnect and a restart of the server move no resource", async () => {
   connect(envoy);
   await until(() => acknowledgements.length === 4);
   expect(server.counters).toMatchObject({ resources: 0, streams: 1 });
+});
+
+test("a connection that is too old ends, and the next one moves no resource", async () => {
+  await server.close({ graceMilliseconds: 100 });
+  await startServer("127.0.0.1:0", { maxConnectionAgeMilliseconds: 200, maxConnectionAgeGraceMilliseconds: 100 });
+  store.publish(difference(world(), base));
+  const envoy = createModelEnvoy();
+  const first = connect(envoy);
+  await until(() => isComplete(envoy, base));
+  const { resources } = server.counters;
+  await until(() => first.error() !== undefined);
+  acknowledgements.length = 0;
+  connect(envoy);
+  await until(() => acknowledgements.length === 4);
+  expect(server.counters.resources).toBe(resources);
+});
+
+test("a request that is larger than allowed ends its stream", async () => {
+  await server.close({ graceMilliseconds: 100 });
+  await startServer("127.0.0.1:0", { receiveLimitBytes: 20 });
+  store.publish([]);
+  const { error } = connect(createModelEnvoy());
+  await until(() => error() !== undefined);
+  expect(error()?.code).toBe(status.RESOURCE_EXHAUSTED);
 });
 
 test("streams are refused until the first commit, which may be empty", async () => {

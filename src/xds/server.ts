@@ -8,6 +8,7 @@ import type { Acknowledgement } from "../envoy/resource.ts";
 import { deltaProtocol } from "./delta-stream.ts";
 import type { XdsLimits } from "./limits.ts";
 import {
+  CONNECTION_AGE_GRACE_MILLISECONDS,
   defaultLimits,
   KEEPALIVE_TIME_MILLISECONDS,
   KEEPALIVE_TIMEOUT_MILLISECONDS,
@@ -41,6 +42,17 @@ export interface XdsServerOptions {
   /** Without transport security by default. */
   readonly credentials?: Credentials;
   readonly limits?: Partial<XdsLimits>;
+  readonly connections?: ConnectionLimits;
+}
+
+/** Limits of connections, as the configuration file may set them. */
+export interface ConnectionLimits {
+  /** Connections are ended after so long: Envoys connect again, to any replica, and are sent nothing that they have. */
+  readonly maxConnectionAgeMilliseconds?: number;
+  /** After that long again its streams are ended, which never end by themselves. Default {@link CONNECTION_AGE_GRACE_MILLISECONDS}. */
+  readonly maxConnectionAgeGraceMilliseconds?: number;
+  /** Default {@link RECEIVE_LIMIT_BYTES}. */
+  readonly receiveLimitBytes?: number;
 }
 
 export interface XdsServer {
@@ -58,8 +70,13 @@ const SERVICE_PATH = "/envoy.service.discovery.v3.AggregatedDiscoveryService";
 
 /** The aggregated discovery service: delta for Envoy, state of the world for gRPC libraries. */
 export function createXdsServer(options: XdsServerOptions): XdsServer {
+  const { maxConnectionAgeMilliseconds: age, ...limits } = options.connections ?? {};
   const server = new Server({
-    "grpc.max_receive_message_length": RECEIVE_LIMIT_BYTES,
+    "grpc.max_receive_message_length": limits.receiveLimitBytes ?? RECEIVE_LIMIT_BYTES,
+    ...(age !== undefined && {
+      "grpc.max_connection_age_ms": age,
+      "grpc.max_connection_age_grace_ms": limits.maxConnectionAgeGraceMilliseconds ?? CONNECTION_AGE_GRACE_MILLISECONDS,
+    }),
     "grpc.max_send_message_length": -1,
     "grpc.keepalive_time_ms": KEEPALIVE_TIME_MILLISECONDS,
     "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MILLISECONDS,
