@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 
 /** Figures of one commit of the pipeline. */
 export interface CommitFigures {
+  /** Time inside the engine. */
   readonly milliseconds: number;
   /** Calls of each node's function. */
   readonly runs: ReadonlyMap<string, number>;
@@ -31,6 +32,8 @@ export interface Metrics {
 
 /** Upper bounds in seconds: a route edit takes about a millisecond, a cold start of 10,000 routes a few seconds. */
 const COMMIT_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+/** An endpoint costs one call, a route a handful, a cold start of 10,000 routes some 100,000. */
+const WORK_BUCKETS = [1, 3, 10, 30, 100, 300, 1_000, 10_000, 100_000];
 
 /** Prometheus metrics in a registry of their own, so that two instances in one process (tests) do not meet. */
 export function createMetrics(sources: MetricSources): Metrics {
@@ -41,6 +44,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     name: "gatehouse_commit_seconds",
     help: "Time that one commit of changes took inside the engine",
     buckets: COMMIT_BUCKETS,
+    registers,
+  });
+  const work = new Histogram({
+    name: "gatehouse_commit_transform_runs",
+    help: "Calls of functions of the dataflow graph that one commit took",
+    buckets: WORK_BUCKETS,
     registers,
   });
   const runs = new Counter({
@@ -92,7 +101,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     registry,
     committed(figures) {
       commits.observe(figures.milliseconds / 1000);
-      for (const [node, count] of figures.runs) runs.inc({ node }, count);
+      let total = 0;
+      for (const [node, count] of figures.runs) {
+        runs.inc({ node }, count);
+        total += count;
+      }
+      work.observe(total);
     },
   };
 }

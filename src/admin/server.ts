@@ -1,88 +1,75 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import type { Registry } from "prom-client";
+import { type HttpServer, json, LOOPBACK, type Routes, serveHttp, text } from "./http-server.ts";
 
 /** What the admin server shows. Nothing that is secret may be in it: who reaches the port sees it. */
 export interface AdminViews {
-  /** Everything was read once and published. */
-  readonly ready: () => boolean;
+  /** What is still missing until this process can serve, a few words each; empty: it is ready. */
+  readonly missing: () => readonly string[];
   readonly status: () => unknown | Promise<unknown>;
   /** Names and versions of xDS resources; not their content. */
   readonly config: () => unknown;
   readonly metrics: Registry;
 }
 
-export interface AdminServer {
-  /** On 127.0.0.1. */
+export interface Address {
+  readonly host: string;
+  /** 0 for a free one. */
   readonly port: number;
-  close(): Promise<void>;
 }
 
-/** The only address that the admin server listens on. */
-export const ADMIN_HOST = "127.0.0.1";
+/** Ports of the operator's servers, where probes and scrapers of Envoy Gateway look for them. */
+export const PROBE_PORT = 8081;
+export const METRICS_PORT = 19_001;
 
 /**
- * Serves `/healthz /readyz /metrics /status /config`, read-only, on the loopback interface.
+ * For people who look into a running Gatehouse: `/healthz /readyz /metrics /status /config`, read-only.
  *
- * @param port 0 for a free one
- * @throws Error when the port is taken
+ * @param address a port of the loopback interface, or any address
+ * @throws Error when it cannot listen
  */
-export async function startAdminServer(views: AdminViews, port: number): Promise<AdminServer> {
-  const server = createServer((request, response) => {
-    answer(views, request, response).catch((error: Error) => send(response, 500, "text/plain", `${error.message}\n`));
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error) => {
-      reject(
-        new Error(`the admin server cannot listen on ${ADMIN_HOST}:${port}: ${error.message}; choose --admin-port`),
-      );
-    });
-    server.listen(port, ADMIN_HOST, resolve);
-  });
+export function startAdminServer(views: AdminViews, address: number | Address): Promise<HttpServer> {
+  const { host, port } = typeof address === "number" ? { host: LOOPBACK, port: address } : address;
+  const routes: Routes = {
+    ...probeRoutes(views.missing),
+    ...metricsRoutes(views.metrics),
+    "/status": async () => json(await views.status()),
+    "/config": () => json(views.config()),
+  };
+  const wayOut = typeof address === "number" ? "choose --admin-port" : "choose another admin.address";
+  return serveHttp(routes, { name: "the admin server", host, port, wayOut });
+}
+
+/**
+ * For the kubelet: `/healthz` answers while the process works at all, `/readyz` once it can serve.
+ *
+ * @throws Error when it cannot listen
+ */
+export function startProbeServer(missing: AdminViews["missing"], { host, port }: Address): Promise<HttpServer> {
+  return serveHttp(probeRoutes(missing), { name: "the probe server", host, port, wayOut: "free the port" });
+}
+
+/**
+ * For Prometheus: `/metrics`.
+ *
+ * @throws Error when it cannot listen
+ */
+export function startMetricsServer(registry: Registry, { host, port }: Address): Promise<HttpServer> {
+  const wayOut = "free the port, or set telemetry.metrics.prometheus.disable";
+  return serveHttp(metricsRoutes(registry), { name: "the metrics server", host, port, wayOut });
+}
+
+function probeRoutes(missing: AdminViews["missing"]): Routes {
   return {
-    port: (server.address() as AddressInfo).port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    "/healthz": () => text(200, "ok"),
+    "/readyz": () => {
+      const what = missing();
+      return what.length === 0 ? text(200, "ready") : text(503, what.map((part) => `waiting for ${part}`).join("\n"));
+    },
   };
 }
 
-async function answer(views: AdminViews, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (!isLocalName(request.headers.host)) {
-    return send(response, 403, "text/plain", "only requests to localhost are answered\n");
-  }
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    return send(response, 405, "text/plain", "this server is read-only\n");
-  }
-  switch (new URL(request.url ?? "/", "http://localhost").pathname) {
-    case "/healthz":
-      return send(response, 200, "text/plain", "ok\n");
-    case "/readyz":
-      return views.ready()
-        ? send(response, 200, "text/plain", "ready\n")
-        : send(response, 503, "text/plain", "not everything has been read yet\n");
-    case "/metrics":
-      return send(response, 200, views.metrics.contentType, await views.metrics.metrics());
-    case "/status":
-      return sendJson(response, await views.status());
-    case "/config":
-      return sendJson(response, views.config());
-    default:
-      return send(response, 404, "text/plain", "there are /healthz /readyz /metrics /status /config\n");
-  }
-}
-
-/** A web page could make a browser ask this port under a name of its own (DNS rebinding), and read the answer. */
-function isLocalName(host: string | undefined): boolean {
-  return host === undefined || /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i.test(host);
-}
-
-function sendJson(response: ServerResponse, value: unknown): void {
-  send(response, 200, "application/json", `${JSON.stringify(value, null, 2)}\n`);
-}
-
-function send(response: ServerResponse, code: number, contentType: string, body: string): void {
-  response.writeHead(code, { "content-type": contentType }).end(body);
+function metricsRoutes(registry: Registry): Routes {
+  return {
+    "/metrics": async () => ({ code: 200, contentType: registry.contentType, body: await registry.metrics() }),
+  };
 }

@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { Command } from "commander";
+import { envoyGatewayDefinition, logComponents, refusedFields } from "../api/envoygateway.ts";
 import { formatPath } from "../api/field.ts";
 import { readConfiguration } from "./config.ts";
 import { parseConfiguration } from "./config-file.ts";
@@ -255,4 +257,36 @@ test("flags win over the environment, and both over what the pod tells", () => {
   const names = parseFlags(["--controller-name", "example.com/c", "example.com/d"]);
   expect(controllerNamesOf("example.com/d", names)).toEqual(["example.com/d", "example.com/c"]);
   expect(() => readPodIdentity(parseFlags([]), "/nowhere")).toThrow(/--namespace or GATEHOUSE_NAMESPACE/);
+});
+
+interface Fields {
+  readonly properties?: Readonly<Record<string, Fields>>;
+}
+
+/** Paths of fields that hold values; the EnvoyProxy and log levels are described elsewhere. */
+function leavesOf({ properties = {} }: Fields, path = ""): string[] {
+  return Object.entries(properties).flatMap(([name, field]) => {
+    const here = path === "" ? name : `${path}.${name}`;
+    const inside = ["envoyProxy", "logging.level", "provider.kubernetes.watch.namespaceSelector"].includes(here);
+    return inside || field.properties === undefined ? [here] : leavesOf(field, here);
+  });
+}
+
+test("the document lists every field, component, flag and variable", () => {
+  const document = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
+  const named = [...document.matchAll(/`([^`]+)`/g)].map(([, name]) => name as string);
+  const fields = leavesOf(envoyGatewayDefinition.spec as unknown as Fields);
+  const isNamed = (path: string) =>
+    named.includes(path) ||
+    (named.includes(`.${path.split(".").at(-1)}`) &&
+      named.some((name) => name.startsWith(path.replace(/\.\w+$/, "."))));
+  expect(fields.length).toBeGreaterThan(20);
+  expect(fields.filter((path) => !isNamed(path))).toEqual([]);
+  expect(refusedFields.map(({ path }) => path.join(".")).filter((path) => !named.includes(path))).toEqual([]);
+  expect(logComponents.filter((component) => !named.includes(component))).toEqual([]);
+  const { options } = addOperatorOptions(new Command());
+  const flags = options.flatMap(({ long, envVar }) =>
+    [long, envVar].filter((name) => name !== undefined && name !== null),
+  );
+  expect(flags.filter((flag) => !named.some((name) => name.split(" ")[0] === flag))).toEqual([]);
 });

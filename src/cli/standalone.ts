@@ -114,7 +114,7 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   const printer = createStatusPrinter(control.status, print);
   const admin = await startAdminServer(
     {
-      ready: () => ready,
+      missing: () => (ready ? [] : [`the files of ${options.directory}`]),
       status: async () => ({
         directory: options.directory,
         problems: problems(),

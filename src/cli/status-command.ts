@@ -1,5 +1,5 @@
 import { stringify } from "yaml";
-import { ADMIN_HOST } from "../admin/server.ts";
+import { LOOPBACK } from "../admin/http-server.ts";
 import { readInstance, stateFolderOf } from "../infra/state-folder.ts";
 import type { ObjectStatus } from "../status/render.ts";
 import { evaluateFolder } from "./offline.ts";
@@ -60,7 +60,7 @@ async function evaluate(
 }
 
 async function ask(adminPort: number): Promise<StatusView> {
-  const response = await fetch(`http://${ADMIN_HOST}:${adminPort}/status`, {
+  const response = await fetch(`http://${LOOPBACK}:${adminPort}/status`, {
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
   });
   if (!response.ok) throw new Error(`the running Gatehouse answered with ${response.status}: ${await response.text()}`);
