@@ -9,11 +9,12 @@ import { createPipeline, type Pipeline } from "../pipeline/pipeline.ts";
 import type { StatusReport } from "../pipeline/status-reports.ts";
 import { type ObjectStatus, renderStatus } from "../status/render.ts";
 import { createResourceStore, type ResourceStore } from "../xds/resource-store.ts";
-import { createXdsServer, type XdsServer } from "../xds/server.ts";
+import { type ConnectionLimits, createXdsServer, type XdsServer } from "../xds/server.ts";
 
 export interface ControlPlaneOptions {
   readonly settings: Settings;
   readonly log: Logger;
+  readonly connections?: ConnectionLimits;
   readonly onInfrastructure: (changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>) => void;
   /** Keys `kind/namespace/name` of objects whose status may read differently now. */
   readonly onStatuses: (keys: Iterable<string>) => void;
@@ -39,6 +40,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const gateways = new Set<ObjectKey>();
   const reports = new Map<string, StatusReport>();
   const reported = new Set<string>();
+  const xdsLog = options.log.with({ component: "xds" });
+  const xdsServerLog = options.log.with({ component: "xds-server" });
   const compaction = createHeapCompaction();
 
   const pipeline = createPipeline(options.settings, {
@@ -57,7 +60,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     committed(report) {
       metrics.committed(report);
       compaction.committed([...report.runs.values()].reduce((sum, runs) => sum + runs, 0));
-      reportFailures(pipeline, reported, options.log);
+      reportFailures(pipeline, reported, options.log.with({ component: "xds-translator" }));
     },
   });
   const xds = createXdsServer({
@@ -67,7 +70,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     onAcknowledgement(answer) {
       if (!answer.accepted) {
         const { gateway, type, name, error } = answer;
-        options.log.warn("Envoy refused a resource", { gateway, type: shortType(type), name, error });
+        xdsLog.warn("Envoy refused a resource", { gateway, type: shortType(type), name, error });
       }
       pipeline.acknowledge(answer);
     },
@@ -75,10 +78,11 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       const count = (connected.get(gateway) ?? 0) + (isConnected ? 1 : -1);
       if (count === 0) connected.delete(gateway);
       else connected.set(gateway, count);
-      options.log.debug(isConnected ? "an Envoy connected" : "an Envoy disconnected", { gateway, nodeId });
+      xdsLog.debug(isConnected ? "an Envoy connected" : "an Envoy disconnected", { gateway, nodeId });
       pipeline.setConnected(gateway, count);
     },
-    onFailure: (error) => options.log.error("an xDS stream failed; this is a bug in Gatehouse", { error }),
+    onFailure: (error) => xdsServerLog.error("an xDS stream failed; this is a bug in Gatehouse", { error }),
+    ...(options.connections && { connections: options.connections }),
   });
   const metrics = createMetrics({
     xds: () => xds.counters,

@@ -63,37 +63,38 @@ function findItem(items: readonly unknown[], name: string): unknown {
   return items.find((item) => isRecord(item) && Object.entries(wanted).every(([key, value]) => item[key] === value));
 }
 
-/** A status as it should read, without times. */
-export interface DesiredFields {
-  readonly conditions?: readonly DesiredCondition[];
-  readonly listeners?: readonly { readonly name: string; readonly conditions: readonly DesiredCondition[] }[];
-  readonly ancestors?: readonly { readonly ancestorRef: object; readonly conditions: readonly DesiredCondition[] }[];
+/** A status as it should read, without times; conditions stand in it and in the items of its lists. */
+export type DesiredFields = Readonly<Record<string, unknown>>;
+
+interface Item {
+  readonly name?: string;
+  readonly ancestorRef?: unknown;
+  readonly conditions: readonly DesiredCondition[];
 }
 
-interface StandingFields {
-  readonly conditions?: readonly Condition[];
-  readonly listeners?: readonly { readonly name: string; readonly conditions?: readonly Condition[] }[];
-  readonly ancestors?: readonly { readonly ancestorRef: object; readonly conditions?: readonly Condition[] }[];
-}
-
-/** The status to apply: with the times at which conditions flipped, of the object and of its listeners or ancestors. */
+/** The status to apply: with the times at which conditions flipped, of the object, of its listeners and of its ancestors. */
 export function stampFields(desired: DesiredFields, standing: unknown, now: string): object {
-  const before = (isRecord(standing) ? standing : {}) as StandingFields;
-  return {
-    ...desired,
-    ...(desired.conditions && { conditions: stamp(desired.conditions, before.conditions, now) }),
-    ...(desired.listeners && {
-      listeners: desired.listeners.map((listener) => {
-        const previous = before.listeners?.find(({ name }) => name === listener.name);
-        return { ...listener, conditions: stamp(listener.conditions, previous?.conditions, now) };
-      }),
+  const before = isRecord(standing) ? standing : {};
+  return Object.fromEntries(
+    Object.entries(desired).map(([field, value]) => {
+      if (!Array.isArray(value)) return [field, value];
+      const previous = Array.isArray(before[field]) ? before[field] : [];
+      if (field === "conditions") return [field, stamp(value, previous, now)];
+      return [field, value.map((item: unknown) => (hasConditions(item) ? stampItem(item, previous, now) : item))];
     }),
-    ...(desired.ancestors && {
-      ancestors: desired.ancestors.map((ancestor) => {
-        const identity = printOf({ ancestorRef: ancestor.ancestorRef });
-        const previous = before.ancestors?.find(({ ancestorRef }) => printOf({ ancestorRef }) === identity);
-        return { ...ancestor, conditions: stamp(ancestor.conditions, previous?.conditions, now) };
-      }),
-    }),
-  };
+  );
+}
+
+function hasConditions(item: unknown): item is Item {
+  return isRecord(item) && Array.isArray(item["conditions"]);
+}
+
+function stampItem(item: Item, standing: readonly unknown[], now: string): object {
+  const identity = identityOf(item);
+  const previous = standing.filter(hasConditions).find((candidate) => identityOf(candidate) === identity);
+  return { ...item, conditions: stamp(item.conditions, previous?.conditions as Condition[] | undefined, now) };
+}
+
+function identityOf({ name, ancestorRef }: Item): string {
+  return printOf({ name, ancestorRef });
 }

@@ -3,7 +3,8 @@ import type { LaneName } from "./writer-queue.ts";
 /**
  * How the status of a kind is shared with other controllers.
  * - `parents`, `ancestors`: one atomic list with an entry per controller and Gateway; ours are those with our controllerName.
- * - `fields`: fields of the status itself, ours are those that we applied.
+ * - `fields`: fields of the status itself, ours are those that we applied. The ancestors of an EnvoyProxy are one too: its entries
+ *   do not say whose they are.
  */
 export type Sharing = "parents" | "ancestors" | "fields";
 
@@ -33,7 +34,6 @@ export const statusKinds: ReadonlyMap<string, StatusKind> = new Map([
   ["SecurityPolicy", policies],
   ["EnvoyExtensionPolicy", policies],
   ["EnvoyPatchPolicy", policies],
-  // Its ancestors name no controller, so nobody could tell ours from another's: the list has one owner.
   ["EnvoyProxy", { sharing: "fields", lane: "others" }],
 ]);
 

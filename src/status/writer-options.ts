@@ -16,8 +16,11 @@ export interface StatusLimits {
   readonly freshMilliseconds: number;
   /** How long the status of one object rests after a write, unless a user has just edited it: a Gateway whose routes are loading. */
   readonly rest: PauseLimits;
-  /** When somebody else changed our part of a status: later than the commit that may already be answering to the same change. */
-  readonly repairMilliseconds: number;
+  /**
+   * When somebody else changed our part of a status: later than the commit that may already be answering to the same change, and
+   * ever later when they do so again and again.
+   */
+  readonly repair: PauseLimits;
   /** Per kind and namespace, when permission lacks. */
   readonly forbidden: PauseLimits;
   /** Per object, when its status is refused or the server fails on it. */
@@ -35,7 +38,7 @@ export const defaultStatusLimits: StatusLimits = {
   concurrency: 8,
   freshMilliseconds: 10_000,
   rest: { first: 50, max: 1_000 },
-  repairMilliseconds: 1_000,
+  repair: { first: 1_000, max: 60_000 },
   forbidden: { first: 1_000, max: 60_000 },
   refused: { first: 500, max: 300_000 },
   server: { first: 250, max: 2_000 },

@@ -23,7 +23,7 @@ export function createPostponed(due: (key: string, since: number) => void): Post
     if (at >= timerAt) return;
     clearTimeout(timer);
     timerAt = at;
-    timer = setTimeout(fire, Math.max(0, at - performance.now()));
+    timer = setTimeout(fire, Math.ceil(Math.max(0, at - performance.now())));
   }
 
   function disarm(): void {
@@ -34,8 +34,8 @@ export function createPostponed(due: (key: string, since: number) => void): Post
 
   function fire(): void {
     disarm();
-    // Timers count whole milliseconds and may fire a fraction too early.
-    const now = performance.now() + 1;
+    // A timer may fire a fraction too early: then it is set again.
+    const now = performance.now();
     let next = Infinity;
     for (const [key, { since, until }] of waiting) {
       if (until > now) next = Math.min(next, until);

@@ -14,6 +14,8 @@ export interface Troubles {
   failed(target: StatusTarget, error: ApiError): number;
   /** The server does not have the object, and the watch has not said so yet; answers when to try again. */
   missing(target: StatusTarget): number;
+  /** Somebody else changed our part of a status; answers when to repair it. */
+  altered(key: string): number;
   succeeded(target: StatusTarget, written: boolean): void;
   forget(key: string): void;
   readonly failures: Readonly<Partial<Record<ApiErrorReason, number>>>;
@@ -78,6 +80,7 @@ export function createTroubles(limits: StatusLimits, log: Logger): Troubles {
       return pause(target.key, limits.refused);
     },
     missing: (target) => pause(target.key, limits.refused),
+    altered: (key) => pause(`repair ${key}`, limits.repair),
     succeeded(target, written) {
       if (told.delete(SERVER)) log.info("the API server takes statuses again");
       for (const what of [SERVER, scopeOf(target), target.key]) {
@@ -88,8 +91,7 @@ export function createTroubles(limits: StatusLimits, log: Logger): Troubles {
     },
     forget(key) {
       told.delete(key);
-      pauses.clear(key);
-      pauses.clear(`rest ${key}`);
+      for (const what of [key, `rest ${key}`, `repair ${key}`]) pauses.clear(what);
     },
   };
 }

@@ -127,9 +127,8 @@ function finish(state: WriterState, { turn: { key, lane, since }, entry: before 
 }
 
 /** Something else than a commit may have made a status differ. The commit that answers to the same event goes first. */
-export function checkLater({ postponed, limits }: WriterState, key: string): void {
-  const now = performance.now();
-  postponed.add(key, { since: now, until: now + limits.repairMilliseconds });
+export function checkLater({ postponed, troubles }: WriterState, key: string): void {
+  postponed.add(key, { since: performance.now(), until: troubles.altered(key) });
 }
 
 /** A timer may fire a little early, and a call that is made early makes the server's pause no longer. */

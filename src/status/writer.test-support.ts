@@ -133,7 +133,7 @@ export function createBench(options: Partial<StatusWriterOptions> = {}): Bench {
     },
     log: logger,
     ...options,
-    limits: { repairMilliseconds: 20, rest: { first: 1, max: 1 }, ...options.limits },
+    limits: { repair: { first: 20, max: 20 }, rest: { first: 1, max: 1 }, ...options.limits },
   });
   const keyOf = (name: string) => `HTTPRoute/ns/${name}`;
   return {

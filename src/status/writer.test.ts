@@ -115,6 +115,24 @@ test("what somebody else does to our entry is repaired", async () => {
   expect(standing("r")).toEqual(["first"]);
 });
 
+test("a fight over our entry is fought ever more slowly", async () => {
+  const { server, settled, observe } = startWith(["r"], { limits: { repair: { first: 10, max: 10_000 } } });
+  await settled();
+  const start = performance.now();
+  let fights = 0;
+  while (performance.now() - start < 700) {
+    if (bench.standing("r")[0] === "first") {
+      fights++;
+      server.put("r", { parents: [entry(OURS, "vandalised")] });
+      observe("r");
+    }
+    await tick();
+  }
+  // Repaired after 10, 30, 70, 150, 310, 630 ms.
+  expect(fights).toBeGreaterThan(3);
+  expect(fights).toBeLessThanOrEqual(8);
+});
+
 test("an event that arrives during a write leads to another look", async () => {
   const { server, settled, standing, observe } = startWith(["r"]);
   server.fault = (call) => {

@@ -34,7 +34,8 @@ interface Term {
  * Brings rendered statuses to the API server. It keeps no status: of what stands it remembers a print, and what should be is
  * rendered when an object's turn comes. So a restart with nothing changed writes nothing, and the newest status wins.
  */
-export function createStatusWriter(options: StatusWriterOptions): StatusWriter {
+export function createStatusWriter(given: StatusWriterOptions): StatusWriter {
+  const options = { ...given, log: given.log.with({ component: "status" }) };
   const limits = { ...defaultStatusLimits, ...options.limits };
   const state: WriterState = {
     options,

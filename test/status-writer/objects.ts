@@ -34,6 +34,20 @@ export const grpcRoute = (name: string, gateways: readonly string[]) => ({
   kind: "GRPCRoute",
 });
 
+/** A Gateway that is run by an EnvoyProxy. */
+export const gatewayWithProxy = (name: string, className: string, proxy: string) => {
+  const plain = gateway(name, className);
+  const parametersRef = { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", name: proxy };
+  return { ...plain, spec: { ...plain.spec, infrastructure: { parametersRef } } };
+};
+
+export const envoyProxy = (name: string) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "EnvoyProxy",
+  metadata: { name },
+  spec: { concurrency: 1 },
+});
+
 export const backend = (name: string, address: string) => ({
   apiVersion: "gateway.envoyproxy.io/v1alpha1",
   kind: "Backend",

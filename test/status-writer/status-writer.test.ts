@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
-import { silentLogger } from "../../src/base/log.ts";
+import { type Logger, silentLogger } from "../../src/base/log.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { writeKubeconfig } from "../cluster/kubeconfig.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { installCrds } from "../kube/gateway-api.ts";
-import { backend, gateway, gatewayClass, grpcRoute, route } from "./objects.ts";
+import { backend, envoyProxy, gateway, gatewayClass, gatewayWithProxy, grpcRoute, route } from "./objects.ts";
 import {
   type Condition,
   type Instance,
@@ -20,7 +20,7 @@ import {
 
 const START_LIMIT_MS = 180_000;
 const TEST_LIMIT_MS = 60_000;
-const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "Backend"];
+const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "EnvoyProxy", "Backend"];
 
 const limited = { name: "limited", token: "limited-token", groups: [] };
 
@@ -75,6 +75,8 @@ test(
     await create(grpcRoute("g", ["web"]));
     await create(backend("good", "10.0.0.1"));
     await create(backend("bad", "127.0.0.1"));
+    await create(gatewayWithProxy("proxied", "class", "proxy"));
+    await create(envoyProxy("proxy"));
     const instance = await start();
     await instance.settled();
 
@@ -99,6 +101,9 @@ test(
       ]);
     }
     expect(conditionOf(await read("Backend", "good"), "Accepted")?.status).toBe("True");
+    expect((await read("EnvoyProxy", "proxy")).status?.["ancestors"]).toMatchObject([
+      { ancestorRef: { kind: "Gateway", name: "proxied" }, conditions: [{ type: "Accepted", status: "True" }] },
+    ]);
     expect(instance.writer.figures().failures).toEqual({});
 
     const before = await versions();
@@ -401,7 +406,7 @@ test(
     await server.kubectl(["create", "clusterrolebinding", "reader", "--clusterrole=reader", "--user=limited"]);
     const access = server.accessFor("limited");
     const logged: string[] = [];
-    const log = { ...silentLogger, warn: (message: string) => void logged.push(message) };
+    const log: Logger = { ...silentLogger, warn: (message) => void logged.push(message), with: () => log };
     const kubeconfigPath = writeKubeconfig(join(server.directory, "limited"), access);
     const instance = await start({ access, kubeconfigPath, log, limits: { forbidden: { first: 100, max: 300 } } });
     await waitFor("all to be postponed", () => instance.writer.figures().postponed === 32);

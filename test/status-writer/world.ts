@@ -23,6 +23,7 @@ const types: readonly (readonly [collection: string, type: ResourceType])[] = [
   ["gateways", typeOfKind(GATEWAY_API, "v1", "Gateway", "gateways")],
   ["httpRoutes", typeOfKind(GATEWAY_API, "v1", "HTTPRoute", "httproutes")],
   ["grpcRoutes", typeOfKind(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes")],
+  ["envoyProxies", typeOfKind("gateway.envoyproxy.io", "v1alpha1", "EnvoyProxy", "envoyproxies")],
   ["backends", typeOfKind("gateway.envoyproxy.io", "v1alpha1", "Backend", "backends")],
 ];
 
