@@ -85,6 +85,23 @@ test("sets of plain values are told apart by value", () => {
   expect(ownFields(gateway([set], { features: ["a", "b"] }))).toEqual({ features: ["a"] });
 });
 
+test("times are kept of each ancestor", () => {
+  const ancestor = (name: string) => ({ kind: "Gateway", name });
+  const wanted = {
+    ancestors: [
+      { ancestorRef: ancestor("a"), conditions: [condition("Accepted")] },
+      { ancestorRef: ancestor("b"), conditions: [condition("Accepted")] },
+    ],
+  };
+  const before = { ancestors: [{ ancestorRef: ancestor("b"), conditions: [stood("Accepted")] }] };
+  expect(stampFields(wanted, before, NOW)).toEqual({
+    ancestors: [
+      { ancestorRef: ancestor("a"), conditions: [{ ...condition("Accepted"), lastTransitionTime: NOW }] },
+      { ancestorRef: ancestor("b"), conditions: [stood("Accepted")] },
+    ],
+  });
+});
+
 test("times are kept, of the object and of each listener, while a status stays", () => {
   const flipped = {
     ...desired,
