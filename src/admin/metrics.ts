@@ -18,6 +18,7 @@ export interface MetricSources {
     readonly bytes: number;
     readonly acknowledgements: number;
     readonly refusals: number;
+    readonly denials: number;
   };
   /** Connected Envoys by gateway. */
   readonly connected: () => ReadonlyMap<string, number>;
@@ -117,4 +118,5 @@ const xdsHelp = [
   ["bytes", "bytes_sent", "Bytes of xDS responses"],
   ["acknowledgements", "acknowledgements", "xDS responses that Envoys accepted"],
   ["refusals", "refusals", "xDS responses that Envoys refused"],
+  ["denials", "denials", "xDS streams and TLS handshakes of clients that showed no right to what they asked for"],
 ] as const;

@@ -8,7 +8,7 @@ import { startAdminServer, startMetricsServer, startProbeServer } from "./server
 let server: HttpServer;
 let metrics: Metrics;
 let readiness: Readiness;
-const xds = { streams: 1, responses: 2, resources: 3, bytes: 4, acknowledgements: 5, refusals: 6 };
+const xds = { streams: 1, responses: 2, resources: 3, bytes: 4, acknowledgements: 5, refusals: 6, denials: 7 };
 const views = () => ({
   missing: readiness.missing,
   status: async () => ({ objects: {} }),

@@ -9,12 +9,14 @@ import { createPipeline, type Pipeline } from "../pipeline/pipeline.ts";
 import type { StatusReport } from "../pipeline/status-reports.ts";
 import { type ObjectStatus, renderStatus } from "../status/render.ts";
 import { createResourceStore, type ResourceStore } from "../xds/resource-store.ts";
-import { type ConnectionLimits, createXdsServer, type XdsServer } from "../xds/server.ts";
+import { type ConnectionLimits, createXdsServer, type XdsServer, type XdsServerOptions } from "../xds/server.ts";
 
 export interface ControlPlaneOptions {
   readonly settings: Settings;
   readonly log: Logger;
   readonly connections?: ConnectionLimits;
+  /** Who may fetch what. Absent: whoever reaches the socket, which the folder that it lies in decides. */
+  readonly security?: Pick<XdsServerOptions, "authorize" | "tls">;
   readonly onInfrastructure: (changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>) => void;
   /** Keys `kind/namespace/name` of objects whose status may read differently now. */
   readonly onStatuses: (keys: Iterable<string>) => void;
@@ -65,8 +67,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   });
   const xds = createXdsServer({
     store,
-    // Who may reach the socket is decided by the folder it lies in; an Envoy says itself which Gateway it serves.
-    authorize: (_call, node) => node.cluster || undefined,
+    ...(options.security ?? { authorize: believeNode }),
+    onDenial: ({ peer, why, node }) => options.log.warn("refused an xDS client", { peer, why, ...node }),
     onAcknowledgement(answer) {
       if (!answer.accepted) {
         const { gateway, type, name, error } = answer;
@@ -104,6 +106,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
     published: () => Object.fromEntries([...gateways].sort().map((gateway) => [gateway, listVersions(store, gateway)])),
   };
 }
+
+/** An Envoy says itself which Gateway it serves. */
+const believeNode: XdsServerOptions["authorize"] = (_call, { id, cluster }) =>
+  cluster
+    ? { gateway: cluster }
+    : { refused: `node "${id ?? ""}" names no Gateway: start Envoy with the bootstrap that Gatehouse made for it` };
 
 function listVersions(store: ResourceStore, gateway: ObjectKey): Record<string, Record<string, string>> {
   const resources = store.gateway(gateway);

@@ -38,3 +38,14 @@ export const KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000;
 
 /** What is left to the streams of a connection that has reached its greatest age, if one is set. */
 export const CONNECTION_AGE_GRACE_MILLISECONDS = 120_000;
+
+/** A stream whose credentials never expire shows them again after a day. */
+export const STREAM_AGE_MAX_MILLISECONDS = 24 * 60 * 60 * 1000;
+
+/** Node.js fires a timer of more than this at once. */
+export const TIMER_MAX_MILLISECONDS = 2 ** 31 - 1;
+
+/** A TLS handshake takes two round trips; who needs longer holds a socket for nothing. */
+export const HANDSHAKE_TIMEOUT_MILLISECONDS = 10_000;
+/** Connections that are served at once, each an Envoy: beyond it new ones are closed before their handshake. */
+export const CONNECTIONS_MAX = 10_000;

@@ -50,7 +50,7 @@ async function startServer(address: string): Promise<Running> {
   const acknowledgements: Acknowledgement[] = [];
   const server = createXdsServer({
     store,
-    authorize: (_call, node) => node.cluster,
+    authorize: (_call, node) => ({ gateway: node.cluster ?? "" }),
     onAcknowledgement: (acknowledgement) => acknowledgements.push(acknowledgement),
     onConnection() {},
   });

@@ -38,7 +38,10 @@ async function startServer(at: string, limits?: ConnectionLimits): Promise<void>
   server = createXdsServer({
     store,
     ...(limits && { connections: limits }),
-    authorize: (_call, node) => (node.cluster?.startsWith("default/") ? node.cluster : undefined),
+    authorize: (_call, node) =>
+      node.cluster?.startsWith("default/")
+        ? { gateway: node.cluster }
+        : { refused: `no Gateway for node id "${node.id}"` },
     onAcknowledgement: (acknowledgement) => acknowledgements.push(acknowledgement),
     onConnection: (connection) => connections.push(connection),
     onFailure: (error) => {
@@ -148,7 +151,7 @@ test("a node without a gateway is refused, and the message says what to look at"
   call.on("data", () => {});
   call.write({ typeUrl: resourceTypes.cluster, node: { id: "stray", cluster: "elsewhere" } });
   const error = await refused;
-  expect(error.code).toBe(status.NOT_FOUND);
+  expect(error.code).toBe(status.PERMISSION_DENIED);
   expect(error.details).toContain('node id "stray"');
   expect(connections).toEqual([]);
   close();
@@ -225,7 +228,12 @@ test("a socket file left behind by a killed process is replaced, one in use is n
   const envoy = createModelEnvoy();
   connect(envoy);
   await until(() => isComplete(envoy, base));
-  const other = createXdsServer({ store, authorize: () => "x", onAcknowledgement() {}, onConnection() {} });
+  const other = createXdsServer({
+    store,
+    authorize: () => ({ gateway: "x" }),
+    onAcknowledgement() {},
+    onConnection() {},
+  });
   setLogVerbosity(logVerbosity.NONE);
   await expect(other.listen(`unix:${path}`)).rejects.toThrow(/cannot listen on unix:.*EADDRINUSE/);
   setLogVerbosity(logVerbosity.ERROR);

@@ -1,6 +1,5 @@
 import { unlink } from "node:fs/promises";
 import { connect } from "node:net";
-import type { ServerCredentials as Credentials } from "@grpc/grpc-js";
 import { Server, ServerCredentials, status } from "@grpc/grpc-js";
 import type { Node } from "../envoy/generated/envoy/config/core/v3/base.ts";
 import { DeltaDiscoveryRequest, DiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
@@ -15,8 +14,20 @@ import {
   RECEIVE_LIMIT_BYTES,
 } from "./limits.ts";
 import type { ResourceStore } from "./resource-store.ts";
+import type { SecureListener, TlsMaterial } from "./secure-listener.ts";
+import { createSecureListener } from "./secure-listener.ts";
 import { stateOfTheWorldProtocol } from "./state-of-the-world.ts";
-import type { CallInfo, MutableCounters, OpenStream, Protocol, StreamContext, XdsCall, XdsCounters } from "./stream.ts";
+import type {
+  Admission,
+  CallInfo,
+  MutableCounters,
+  OpenStream,
+  Protocol,
+  Refusal,
+  StreamContext,
+  XdsCall,
+  XdsCounters,
+} from "./stream.ts";
 import { serveStream } from "./stream.ts";
 
 /** An Envoy process of a gateway, by the id of its node. */
@@ -28,8 +39,10 @@ export interface Connection {
 
 export interface XdsServerOptions {
   readonly store: ResourceStore;
-  /** Whose configuration a caller gets: the key of a Gateway, or undefined to refuse it. */
-  readonly authorize: (call: CallInfo, node: Node) => string | undefined;
+  /** Whose configuration a caller gets. A promise only where it must be asked: the stream waits for it. */
+  readonly authorize: (call: CallInfo, node: Node) => Admission | Promise<Admission>;
+  /** A stream or a handshake was refused. */
+  readonly onDenial?: (refusal: Refusal) => void;
   /**
    * Called once per stream for every version of a Listener, Cluster, Secret or RouteConfiguration that an Envoy accepted
    * (also for those that it turns out to have when it reconnects), and for every resource of any type that it refused.
@@ -39,8 +52,11 @@ export interface XdsServerOptions {
   readonly onConnection: (connection: Connection) => void;
   /** A bug ended a stream. */
   readonly onFailure?: (error: unknown) => void;
-  /** Without transport security by default. */
-  readonly credentials?: Credentials;
+  /**
+   * TLS 1.3, once {@link XdsServer.setCertificates} brought what it takes; until then connections are closed at once. With
+   * `clientCertificates` a client must have one. Absent: without transport security, for a socket that a folder protects.
+   */
+  readonly tls?: { readonly clientCertificates: boolean };
   readonly limits?: Partial<XdsLimits>;
   readonly connections?: ConnectionLimits;
 }
@@ -62,6 +78,8 @@ export interface XdsServer {
    * @returns the address with the port that was taken
    */
   listen(address: string): Promise<string>;
+  /** Only with `tls`. For new handshakes; streams go on. @throws Error when certificate and key do not fit each other */
+  setCertificates(material: TlsMaterial): void;
   /** Ends all streams and, after the grace, the connections of those who do not take it. */
   close(options: { readonly graceMilliseconds: number }): Promise<void>;
 }
@@ -83,6 +101,7 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
   });
   const open = new Set<OpenStream>();
   const context = createContext(options);
+  const secure = options.tls === undefined ? undefined : createSecureTransport(server, options.tls, context);
   let closing = false;
 
   function handle<Request>(protocol: Protocol<Request>): (call: XdsCall<Request>) => void {
@@ -109,11 +128,16 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     counters: context.counters,
     async listen(address) {
       if (address.startsWith("unix:")) await removeStaleSocket(address.slice("unix:".length));
-      const port = await bind(server, address, options.credentials ?? ServerCredentials.createInsecure());
+      const port = await (secure === undefined ? bind(server, address) : listenSecurely(secure, address));
       return address.startsWith("unix:") ? address : address.replace(/:\d+$/, `:${port}`);
+    },
+    setCertificates(material) {
+      if (secure === undefined) throw new Error("this xDS server was made without TLS");
+      secure.update(material);
     },
     async close({ graceMilliseconds }) {
       closing = true;
+      secure?.close();
       for (const stream of open) stream.end(status.UNAVAILABLE, STOPPING);
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(() => server.forceShutdown(), graceMilliseconds);
@@ -134,6 +158,7 @@ function createContext(options: XdsServerOptions): StreamContext {
     bytes: 0,
     acknowledgements: 0,
     refusals: 0,
+    denials: 0,
   };
   // A reconnecting Envoy's new stream may open before the old one is known to be gone: streams per node are counted.
   const streams = new Map<string, number>();
@@ -142,6 +167,7 @@ function createContext(options: XdsServerOptions): StreamContext {
     limits: { ...defaultLimits, ...options.limits },
     counters,
     authorize: options.authorize,
+    onDenial: options.onDenial ?? (() => {}),
     onAcknowledgement: options.onAcknowledgement,
     onFailure: options.onFailure ?? (() => {}),
     onStream(gateway, nodeId, opened) {
@@ -170,9 +196,36 @@ function method<Request>(
   } as const;
 }
 
-function bind(server: Server, address: string, credentials: Credentials): Promise<number> {
+/** TLS is ours, HTTP/2 on its sockets is the library's. */
+function createSecureTransport(
+  server: Server,
+  { clientCertificates }: { readonly clientCertificates: boolean },
+  { counters, onDenial }: StreamContext,
+): SecureListener {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return createSecureListener({
+    clientCertificates,
+    onConnection: (socket) => injector.injectConnection(socket),
+    onDenial(refusal) {
+      counters.denials++;
+      onDenial(refusal);
+    },
+  });
+}
+
+async function listenSecurely(secure: SecureListener, address: string): Promise<number> {
+  const [, host, port] = /^(?:\[(.+)\]|(.+)):(\d+)$/.exec(address)?.filter((part) => part !== undefined) ?? [];
+  if (host === undefined) throw new Error(`cannot listen on ${address}: TLS is served on host:port only`);
+  try {
+    return await secure.listen(host, Number(port));
+  } catch (error) {
+    throw new Error(`cannot listen on ${address}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function bind(server: Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentials, (error, port) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port);
       else reject(new Error(`cannot listen on ${address}: ${error.message}`, { cause: error }));
     });

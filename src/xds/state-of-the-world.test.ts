@@ -97,7 +97,7 @@ test("a gRPC client resolves a name and balances over its endpoints, and follows
   const store = createResourceStore();
   const server = createXdsServer({
     store,
-    authorize: (_call, node) => node.cluster,
+    authorize: (_call, node) => ({ gateway: node.cluster ?? "" }),
     onAcknowledgement() {},
     onConnection() {},
   });

@@ -4,6 +4,7 @@ import { status } from "@grpc/grpc-js";
 import type { Node } from "../envoy/generated/envoy/config/core/v3/base.ts";
 import type { Acknowledgement } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
+import { STREAM_AGE_MAX_MILLISECONDS } from "./limits.ts";
 import type { ResourceStore } from "./resource-store.ts";
 
 /** What is known of a caller besides the node that it claims to be. */
@@ -13,6 +14,23 @@ export interface CallInfo {
   readonly metadata: Metadata;
   /** The client certificate that the TLS layer verified. */
   readonly certificate: PeerCertificate | undefined;
+}
+
+/**
+ * Who a caller is: the Envoy of a gateway, for as long as its credentials hold (`until`, in milliseconds since the epoch), or
+ * nobody that is served. The words of a refusal reach the caller and the log; they tell the caller nothing that it does not
+ * know. `passing`: the caller may be right, but it cannot be told now.
+ */
+export type Admission =
+  | { readonly gateway: string; readonly until?: number }
+  | { readonly refused: string; readonly passing?: boolean };
+
+/** A stream that was not served, or a connection that did not become one. */
+export interface Refusal {
+  readonly peer: string;
+  readonly why: string;
+  /** Whose configuration was asked for; absent when the connection was refused. */
+  readonly node?: { readonly id: string; readonly cluster: string };
 }
 
 /** Running totals, except `streams`: the delta streams open now. */
@@ -25,6 +43,8 @@ export interface XdsCounters {
   readonly bytes: number;
   readonly acknowledgements: number;
   readonly refusals: number;
+  /** Streams of callers that showed no right to the gateway they asked for, and handshakes that failed. */
+  readonly denials: number;
 }
 
 export type MutableCounters = { -readonly [K in keyof XdsCounters]: XdsCounters[K] };
@@ -34,7 +54,8 @@ export interface StreamContext {
   readonly store: ResourceStore;
   readonly limits: XdsLimits;
   readonly counters: MutableCounters;
-  readonly authorize: (call: CallInfo, node: Node) => string | undefined;
+  readonly authorize: (call: CallInfo, node: Node) => Admission | Promise<Admission>;
+  readonly onDenial: (refusal: Refusal) => void;
   readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
   /** An Envoy's stream begins or ends. */
   readonly onStream: (gateway: string, nodeId: string, open: boolean) => void;
@@ -82,11 +103,13 @@ export function serveStream<Request>(
   const { promise: closed, resolve } = Promise.withResolvers<void>();
   let conversation: Conversation<Request> | undefined;
   let outlet: Outlet | undefined;
+  let expiry: NodeJS.Timeout | undefined;
   let ended = false;
 
   function finish(): void {
     if (ended) return;
     ended = true;
+    clearTimeout(expiry);
     outlet?.close();
     conversation?.finish();
     resolve();
@@ -108,22 +131,60 @@ export function serveStream<Request>(
     }
   }
 
+  function begin(request: Request, node: Node, admission: Admission): void {
+    if (ended) return;
+    if ("refused" in admission) {
+      const { code, details } = describeRefusal(call, node, admission, context);
+      end(code, details);
+      return;
+    }
+    if (admission.until !== undefined) {
+      const left = Math.min(Math.max(0, admission.until - Date.now()), STREAM_AGE_MAX_MILLISECONDS);
+      expiry = setTimeout(
+        end,
+        left,
+        status.UNAVAILABLE,
+        "the credentials of this stream expire; connect again",
+      ).unref();
+    }
+    conversation = protocol.begin(admission.gateway, node, () => outlet?.wake());
+    outlet = createOutlet(call, conversation, context.counters, attempt, (failure) =>
+      end(status.RESOURCE_EXHAUSTED, failure),
+    );
+    conversation.receive(request);
+    outlet.wake();
+  }
+
   function receive(request: Request): void {
     if (ended) return;
-    if (conversation === undefined) {
-      const node = protocol.node(request) ?? {};
-      const admission = admit(call, node, context);
-      if ("code" in admission) {
-        end(admission.code, admission.details);
-        return;
-      }
-      conversation = protocol.begin(admission.gateway, node, () => outlet?.wake());
-      outlet = createOutlet(call, conversation, context.counters, attempt, (failure) =>
-        end(status.RESOURCE_EXHAUSTED, failure),
-      );
+    if (conversation !== undefined) {
+      conversation.receive(request);
+      outlet?.wake();
+      return;
     }
-    conversation.receive(request);
-    outlet?.wake();
+    if (!context.store.ready) {
+      end(status.UNAVAILABLE, "the control plane is still reading its configuration; try again");
+      return;
+    }
+    const node = protocol.node(request) ?? {};
+    const admission = context.authorize(callInfo(call), node);
+    if (!("then" in admission)) {
+      begin(request, node, admission);
+      return;
+    }
+    // Nothing more is read of a caller before it is known who it is.
+    call.pause();
+    admission.then(
+      (decided) =>
+        attempt(() => {
+          begin(request, node, decided);
+          call.resume();
+        }),
+      (error) =>
+        attempt(() => {
+          throw error;
+        }),
+    );
   }
 
   call.on("data", (request: Request) => attempt(() => receive(request)));
@@ -198,24 +259,24 @@ function createOutlet(
   return { wake, close };
 }
 
+function callInfo(call: Pick<XdsCall<unknown>, "getPeer" | "metadata" | "getAuthContext">): CallInfo {
+  return { peer: call.getPeer(), metadata: call.metadata, certificate: call.getAuthContext().sslPeerCertificate };
+}
+
 /**
- * Whose configuration the caller gets. Envoy retries a refused stream with a growing pause whatever the code is, so the
- * codes are for those who read its log: UNAVAILABLE for what passes by itself, NOT_FOUND for a Gateway that is not (yet, or
- * no longer) there or that the caller has no right to; which of these is not told.
+ * Envoy retries a refused stream with a growing pause whatever the code is, so the codes are for those who read its log:
+ * UNAVAILABLE for what passes by itself, PERMISSION_DENIED for all else.
  */
-function admit(
-  call: Pick<XdsCall<unknown>, "getPeer" | "metadata" | "getAuthContext">,
+function describeRefusal(
+  call: Pick<XdsCall<unknown>, "getPeer">,
   node: Node,
-  { store, authorize }: StreamContext,
-): { readonly gateway: string } | { readonly code: status; readonly details: string } {
-  if (!store.ready) {
-    return { code: status.UNAVAILABLE, details: "the control plane is still reading its configuration; try again" };
-  }
-  const certificate = call.getAuthContext().sslPeerCertificate;
-  const gateway = authorize({ peer: call.getPeer(), metadata: call.metadata, certificate }, node);
-  if (gateway !== undefined) return { gateway };
-  const details = `no Gateway for node id "${node.id ?? ""}", cluster "${node.cluster ?? ""}": start Envoy with the bootstrap that Gatehouse made for its Gateway`;
-  return { code: status.NOT_FOUND, details };
+  { refused: why, passing }: Extract<Admission, { refused: string }>,
+  { counters, onDenial }: StreamContext,
+): { readonly code: status; readonly details: string } {
+  if (passing) return { code: status.UNAVAILABLE, details: why };
+  counters.denials++;
+  onDenial({ peer: call.getPeer(), why, node: { id: node.id ?? "", cluster: node.cluster ?? "" } });
+  return { code: status.PERMISSION_DENIED, details: why };
 }
 
 /** Envoy's build, such as `envoy 1.40.0`: two of the same build judge a configuration alike. */
