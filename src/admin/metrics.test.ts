@@ -31,7 +31,7 @@ const sources: ClusterMetricSources = {
 };
 
 function create(): { readonly metrics: Metrics; readonly cluster: ClusterMetrics } {
-  const xds = { streams: 0, responses: 0, resources: 0, bytes: 0, acknowledgements: 0, refusals: 0 };
+  const xds = { streams: 0, responses: 0, resources: 0, bytes: 0, acknowledgements: 0, refusals: 0, denials: 0 };
   const metrics = createMetrics({ xds: () => xds, connected: () => new Map(), failures: () => 0 });
   return { metrics, cluster: addClusterMetrics(metrics.registry, sources) };
 }

@@ -13,7 +13,7 @@ const options: BootstrapOptions = {
 const inCluster: BootstrapOptions = {
   xds: {
     address: { host: "gatehouse.gatehouse-system.svc.cluster.local", port: 18000 },
-    tls: { certificateFile: "/tmp/certificate.json", trustFile: "/tmp/trust.json", serverName: "gatehouse" },
+    tls: { serverName: "gatehouse", sdsFolder: "/tmp", certificateFolder: "/tmp", tokenFolder: "/tmp" },
   },
   adminPort: 19000,
   pod: { address: "0.0.0.0", readyPort: 19003, statsPort: 19001 },

@@ -1,9 +1,10 @@
 import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { ObjectKey } from "../base/keys.ts";
-import type { ControlPlaneAddress, XdsTls } from "../envoy/control-plane.ts";
+import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
 import { buildProbeListener, buildStatsListener, METRICS_CLUSTER } from "./bootstrap-listeners.ts";
 import { buildSinkCluster, buildStatsSink } from "./bootstrap-sinks.ts";
 import { buildStatsConfig, type Metrics } from "./bootstrap-stats.ts";
+import { buildXdsFilters, buildXdsTransport } from "./bootstrap-xds.ts";
 
 export interface BootstrapOptions {
   /** The gateway whose configuration this Envoy asks for, and what tells its Envoys apart; absent: the command line says it. */
@@ -119,6 +120,7 @@ function buildXdsCluster({ address: xds, tls }: ControlPlaneAddress): object {
     "unixPath" in xds
       ? { pipe: { path: xds.unixPath } }
       : { socket_address: { address: xds.host, port_value: xds.port } };
+  const filters = tls === undefined ? [] : buildXdsFilters(tls);
   return {
     name: XDS_CLUSTER,
     type: isHostName ? "STRICT_DNS" : "STATIC",
@@ -130,6 +132,7 @@ function buildXdsCluster({ address: xds, tls }: ControlPlaneAddress): object {
     typed_extension_protocol_options: {
       "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
         "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+        ...(filters.length > 0 && { http_filters: filters }),
         explicit_http_config: {
           http2_protocol_options: {
             connection_keepalive: {
@@ -143,29 +146,6 @@ function buildXdsCluster({ address: xds, tls }: ControlPlaneAddress): object {
     ...(tls && { transport_socket: buildXdsTransport(tls) }),
   };
 }
-
-function buildXdsTransport({ certificateFile, trustFile, serverName }: XdsTls): object {
-  const file = (name: string, path: string) => ({
-    name,
-    sds_config: { resource_api_version: "V3", path_config_source: { path } },
-  });
-  return {
-    name: "envoy.transport_sockets.tls",
-    typed_config: {
-      "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-      sni: serverName,
-      common_tls_context: {
-        tls_params: { tls_minimum_protocol_version: "TLSv1_3", tls_maximum_protocol_version: "TLSv1_3" },
-        tls_certificate_sds_secret_configs: [file(XDS_CERTIFICATE, certificateFile)],
-        validation_context_sds_secret_config: file(XDS_TRUST, trustFile),
-      },
-    },
-  };
-}
-
-/** Names of the secrets in the two SDS files. */
-export const XDS_CERTIFICATE = "xds_certificate";
-export const XDS_TRUST = "xds_trusted_ca";
 
 /** The metrics page is a page of the admin interface, which itself is not reachable from outside. */
 function buildMetricsCluster(adminPort: number): object {

@@ -8,16 +8,11 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, expect, test } from "@jest/globals";
-import { pack } from "../envoy/any.ts";
-import { adsConfigSource } from "../envoy/constants.ts";
 import { Cluster, Cluster_DiscoveryType } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
-import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
-import { Listener } from "../envoy/generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/route.ts";
-import { Router } from "../envoy/generated/envoy/extensions/filters/http/router/v3/router.ts";
-import { HttpConnectionManager } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
-import type { Acknowledgement, EncodedResource } from "../envoy/resource.ts";
+import type { Acknowledgement } from "../envoy/resource.ts";
 import { encodeResource, resourceTypes } from "../envoy/resource.ts";
+import { backendCluster, httpListener, routes } from "./envoy-resources.test-support.ts";
 import { until } from "./grpc-client.test-support.ts";
 import type { ResourceStore } from "./resource-store.ts";
 import { createResourceStore } from "./resource-store.ts";
@@ -119,51 +114,6 @@ function startEnvoy(folder: string): ChildProcess {
     if (envoy.exitCode === null && envoy.signalCode === null) await once(envoy, "exit");
   });
   return envoy;
-}
-
-function backendCluster(name: string, port: number, timeoutSeconds = 5): readonly EncodedResource[] {
-  return [
-    encodeResource(
-      Cluster,
-      name,
-      {
-        name,
-        type: Cluster_DiscoveryType.EDS,
-        edsClusterConfig: { edsConfig: adsConfigSource },
-        connectTimeout: { seconds: timeoutSeconds, nanos: 0 },
-      },
-      [{ type: resourceTypes.endpoints, name }],
-    ),
-    encodeResource(ClusterLoadAssignment, name, {
-      clusterName: name,
-      endpoints: [
-        {
-          lbEndpoints: [{ endpoint: { address: { socketAddress: { address: "127.0.0.1", portValue: port } } } }],
-        },
-      ],
-    }),
-  ];
-}
-
-function httpListener(name: string, port: number, statPrefix: string): EncodedResource {
-  const manager: HttpConnectionManager = {
-    statPrefix,
-    rds: { configSource: adsConfigSource, routeConfigName: "routes" },
-    httpFilters: [{ name: "router", typedConfig: pack(Router, {}) }],
-  };
-  return encodeResource(Listener, name, {
-    name,
-    address: { socketAddress: { address: "127.0.0.1", portValue: port } },
-    filterChains: [{ filters: [{ name: "manager", typedConfig: pack(HttpConnectionManager, manager) }] }],
-  });
-}
-
-function routes(cluster: string): EncodedResource {
-  const message = {
-    name: "routes",
-    virtualHosts: [{ name: "all", domains: ["*"], routes: [{ match: { prefix: "/" }, route: { cluster } }] }],
-  };
-  return { ...encodeResource(RouteConfiguration, "routes", message), clusters: [[cluster]] };
 }
 
 function fetchStatus(port: number): Promise<number> {

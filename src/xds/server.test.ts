@@ -13,8 +13,9 @@ import type { ModelEnvoy } from "./model-envoy.test-support.ts";
 import { createModelEnvoy } from "./model-envoy.test-support.ts";
 import type { ResourceStore } from "./resource-store.ts";
 import { createResourceStore } from "./resource-store.ts";
-import type { Connection, ConnectionLimits, XdsServer } from "./server.ts";
+import type { Connection, ConnectionLimits, XdsServer, XdsServerOptions } from "./server.ts";
 import { createXdsServer } from "./server.ts";
+import type { Admission } from "./stream.ts";
 import type { World } from "./world.test-support.ts";
 import { cluster, difference, endpoints, listener, secret, table, world } from "./world.test-support.ts";
 
@@ -33,22 +34,31 @@ let envoys: ConnectedEnvoy[] = [];
 const acknowledgements: Acknowledgement[] = [];
 const connections: Connection[] = [];
 
-async function startServer(at: string, limits?: ConnectionLimits): Promise<void> {
+const byName: XdsServerOptions["authorize"] = (_call, { id, cluster }) =>
+  cluster?.startsWith("default/") ? { gateway: cluster } : { refused: `no Gateway for node id "${id}"` };
+
+interface ServerChoices extends Partial<Pick<XdsServerOptions, "authorize" | "onFailure">> {
+  readonly limits?: ConnectionLimits;
+}
+
+async function startServer(
+  at: string,
+  { authorize = byName, onFailure = raise, limits }: ServerChoices = {},
+): Promise<void> {
   store = createResourceStore();
   server = createXdsServer({
     store,
     ...(limits && { connections: limits }),
-    authorize: (_call, node) =>
-      node.cluster?.startsWith("default/")
-        ? { gateway: node.cluster }
-        : { refused: `no Gateway for node id "${node.id}"` },
+    authorize,
     onAcknowledgement: (acknowledgement) => acknowledgements.push(acknowledgement),
     onConnection: (connection) => connections.push(connection),
-    onFailure: (error) => {
-      throw error;
-    },
+    onFailure,
   });
   address = await server.listen(at);
+}
+
+function raise(error: unknown): void {
+  throw error;
 }
 
 function connect(envoy: ModelEnvoy): ConnectedEnvoy {
@@ -112,7 +122,9 @@ test("a reconnect and a restart of the server move no resource", async () => {
 
 test("a connection that is too old ends, and the next one moves no resource", async () => {
   await server.close({ graceMilliseconds: 100 });
-  await startServer("127.0.0.1:0", { maxConnectionAgeMilliseconds: 200, maxConnectionAgeGraceMilliseconds: 100 });
+  await startServer("127.0.0.1:0", {
+    limits: { maxConnectionAgeMilliseconds: 200, maxConnectionAgeGraceMilliseconds: 100 },
+  });
   store.publish(difference(world(), base));
   const envoy = createModelEnvoy();
   const first = connect(envoy);
@@ -127,7 +139,7 @@ test("a connection that is too old ends, and the next one moves no resource", as
 
 test("a request that is larger than allowed ends its stream", async () => {
   await server.close({ graceMilliseconds: 100 });
-  await startServer("127.0.0.1:0", { receiveLimitBytes: 20 });
+  await startServer("127.0.0.1:0", { limits: { receiveLimitBytes: 20 } });
   store.publish([]);
   const { error } = connect(createModelEnvoy());
   await until(() => error() !== undefined);
@@ -155,6 +167,36 @@ test("a node without a gateway is refused, and the message says what to look at"
   expect(error.details).toContain('node id "stray"');
   expect(connections).toEqual([]);
   close();
+});
+
+test("a client is asked for while it is decided who it is, and its stream ends with its credentials", async () => {
+  await server.close({ graceMilliseconds: 0 });
+  const { promise, resolve } = Promise.withResolvers<Admission>();
+  await startServer("127.0.0.1:0", { authorize: () => promise });
+  store.publish(difference(world(), base));
+  const envoy = createModelEnvoy();
+  const connected = connect(envoy);
+  await new Promise((done) => setTimeout(done, 50));
+  expect([connected.responses(), connected.error()]).toEqual([0, undefined]);
+  resolve({ gateway: "default/gateway", until: Date.now() + 300 });
+  await until(() => isComplete(envoy, base));
+  await until(() => connected.error() !== undefined);
+  expect(connected.error()).toMatchObject({ code: status.UNAVAILABLE, details: expect.stringMatching(/expire/) });
+});
+
+test("a decision that fails by a bug refuses", async () => {
+  await server.close({ graceMilliseconds: 0 });
+  const failures: unknown[] = [];
+  await startServer("127.0.0.1:0", {
+    authorize: () => Promise.reject(new Error("bug")),
+    onFailure: (error) => failures.push(error),
+  });
+  store.publish([]);
+  const connected = connect(createModelEnvoy());
+  await until(() => connected.error() !== undefined);
+  expect(connected.error()?.code).toBe(status.INTERNAL);
+  expect(failures.map(String)).toEqual(["Error: bug"]);
+  expect(server.counters.streams).toBe(0);
 });
 
 test("a node is connected from its first stream to its last", async () => {

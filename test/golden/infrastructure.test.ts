@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { stringify } from "yaml";
-import { type ClusterEnvironment, ENVOY_IMAGE, sdsFiles } from "../../src/infra/kubernetes/environment.ts";
+import { type ClusterEnvironment, ENVOY_IMAGE, podTls } from "../../src/infra/kubernetes/environment.ts";
 import { renderGateway } from "../../src/infra/kubernetes/render.ts";
 import type { KubeObject } from "../../src/kube/resource-type.ts";
 import { createPipeline } from "../../src/pipeline/pipeline.ts";
@@ -18,7 +18,7 @@ function environmentOf(inGatewayNamespace: boolean): ClusterEnvironment {
     inGatewayNamespace,
     controlPlane: {
       address: { host: "gatehouse.gatehouse-system.svc.cluster.local", port: 18000 },
-      tls: { ...sdsFiles, serverName: "gatehouse.gatehouse-system.svc" },
+      tls: podTls("gatehouse.gatehouse-system.svc", inGatewayNamespace),
     },
     envoyImage: ENVOY_IMAGE,
     gatehouseImage: "example.com/gatehouse:v1",

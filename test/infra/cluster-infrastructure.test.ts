@@ -5,7 +5,7 @@ import {
   type ClusterInfrastructure,
   startClusterInfrastructure,
 } from "../../src/infra/kubernetes/cluster-infrastructure.ts";
-import { type ClusterEnvironment, ENVOY_IMAGE, sdsFiles } from "../../src/infra/kubernetes/environment.ts";
+import { type ClusterEnvironment, ENVOY_IMAGE, podTls } from "../../src/infra/kubernetes/environment.ts";
 import { managedTypes } from "../../src/infra/kubernetes/managed-kinds.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/resource-type.ts";
@@ -42,7 +42,7 @@ beforeEach(async () => {
     inGatewayNamespace: false,
     controlPlane: {
       address: { host: "gatehouse.example", port: 18000 },
-      tls: { ...sdsFiles, serverName: "gatehouse.example" },
+      tls: podTls("gatehouse.example", false),
     },
     envoyImage: ENVOY_IMAGE,
     gatehouseImage: "example.com/gatehouse:v1",

@@ -1,4 +1,4 @@
-import type { ControlPlaneAddress } from "../../envoy/control-plane.ts";
+import type { ControlPlaneAddress, XdsTls } from "../../envoy/control-plane.ts";
 
 /** What every Gateway's objects have in common: the cluster and the installation. */
 export interface ClusterEnvironment {
@@ -6,7 +6,7 @@ export interface ClusterEnvironment {
   readonly namespace: string;
   /** True: the objects of a Gateway are in its own namespace (`provider.kubernetes.deploy.type: GatewayNamespace`). */
   readonly inGatewayNamespace: boolean;
-  /** How Envoy reaches the control plane; its files are those of {@link sdsFiles}. */
+  /** How Envoy reaches the control plane; its folders are those of {@link podTls}. */
   readonly controlPlane: ControlPlaneAddress;
   /** Image of Envoy when an EnvoyProxy names none, with its tag. */
   readonly envoyImage: string;
@@ -18,13 +18,18 @@ export interface ClusterEnvironment {
 /** The default image of Envoy: the version that the tests run. */
 export const ENVOY_IMAGE = "docker.io/envoyproxy/envoy:distroless-v1.40.0";
 
-/** Folders in Envoy's container: the Secret with its certificate, and the SDS files that point there. */
-export const CERTIFICATE_FOLDER = "/certs";
-export const SDS_FOLDER = "/sds";
-
-export const sdsFileNames = { certificate: "xds-certificate.json", trust: "xds-trusted-ca.json" } as const;
-
-export const sdsFiles = {
-  certificateFile: `${SDS_FOLDER}/${sdsFileNames.certificate}`,
-  trustFile: `${SDS_FOLDER}/${sdsFileNames.trust}`,
-} as const;
+/**
+ * Where Envoy's container has what it takes to know the control plane and to be known by it.
+ *
+ * @param serverName that the control plane's certificate carries; also the audience of tokens
+ * @param inGatewayNamespace true: Envoy shows a ServiceAccount token, so that no key need be kept in the Gateway's namespace
+ */
+export function podTls(serverName: string, inGatewayNamespace: boolean): XdsTls {
+  const tokenFolder = "/var/run/secrets/gatehouse.dev";
+  return {
+    serverName,
+    sdsFolder: "/sds",
+    certificateFolder: "/certs",
+    ...(inGatewayNamespace && { tokenFolder }),
+  };
+}

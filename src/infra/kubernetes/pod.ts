@@ -1,5 +1,6 @@
 import type { IContainer, IPodSpec, IPodTemplateSpec, IProbe, ISecurityContext, IVolume } from "kubernetes-models/v1";
 import type { EnvoyProxySpec } from "../../api/envoyproxy.ts";
+import { TRUST_CONFIG_MAP, type XdsTls } from "../../envoy/control-plane.ts";
 import { podPorts } from "../../envoy/pod-ports.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { METRICS_PATH, READY_PATH } from "../../translate/bootstrap-listeners.ts";
@@ -7,7 +8,7 @@ import { buildProxyBootstrap } from "../../translate/proxy-bootstrap.ts";
 import { drainTimeoutMs, processArguments } from "../envoy-arguments.ts";
 import { READY_WAIT_PATH, SHUTDOWN_HEALTH_PATH } from "../shutdown-protocol.ts";
 import { drainArguments } from "../shutdown-settings.ts";
-import { CERTIFICATE_FOLDER, type ClusterEnvironment, SDS_FOLDER } from "./environment.ts";
+import type { ClusterEnvironment } from "./environment.ts";
 import { type Identity, metadataOf } from "./identity.ts";
 
 type Kubernetes = NonNullable<NonNullable<EnvoyProxySpec["provider"]>["kubernetes"]>;
@@ -51,6 +52,7 @@ export function renderPod(
 ): IPodTemplateSpec {
   const { settings } = gateway;
   const { pod = {} } = workload;
+  const mounts = xdsMounts(identity, environment.controlPlane.tls);
   const spec: IPodSpec = {
     serviceAccountName,
     automountServiceAccountToken: false,
@@ -58,8 +60,8 @@ export function renderPod(
     ...schedulingOf(pod),
     securityContext: podSecurity(gateway, pod),
     ...(workload.initContainers && { initContainers: workload.initContainers }),
-    containers: [renderEnvoy(gateway, environment, workload), renderShutdown(gateway, environment)],
-    volumes: [...ownVolumes(identity), ...(pod.volumes ?? [])],
+    containers: [renderEnvoy(gateway, environment, workload, mounts), renderShutdown(gateway, environment)],
+    volumes: [...mounts.map(({ volume }) => volume), ...(pod.volumes ?? [])],
   };
   const scraping = settings.telemetry?.metrics?.prometheus?.disable ? {} : scrapeAnnotations;
   const { labels, annotations } = metadataOf(gateway, identity, {
@@ -96,10 +98,28 @@ function podSecurity({ ports }: GatewayInfrastructure, { securityContext }: PodS
   return { ...securityContext, sysctls: [...sysctls, { name, value: "0" }] };
 }
 
-function ownVolumes({ name }: Identity): IVolume[] {
+/** How long a token is good; the kubelet renews it after four fifths of that. */
+const TOKEN_LIFE_S = 3600;
+
+interface Mount {
+  readonly volume: IVolume;
+  readonly path: string;
+}
+
+/** What Envoy needs to know the control plane and to be known by it; in one folder what must change together. */
+function xdsMounts({ name }: Identity, tls: XdsTls | undefined): readonly Mount[] {
+  if (tls === undefined) return [];
+  const { sdsFolder, certificateFolder, tokenFolder, serverName: audience } = tls;
+  const file = (path: string) => ({ key: path, path });
+  const authorities = { configMap: { name: TRUST_CONFIG_MAP, items: [file("ca.crt")] } };
+  const pair = { secret: { name, items: [file("tls.crt"), file("tls.key")] } };
+  const token = { serviceAccountToken: { audience, expirationSeconds: TOKEN_LIFE_S, path: "token" } };
+  const projected = (...sources: object[]) => ({ projected: { sources, defaultMode: 0o444 } });
+  const certificates = tokenFolder === undefined ? projected(pair, authorities) : projected(authorities);
   return [
-    { name: "certs", secret: { secretName: name, defaultMode: 0o444 } },
-    { name: "sds", configMap: { name, defaultMode: 0o444 } },
+    { volume: { name: "certs", ...certificates }, path: certificateFolder },
+    { volume: { name: "sds", configMap: { name, defaultMode: 0o444 } }, path: sdsFolder },
+    ...(tokenFolder === undefined ? [] : [{ volume: { name: "token", ...projected(token) }, path: tokenFolder }]),
   ];
 }
 
@@ -107,6 +127,7 @@ function renderEnvoy(
   gateway: GatewayInfrastructure,
   environment: ClusterEnvironment,
   { container = {} }: DeploymentSettings,
+  mounts: readonly Mount[],
 ): IContainer {
   const probe = (settings: Partial<IProbe>): IProbe => ({
     httpGet: { path: READY_PATH, port: podPorts.ready, scheme: "HTTP" },
@@ -131,8 +152,7 @@ function renderEnvoy(
     // Envoy gets its signal only when the other container has drained it.
     lifecycle: { preStop: { httpGet: { path: READY_WAIT_PATH, port: podPorts.shutdown, scheme: "HTTP" } } },
     volumeMounts: [
-      { name: "certs", mountPath: CERTIFICATE_FOLDER, readOnly: true },
-      { name: "sds", mountPath: SDS_FOLDER },
+      ...mounts.map(({ volume, path }) => ({ name: volume.name, mountPath: path, readOnly: true })),
       ...(container.volumeMounts ?? []),
     ],
     terminationMessagePolicy: "FallbackToLogsOnError",

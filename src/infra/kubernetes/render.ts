@@ -2,8 +2,8 @@ import type { IDaemonSet, IDeployment } from "kubernetes-models/apps/v1";
 import type { IConfigMap, IServiceAccount } from "kubernetes-models/v1";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
-import { XDS_CERTIFICATE, XDS_TRUST } from "../../translate/bootstrap.ts";
-import { CERTIFICATE_FOLDER, type ClusterEnvironment, sdsFileNames } from "./environment.ts";
+import { sdsFiles } from "../../translate/bootstrap-xds.ts";
+import type { ClusterEnvironment } from "./environment.ts";
 import { type Identity, identify, metadataOf } from "./identity.ts";
 import { patchObject } from "./patch.ts";
 import { renderPod } from "./pod.ts";
@@ -21,56 +21,25 @@ export function renderGateway(gateway: GatewayInfrastructure, environment: Clust
     metadata: metadataOf(gateway, identity, { name: accountName }),
     automountServiceAccountToken: false,
   };
+  const { tls } = environment.controlPlane;
+  const files: IConfigMap | undefined = tls && {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: metadataOf(gateway, identity),
+    data: { ...sdsFiles(tls) },
+  };
   const workload =
     envoyDaemonSet === undefined
       ? renderDeployment(gateway, identity, environment, accountName)
       : renderDaemonSet(gateway, identity, environment, accountName);
   return [
     account,
-    renderSdsFiles(gateway, identity, environment),
+    files,
     workload,
     renderService(gateway, identity),
     renderAutoscaler(gateway, identity, workload.metadata.name),
     renderDisruptionBudget(gateway, identity),
   ].filter((object) => object !== undefined) as KubeObject[];
-}
-
-/**
- * Envoy reads these files again when they change, and the files that they name when the Secret's folder is swapped, which is how a
- * rotated certificate comes into effect without a restart.
- */
-function renderSdsFiles(
-  gateway: GatewayInfrastructure,
-  identity: Identity,
-  { controlPlane }: ClusterEnvironment,
-): IConfigMap {
-  const watched = { watched_directory: { path: CERTIFICATE_FOLDER } };
-  const secret = (name: string, content: object) =>
-    JSON.stringify({
-      resources: [
-        { "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret", name, ...content },
-      ],
-    });
-  const file = (name: string) => ({ filename: `${CERTIFICATE_FOLDER}/${name}` });
-  return {
-    apiVersion: "v1",
-    kind: "ConfigMap",
-    metadata: metadataOf(gateway, identity),
-    data: {
-      [sdsFileNames.certificate]: secret(XDS_CERTIFICATE, {
-        tls_certificate: { certificate_chain: file("tls.crt"), private_key: file("tls.key"), ...watched },
-      }),
-      [sdsFileNames.trust]: secret(XDS_TRUST, {
-        validation_context: {
-          trusted_ca: file("ca.crt"),
-          ...watched,
-          match_typed_subject_alt_names: [
-            { san_type: "DNS", matcher: { exact: controlPlane.tls?.serverName ?? "gatehouse" } },
-          ],
-        },
-      }),
-    },
-  };
 }
 
 function renderDeployment(

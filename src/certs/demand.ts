@@ -1,0 +1,37 @@
+import { infrastructureName } from "../attach/infrastructure-name.ts";
+import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
+import { gatewaySubject, type ServerService, serverSubject } from "./identity.ts";
+import type { WantedLeaf } from "./leaves.ts";
+import { SERVER_SECRET } from "./objects.ts";
+
+/** Which certificates there must be. */
+export interface Demand {
+  readonly leaves: readonly WantedLeaf[];
+  /** Namespaces in which Envoys run: each gets the authorities to trust. */
+  readonly namespaces: ReadonlySet<string>;
+}
+
+export interface Installation {
+  /** Of the xDS server, in the controller's namespace. */
+  readonly service: ServerService;
+  /** Such as `cluster.local`. */
+  readonly clusterDomain: string;
+  /** True: Envoys run in the namespaces of their Gateways and show ServiceAccount tokens instead of certificates. */
+  readonly inGatewayNamespace: boolean;
+}
+
+/** @param gateways those that have Envoys: `namespace/name`, or the name of a GatewayClass whose Gateways share them */
+export function demandOf(installation: Installation, gateways: Iterable<ObjectKey>): Demand {
+  const { service, clusterDomain, inGatewayNamespace } = installation;
+  const { namespace } = service;
+  const server: WantedLeaf = { secretName: SERVER_SECRET, subject: serverSubject(service, clusterDomain) };
+  if (inGatewayNamespace) {
+    return { leaves: [server], namespaces: new Set([...gateways].map((gateway) => splitObjectKey(gateway).namespace)) };
+  }
+  const clients = [...gateways].map((gateway) => ({
+    secretName: infrastructureName(gateway),
+    subject: gatewaySubject(namespace, gateway),
+    gateway,
+  }));
+  return { leaves: [server, ...clients], namespaces: new Set([namespace]) };
+}

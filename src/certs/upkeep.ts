@@ -1,0 +1,246 @@
+import type { ObjectKey } from "../base/keys.ts";
+import type { Logger } from "../base/log.ts";
+import { TRUST_CONFIG_MAP } from "../envoy/control-plane.ts";
+import type { Answer } from "../kube/api-error.ts";
+import type { KubeClient } from "../kube/client.ts";
+import { type Authority, type AuthorityPlan, planAuthorities } from "./authorities.ts";
+import type { Demand } from "./demand.ts";
+import type { Lifetimes } from "./lifetimes.ts";
+import {
+  type ConfigMapObject,
+  configMapType,
+  gatewayOf,
+  pairOf,
+  roleOf,
+  SERVER_SECRET,
+  TRUST_KEY,
+  trustConfigMap,
+} from "./objects.ts";
+import type { Issuer } from "./own-issuer.ts";
+import { authoritiesOf, type CertificateState, holdTrust } from "./state.ts";
+
+/** What the xDS server of this replica shows and believes, in PEM. */
+export interface ServerMaterial {
+  readonly certificate: string;
+  readonly key: string;
+  readonly authorities: string;
+}
+
+export interface CertificateFigure {
+  /** Of the Secret. */
+  readonly name: string;
+  readonly role: string;
+  readonly gateway?: ObjectKey;
+  /** Seconds since the epoch. */
+  readonly expires: number;
+}
+
+export interface UpkeepOptions {
+  readonly client: Pick<KubeClient, "serverSideApply" | "delete">;
+  readonly issuer: Issuer;
+  readonly state: CertificateState;
+  readonly lifetimes: Lifetimes;
+  readonly log: Logger;
+  /** Something else than before is to be shown or believed. */
+  readonly onMaterial: (material: ServerMaterial) => void;
+}
+
+/**
+ * Keeps certificates as the demand asks. Every replica follows the state and serves with what is there; only the leader writes,
+ * and what it writes it bases on the version that it saw, so that a former leader that does not know it yet harms nothing.
+ */
+export interface Upkeep {
+  /** Nothing is written before the first demand: no demand known is not no demand. */
+  demand(demand: Demand): void;
+  lead(leads: boolean): void;
+  /** The state has changed. To be called only once it is complete: before the first call nothing is written. */
+  stateChanged(): void;
+  figures(): CertificateFigure[];
+  /** Resolves once nothing is being written any more. */
+  close(): Promise<void>;
+}
+
+/** Clocks jump and machines sleep: looked at again after so long at the latest. */
+const PAUSE_MAX_MS = 60 * 60 * 1000;
+const RETRY_MIN_MS = 1000;
+const RETRY_MAX_MS = 60_000;
+/** A plan comes to rest after creating, marking, signing and removing; more steps in a row are a bug. */
+const STEPS_MAX = 20;
+
+const FIELD_MANAGER = "gatehouse-certificates";
+
+export function createUpkeep(options: UpkeepOptions): Upkeep {
+  const { state, onMaterial, log } = options;
+  let demand: Demand | undefined;
+  let leads = false;
+  let complete = false;
+  let closed = false;
+  let failures = 0;
+  let shown: ServerMaterial | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let running: Promise<void> | undefined;
+  let again = false;
+
+  function wake(): void {
+    again = true;
+    if (!closed)
+      running ??= run().finally(() => {
+        running = undefined;
+      });
+  }
+
+  async function run(): Promise<void> {
+    clearTimeout(timer);
+    let wakeAt = 0;
+    while (again && !closed) {
+      again = false;
+      wakeAt = await round();
+    }
+    if (closed) return;
+    const pause = Math.min(Math.max(0, wakeAt - Date.now()), PAUSE_MAX_MS);
+    timer = setTimeout(wake, pause).unref();
+  }
+
+  /** @returns when to look again */
+  async function round(): Promise<number> {
+    show();
+    if (!leads || !complete || demand === undefined) return Number.POSITIVE_INFINITY;
+    const { wakeAt, sound } = await keep(options, demand, () => leads && !closed, show).catch((error: unknown) => {
+      log.error("certificates could not be looked after; this is a bug in Gatehouse", { error });
+      return { wakeAt: Number.POSITIVE_INFINITY, sound: false };
+    });
+    show();
+    failures = sound ? 0 : failures + 1;
+    return sound ? wakeAt : Date.now() + Math.min(RETRY_MIN_MS * 2 ** (failures - 1), RETRY_MAX_MS);
+  }
+
+  function show(): void {
+    const material = materialOf(state, authorityPlan(options, undefined).bundle);
+    if (material === undefined) return;
+    if (shown?.certificate === material.certificate && shown.authorities === material.authorities) return;
+    shown = material;
+    onMaterial(material);
+  }
+
+  return {
+    demand(wanted) {
+      demand = wanted;
+      wake();
+    },
+    lead(now) {
+      leads = now;
+      wake();
+    },
+    stateChanged() {
+      complete = true;
+      wake();
+    },
+    figures: () => figuresOf(state),
+    async close() {
+      closed = true;
+      clearTimeout(timer);
+      await running;
+    },
+  };
+}
+
+function authorityPlan({ state, lifetimes }: UpkeepOptions, demand: Demand | undefined): AuthorityPlan {
+  const isTrusted = ({ certificate }: Authority) =>
+    demand !== undefined &&
+    [...demand.namespaces].every((namespace) =>
+      state.trust.get(namespace)?.data?.[TRUST_KEY]?.includes(certificate!.pem),
+    );
+  return planAuthorities(authoritiesOf(state), isTrusted, Date.now(), lifetimes);
+}
+
+/** Makes everything that is due, in the order of the demand; `sound`: nothing failed. */
+async function keep(
+  options: UpkeepOptions,
+  demand: Demand,
+  may: () => boolean,
+  onIssued: () => void,
+): Promise<{ readonly wakeAt: number; readonly sound: boolean }> {
+  const { issuer, state, log } = options;
+  const failed = { wakeAt: 0, sound: false };
+  let plan = authorityPlan(options, demand);
+  for (let steps = 0; plan.step !== undefined && may(); steps++) {
+    const { step } = plan;
+    const name = step.do === "create" ? `generation ${step.generation}` : step.authority.name;
+    if (steps === STEPS_MAX) throw new Error(`the plan for the xDS authorities does not come to rest at ${step.do}`);
+    if (!done(await issuer.perform(step, Date.now()), log)) return failed;
+    log.info(`xDS authority: ${words[step.do]}`, { authority: name });
+    plan = authorityPlan(options, demand);
+  }
+  const { signing, bundle } = plan;
+  if (signing === undefined) return failed;
+  let sound = await spreadTrust(options, demand, bundle, may);
+  // What was just written may have completed the trust in the next authority.
+  const after = authorityPlan(options, demand);
+  const leaves = issuer.planLeaves(demand.leaves, authoritiesOf(state), Date.now());
+  for (const leaf of leaves.issue) {
+    if (!may()) break;
+    const issued = done(await issuer.issue(leaf, signing, Date.now()), log);
+    if (issued) log.debug("issued an xDS certificate", { secret: leaf.secretName, gateway: leaf.gateway });
+    onIssued();
+    sound &&= issued;
+  }
+  for (const name of leaves.remove) if (may()) sound = done(await issuer.remove(name), log) && sound;
+  const next = issuer.planLeaves(demand.leaves, authoritiesOf(state), Date.now());
+  return { wakeAt: Math.min(after.wakeAt, next.wakeAt), sound };
+}
+
+const words = {
+  create: "made the next one",
+  markTrusted: "the next one is trusted everywhere",
+  sign: "the next one signs from now on",
+  remove: "removed one that is not needed any more",
+} as const;
+
+/** Brings the authorities to all namespaces with Envoys, and out of those without. */
+async function spreadTrust(
+  { client, state, log }: UpkeepOptions,
+  { namespaces }: Demand,
+  bundle: string,
+  may: () => boolean,
+): Promise<boolean> {
+  let sound = true;
+  for (const namespace of namespaces) {
+    if (!may() || state.trust.get(namespace)?.data?.[TRUST_KEY] === bundle) continue;
+    const object = trustConfigMap(namespace, bundle);
+    const applying = { fieldManager: FIELD_MANAGER, force: true };
+    const answer = await client.serverSideApply<ConfigMapObject>(configMapType, object, applying);
+    if (answer.ok) holdTrust(state, namespace, answer.value);
+    sound = done(answer, log) && sound;
+  }
+  for (const namespace of state.trust.keys()) {
+    if (!may() || namespaces.has(namespace)) continue;
+    const answer = await client.delete(configMapType, { namespace, name: TRUST_CONFIG_MAP });
+    if (answer.ok || answer.error.reason === "NotFound") holdTrust(state, namespace, undefined);
+    else sound = done(answer, log) && sound;
+  }
+  return sound;
+}
+
+function done(answer: Answer<unknown>, log: Logger): boolean {
+  if (answer.ok) return true;
+  const { reason, message } = answer.error;
+  // Another replica was first: the state has been read again, and the next look starts from there.
+  const level = reason === "Conflict" || reason === "AlreadyExists" ? "debug" : "warn";
+  log[level]("an xDS certificate could not be written; trying again", { error: message });
+  return false;
+}
+
+function materialOf({ secrets }: CertificateState, authorities: string): ServerMaterial | undefined {
+  const held = secrets.get(SERVER_SECRET);
+  if (held?.certificate === undefined || authorities === "") return undefined;
+  return { ...pairOf(held.object), authorities };
+}
+
+function figuresOf({ secrets }: CertificateState): CertificateFigure[] {
+  return [...secrets].flatMap(([name, { object, certificate }]) => {
+    if (certificate === undefined) return [];
+    const gateway = gatewayOf(object);
+    const expires = Math.floor(certificate.notAfter / 1000);
+    return [{ name, role: roleOf(object) ?? "", ...(gateway && { gateway }), expires }];
+  });
+}
