@@ -10,14 +10,20 @@ import type { KindDefinition } from "../src/api/schema.ts";
 
 const root = join(import.meta.dirname, "..");
 
-/** File name to content of one folder of CustomResourceDefinitions. */
+/** File name to content of one folder of CustomResourceDefinitions, and of the kustomization that names them all. */
 export function renderCrds(definitions: readonly KindDefinition[]): Map<string, string> {
-  return new Map(
+  const files = new Map(
     definitions.map((definition) => [
       `${definition.group}_${definition.plural}.yaml`,
       stringify(customResourceDefinition(definition), { lineWidth: 0, aliasDuplicateObjects: false }),
     ]),
   );
+  const kustomization = {
+    apiVersion: "kustomize.config.k8s.io/v1beta1",
+    kind: "Kustomization",
+    resources: [...files.keys()].sort(),
+  };
+  return files.set("kustomization.yaml", `# Written by \`make generate\`.\n${stringify(kustomization)}`);
 }
 
 export const crdFolders: ReadonlyMap<string, readonly KindDefinition[]> = new Map([

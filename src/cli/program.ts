@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { logLevels } from "../base/log.ts";
 import { startDemoBackend } from "./demo-backend.ts";
 import { createEnvoyCommands } from "./envoy-commands.ts";
+import { addOperator } from "./operator-command.ts";
 import { runStandalone } from "./standalone-command.ts";
 import { DEFAULT_CONTROLLER_NAME } from "./standalone-settings.ts";
 import { showStatus } from "./status-command.ts";
@@ -33,6 +34,7 @@ export function createProgram(): Command {
     .argument("<directory>")
     .action((directory: string) => stopFolder(directory, print));
   addDemoBackend(program);
+  addOperator(program);
   program.addCommand(createEnvoyCommands());
   program
     .command("version")

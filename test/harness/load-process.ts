@@ -45,7 +45,7 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
     inFlight++;
     try {
       const before = slots[slot];
-      const connection = before?.usable ? before : await openRawConnection(options.port);
+      const connection = before?.usable ? before : await openRawConnection(options.port, options.address);
       slots[slot] = connection;
       const outcome = await answerWithin(connection, target, limitMs);
       finish(

@@ -5,6 +5,8 @@ const START_LIMIT_MS = 10_000;
 const STOP_LIMIT_MS = 15_000;
 
 export interface LoadOptions {
+  /** Default 127.0.0.1. */
+  readonly address?: string;
   readonly port: number;
   /** Used in turn, one for every request; or the one target of `host` and `path`. */
   readonly targets?: readonly LoadTarget[];

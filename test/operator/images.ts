@@ -1,0 +1,35 @@
+import { fileURLToPath } from "node:url";
+import { locateEnvoy } from "../../src/infra/envoy-binary.ts";
+import type { Image } from "../cluster/images.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
+const HOME = "/opt/gatehouse";
+const NOBODY = 65_532;
+
+/** What the project's own manifests run: this checkout as it was built, and the Envoy of the tool folder. */
+export const images: readonly Image[] = [
+  {
+    pattern: "ghcr.io/gatehouse/gatehouse:*",
+    files: {
+      [HOME]: root,
+      "/usr/local/bin/gatehouse": fileURLToPath(new URL("gatehouse-in-image.sh", import.meta.url)),
+    },
+    entrypoint: ["gatehouse"],
+    user: NOBODY,
+    group: NOBODY,
+  },
+  {
+    pattern: "docker.io/envoyproxy/envoy:*",
+    files: { "/usr/local/bin/envoy": await locateEnvoy() },
+    entrypoint: ["envoy"],
+    user: NOBODY,
+    group: NOBODY,
+  },
+  {
+    pattern: "example.com/echo:*",
+    files: { [HOME]: root },
+    entrypoint: [`${HOME}/node_modules/node/bin/node`, `${HOME}/test/operator/echo.ts`],
+    user: NOBODY,
+    group: NOBODY,
+  },
+];

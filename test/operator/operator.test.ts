@@ -1,0 +1,147 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { type Cluster, startCluster } from "../cluster/cluster.ts";
+import { images as systemImages } from "../cluster/system-images.ts";
+import { startLoad } from "../harness/load.ts";
+import { pause, waitFor } from "../harness/waiting.ts";
+import { installCrds } from "../kube/gateway-api.ts";
+import { images } from "./images.ts";
+
+/** The installation as the README describes it, in a real cluster: manifests, permissions, certificates and pods as they are shipped. */
+
+const START_LIMIT_MS = 240_000;
+const STEP_LIMIT_MS = 90_000;
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const SYSTEM = "gatehouse-system";
+
+interface Status {
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  readonly addresses?: readonly { readonly value: string }[];
+  readonly parents?: readonly { readonly conditions: readonly { readonly type: string; readonly status: string }[] }[];
+}
+
+let cluster: Cluster;
+let address = "";
+
+const kubectl = (...args: string[]) => cluster.kubectl(args);
+const statusOf = async (resource: string): Promise<Status> =>
+  JSON.parse(await kubectl("get", resource, "-o", "json")).status ?? {};
+const isTrue = ({ conditions }: Pick<Status, "conditions">, type: string) =>
+  conditions?.some((condition) => condition.type === type && condition.status === "True");
+const ask = async (path: string, host = "any.example.com") => {
+  const response = await fetch(`http://${address}${path}`, { headers: { host }, signal: AbortSignal.timeout(2_000) });
+  return { status: response.status, body: await response.text() };
+};
+const untilAnswered = (path: string, status: number) =>
+  waitFor(
+    `${status} at ${path}`,
+    async () => (await ask(path).catch(() => undefined))?.status === status,
+    STEP_LIMIT_MS,
+  );
+
+beforeAll(async () => {
+  cluster = await startCluster({ images: [...images, ...systemImages] });
+  await installCrds(cluster);
+  await kubectl("apply", "--server-side", "-k", join(root, "config/default"));
+  await cluster.kubectl(["apply", "-f", "-"], readFileSync(new URL("quickstart.yaml", import.meta.url), "utf8"));
+}, START_LIMIT_MS);
+
+afterAll(() => cluster?.stop(), START_LIMIT_MS);
+
+test(
+  "a GatewayClass, a Gateway and a route are served, and their statuses say so",
+  async () => {
+    address = await waitFor(
+      "an address",
+      async () => (await statusOf("gateway/eg")).addresses?.[0]?.value,
+      STEP_LIMIT_MS,
+    );
+    await untilAnswered("/hello", 200);
+    expect(JSON.parse((await ask("/hello")).body)).toMatchObject({ path: "/hello" });
+    await waitFor("Programmed", async () => isTrue(await statusOf("gateway/eg"), "Programmed"), STEP_LIMIT_MS);
+    const route = await statusOf("httproute/echo");
+    expect(route.parents?.map(({ conditions }) => isTrue({ conditions }, "Accepted"))).toEqual([true]);
+    expect(await kubectl("get", "gateway", "eg")).toMatch(new RegExp(`eg +gatehouse +${address} +True`));
+    const finalizers = await kubectl("get", "gatewayclass", "gatehouse", "-o", "jsonpath={.metadata.finalizers}");
+    expect(finalizers).toContain("gateway-exists-finalizer.gateway.networking.k8s.io");
+  },
+  STEP_LIMIT_MS,
+);
+
+test(
+  "an edited route is in effect without a failed request",
+  async () => {
+    const load = await startLoad({ address, port: 80, path: "/hello" });
+    const patch = JSON.stringify([
+      { op: "add", path: "/spec/rules/-", value: { matches: [{ path: { value: "/gone" } }], filters: [redirect] } },
+    ]);
+    await kubectl("patch", "httproute", "echo", "--type=json", "-p", patch);
+    await waitFor("the redirect", async () => {
+      const response = await fetch(`http://${address}/gone`, { redirect: "manual" });
+      return response.status === 302;
+    });
+    expect((await load.stop()).failures).toEqual([]);
+  },
+  STEP_LIMIT_MS,
+);
+
+const redirect = { type: "RequestRedirect", requestRedirect: { hostname: "elsewhere.example.com", statusCode: 302 } };
+
+test(
+  "a killed operator loses no request, and its successor sends nothing and writes no status",
+  async () => {
+    const versions = () =>
+      kubectl("get", "gateway,httproute,gatewayclass", "-A", "-o", "jsonpath={.items[*].metadata.resourceVersion}");
+    const before = await versions();
+    const load = await startLoad({ address, port: 80, path: "/hello" });
+    await kubectl("delete", "pod", "-n", SYSTEM, "-l", "app.kubernetes.io/name=gatehouse", "--grace-period=1");
+    await kubectl("rollout", "status", "-n", SYSTEM, "deployment/gatehouse", "--timeout=60s");
+    const metric = await waitFor(
+      "Envoy to come back",
+      async () => {
+        const figures = await operatorMetrics();
+        return (figures("gatehouse_xds_streams") ?? 0) > 0 && (figures("gatehouse_leader") ?? 0) > 0
+          ? figures
+          : undefined;
+      },
+      STEP_LIMIT_MS,
+    );
+    await pause(2_000);
+    expect((await load.stop()).failures).toEqual([]);
+    expect(metric("gatehouse_xds_resources_sent_total")).toBe(0);
+    expect(await versions()).toBe(before);
+  },
+  STEP_LIMIT_MS,
+);
+
+/** Of the one replica, through its pod's address. */
+async function operatorMetrics(): Promise<(name: string) => number | undefined> {
+  const selector = ["-l", "app.kubernetes.io/name=gatehouse", "--field-selector=status.phase=Running"];
+  const ip = await kubectl("get", "pods", "-n", SYSTEM, ...selector, "-o", "jsonpath={.items[0].status.podIP}");
+  const text = await fetch(`http://${ip}:19001/metrics`).then(
+    (response) => response.text(),
+    () => "",
+  );
+  return (name) => {
+    const line = text.split("\n").find((each) => each.startsWith(`${name} `) || each.startsWith(`${name}{`));
+    return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(" ") + 1));
+  };
+}
+
+test(
+  "a deleted Gateway leaves nothing behind",
+  async () => {
+    await kubectl("delete", "gateway", "eg");
+    await waitFor(
+      "its objects to be gone",
+      async () =>
+        (await kubectl("get", "deploy,svc,cm,sa", "-n", SYSTEM, "-l", "gatehouse.dev/installation", "-o", "name")) ===
+        "",
+      STEP_LIMIT_MS,
+    );
+    await kubectl("delete", "gatewayclass", "gatehouse", "--timeout=30s");
+  },
+  STEP_LIMIT_MS,
+);
