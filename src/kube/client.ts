@@ -75,6 +75,9 @@ export interface DeleteOptions extends CallOptions {
   readonly propagation?: "Background" | "Foreground" | "Orphan";
 }
 
+/** An object as the server answers with it: what was sent, completed. */
+export type Written<T extends KubeObject> = T & KubeObject;
+
 /**
  * An API server. Every method answers with a value, whatever happens: `{ ok: true, value }` or `{ ok: false, error }`, an
  * {@link ApiError} that names object, status code and what can be done. A call takes one turn of the rate limit, has a time limit
@@ -90,15 +93,23 @@ export interface KubeClient {
     options?: CallOptions,
   ): Promise<Answer<readonly T[]>>;
   /** `AlreadyExists` when there is one. */
-  create<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions): Promise<Answer<T>>;
+  create<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions): Promise<Answer<Written<T>>>;
   /** PUT. With a resourceVersion, `Conflict` when somebody else wrote in between. */
-  replace<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions): Promise<Answer<T>>;
+  replace<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions): Promise<Answer<Written<T>>>;
   /** PUT on /status. The object needs its resourceVersion: `Conflict` when somebody else wrote in between. */
-  replaceStatus<T extends KubeObject>(type: ResourceType, object: T, options?: WriteOptions): Promise<Answer<T>>;
+  replaceStatus<T extends KubeObject>(
+    type: ResourceType,
+    object: T,
+    options?: WriteOptions,
+  ): Promise<Answer<Written<T>>>;
   /** Server-side apply: creates or merges. `Conflict` lists fields of other managers in `causes` unless forced. */
-  serverSideApply<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions): Promise<Answer<T>>;
+  serverSideApply<T extends KubeObject>(
+    type: ResourceType,
+    object: T,
+    options: ApplyOptions,
+  ): Promise<Answer<Written<T>>>;
   /** Server-side apply on /status. `NotFound` when there is no such object: status never creates one. */
-  applyStatus<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions): Promise<Answer<T>>;
+  applyStatus<T extends KubeObject>(type: ResourceType, object: T, options: ApplyOptions): Promise<Answer<Written<T>>>;
   patch<T extends KubeObject>(
     type: ResourceType,
     target: Target,
@@ -160,7 +171,7 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     [type, verb, subresource]: readonly [ResourceType, string, "status"?],
     object: T,
     { fieldManager, force, contentType, ...options }: WriteOptions & { force?: boolean; contentType?: string } = {},
-  ): Promise<Answer<T>> {
+  ): Promise<Answer<Written<T>>> {
     const { namespace, name } = object.metadata;
     const path = resourcePath(type, method === "POST" ? { namespace } : { namespace, name }, subresource);
     const subject = `${verb} ${subresource ? "status of " : ""}${describeTarget(type, object.metadata)}`;
