@@ -2,7 +2,7 @@ import type { Readable } from "node:stream";
 import type { KubeConfig } from "@kubernetes/client-node";
 import { type Answer, errorOfFailure } from "./api-error.ts";
 import { createCredentials } from "./credentials.ts";
-import { DISCOVERY_ACCEPT, type GroupDiscoveryList, readDiscovery, type Served } from "./discovery.ts";
+import { createDiscovery, type Served } from "./discovery.ts";
 import {
   apiVersionOf,
   describeTarget,
@@ -118,7 +118,7 @@ export interface KubeClient {
   ): Promise<Answer<T>>;
   /** `terminating`: finalizers or dependents hold it. `NotFound` is an error as everywhere. */
   delete(type: ResourceType, target: Target, options?: DeleteOptions): Promise<Answer<"deleted" | "terminating">>;
-  /** Which kinds are served in which versions. Two small requests, answered from the server's cache. */
+  /** Which kinds are served in which versions. Two requests without an answer's body while nothing changes. */
   discovery(options?: CallOptions): Promise<Answer<Served>>;
   /** The raw lines of a watch, with bookmarks. The stream ends by `signal`; use `watchCollection` of list-watch.ts rather than this. */
   openWatch(type: ResourceType, query: WatchQuery, options?: CallOptions): Promise<Answer<Readable>>;
@@ -159,6 +159,8 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
     connectionsMax: options.connectionsMax ?? DEFAULT_CONNECTIONS_MAX,
     userAgent: options.userAgent ?? "gatehouse",
   });
+
+  const discover = createDiscovery();
 
   async function send<T>(call: Omit<Call, "timeoutMilliseconds">, options: CallOptions = {}): Promise<Answer<T>> {
     const { signal, urgent, timeoutMilliseconds = CALL_TIMEOUT_MS } = options;
@@ -247,18 +249,8 @@ export function createKubeClient(options: KubeClientOptions): KubeClient {
       // The server answers with the object while something holds it, else with a Status or the object's last form.
       return answer.ok ? { ok: true, value: deletionState(answer.value) } : answer;
     },
-    async discovery(options) {
-      const read = (path: string) =>
-        send<GroupDiscoveryList>({ method: "GET", path, subject: "discover types", accept: DISCOVERY_ACCEPT }, options);
-      const [core, groups] = await Promise.all([read("/api"), read("/apis")]);
-      if (!core.ok) return core;
-      if (!groups.ok) return groups;
-      if (!Array.isArray(core.value?.items) || !Array.isArray(groups.value?.items)) {
-        const why = "the server does not answer with aggregated discovery; Kubernetes 1.26 or newer is needed";
-        return { ok: false, error: errorOfFailure("discover types", "BadRequest", why) };
-      }
-      return { ok: true, value: readDiscovery([core.value, groups.value]) };
-    },
+    discovery: ({ signal, urgent, timeoutMilliseconds = CALL_TIMEOUT_MS } = {}) =>
+      discover((call) => transport.send({ ...call, signal, urgent, timeoutMilliseconds })),
     openWatch(type, { namespace, ...query }, { signal, urgent, timeoutMilliseconds = CALL_TIMEOUT_MS } = {}) {
       const parameters = queryText({ ...query, watch: true, allowWatchBookmarks: true });
       return transport.open({

@@ -32,7 +32,7 @@ export const DISCOVERY_INTERVAL_MS = 5000;
 /**
  * Asks an API server regularly what it serves.
  *
- * @param onChange called after the first answer, and when an answer differs from the one before
+ * @param onChange called after the first answer, and whenever the answer may differ from the one before
  */
 export function followServedTypes(
   client: Pick<KubeClient, "discovery">,
@@ -51,7 +51,7 @@ export function followServedTypes(
       return answer.error;
     }
     if (signal.aborted) return undefined;
-    const changed = served?.identity !== answer.value.identity;
+    const changed = served !== answer.value;
     served = answer.value;
     if (changed) onChange();
     return undefined;

@@ -171,6 +171,9 @@ test("what one may not do is told with who and what", async () => {
   // Which kinds are served is not a secret; the operator needs no right for it.
   const served = await stranger.discovery();
   expect(served.ok).toBe(true);
+  // Asked again, the server says that nothing has changed.
+  expect((await stranger.discovery()) as object).toEqual({ ok: true, value: served.ok && served.value });
+  expect(stranger.counters.calls.get("GET 304")).toBe(2);
   if (!served.ok) return;
   expect(served.value.versions("gateway.networking.k8s.io", "HTTPRoute")).toEqual(["v1", "v1beta1"]);
   expect(served.value.versions("", "Service")).toEqual(["v1"]);

@@ -184,11 +184,17 @@ describe("410 Gone", () => {
     expect(proxy.log.filter((line) => line === `GET ${PATH}`)).toHaveLength(2);
   });
 
-  test("as an ERROR event inside a watch", async () => {
+  test("as an ERROR event inside a watch, and in each that is opened at the same place", async () => {
     const of = await start();
     const watch = await openWatch();
-    watch.forge({ type: "ERROR", object: expiredStatus });
-    watch.freeze();
+    const error = { type: "ERROR", object: expiredStatus };
+    const lists = () => proxy.log.filter((line) => line === `GET ${PATH}`).length;
+    const before = lists();
+    // What servers send where the place is too old: status 200, and the refusal as the only event.
+    proxy.intercept(({ isWatch }) =>
+      isWatch && lists() === before ? { status: 200, body: `${JSON.stringify(error)}\n` } : undefined,
+    );
+    watch.forge(error);
     await changeThings();
     await expectNothingLost(of);
   });
