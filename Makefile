@@ -88,7 +88,7 @@ format: $(NODE_MODULES) ## Formats all sources
 
 test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 2 minutes on 2 cores)"
-	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" npm run --silent jest -- --ci
+	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci
 
 run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample
 	@echo "==> Starting Gatehouse on config/samples/quickstart"
@@ -99,7 +99,7 @@ bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes 
 
 # Folders of images and manifests: make cluster CLUSTER_ARGS="--images images.json --apply config/default"
 cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes cluster up until Ctrl-C
-	@$(NODE) test/cluster/main.ts $(CLUSTER_ARGS)
+	@sh tools/in-namespaces.sh $(NODE) test/cluster/main.ts $(CLUSTER_ARGS)
 
 cluster-packages:
 	@sh tools/system-packages.sh crun:crun ip:iproute2 nft:nftables

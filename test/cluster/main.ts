@@ -6,7 +6,6 @@
  * FILE of images: a JSON list, or a module that exports `images` (see `images.ts`). What is to be applied goes to `kubectl apply
  * --server-side`; a folder with a kustomization.yaml is built by it.
  */
-import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,18 +14,16 @@ import { type Cluster, startCluster } from "./cluster.ts";
 import type { Image } from "./images.ts";
 import type { Pod } from "./kubelet/objects.ts";
 import { findProgram } from "./programs.ts";
-import { findHindrances, ROOTLESS } from "./requirements.ts";
 import { images as systemImages } from "./system-images.ts";
 import { watchObjects } from "./watch.ts";
 
-const ROOTLESS_MARK = "CLUSTER_IN_USER_NAMESPACE";
+/** Set by `tools/in-namespaces.sh`. */
+const ROOTLESS_MARK = "IN_USER_NAMESPACE";
 
 async function main(): Promise<number> {
   const { values } = parseArgs({
     options: { images: { type: "string", multiple: true }, apply: { type: "string", multiple: true } },
   });
-  const hindrances = await findHindrances();
-  if (hindrances.length > 0 && process.getuid?.() !== 0 && process.platform === "linux") return runRootless();
   const images = [...(await Promise.all((values.images ?? []).map(readImages))).flat(), ...systemImages];
   console.log("starting a cluster: etcd, API server, controllers, scheduler, kube-proxy, DNS");
   const cluster = await startCluster({ images });
@@ -94,23 +91,6 @@ function describePod({ metadata, status }: Pod): string {
   const waiting = statuses.map(({ state }) => state?.waiting?.message).find((message) => message !== undefined);
   const ready = statuses.filter((container) => container.ready).length;
   return `${status?.phase ?? "Pending"}, ${ready} of ${statuses.length} ready${waiting === undefined ? "" : `: ${waiting}`}`;
-}
-
-/** The same once more, as the root of a user namespace. Nothing outside of it is touched or reached. */
-function runRootless(): Promise<number> {
-  if (process.env[ROOTLESS_MARK] !== undefined)
-    throw new Error("the kernel does not allow namespaces to this user: run as root");
-  const [command, ...args] = ROOTLESS;
-  const script = 'ip link set lo up && exec "$@"';
-  const own = [process.execPath, ...process.argv.slice(1)];
-  const child = spawn(command, [...args, "sh", "-c", script, "sh", ...own], {
-    stdio: "inherit",
-    env: { ...process.env, [ROOTLESS_MARK]: "1" },
-  });
-  // Ctrl-C reaches the child by itself.
-  process.on("SIGINT", () => {});
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  return new Promise((resolve) => child.once("exit", (code) => resolve(code ?? 1)));
 }
 
 main().then(

@@ -27,11 +27,6 @@ export async function findHindrances(): Promise<string[]> {
     await runCommand("unshare", ["--net", "--mount", "--pid", "--fork", "--mount-proc", "true"]);
     return [];
   } catch (error) {
-    return [
-      `this process may not make namespaces (${String(error)}): run it as root, or inside of ${ROOTLESS.join(" ")}`,
-    ];
+    return [`this process may not make namespaces (${String(error)}): run it as root, or by tools/in-namespaces.sh`];
   }
 }
-
-/** What gives a process without rights the namespaces in which it may do all of this. */
-export const ROOTLESS = ["unshare", "--user", "--map-root-user", "--net", "--mount"] as const;

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import type { Image } from "../images.ts";
+import { isGroupMapped, isUserMapped } from "./id-maps.ts";
 import type { Container, Outcome, Pod } from "./objects.ts";
 
 export interface ProcessIdentity {
@@ -75,9 +75,9 @@ export function identify(container: Container, pod: Pod, image: Image): Outcome<
   const groups = [...(shared.supplementalGroups ?? []), ...(shared.fsGroup === undefined ? [] : [shared.fsGroup])];
   return {
     value: {
-      uid: isMapped(uid, "uid_map") ? uid : 0,
-      gid: isMapped(gid, "gid_map") ? gid : 0,
-      additionalGids: groups.filter((group) => isMapped(group, "gid_map")),
+      uid: isUserMapped(uid) ? uid : 0,
+      gid: isGroupMapped(gid) ? gid : 0,
+      additionalGids: groups.filter(isGroupMapped),
       capabilities: capabilitiesOf(own),
       noNewPrivileges: own.allowPrivilegeEscalation === false,
       readOnlyRoot: own.readOnlyRootFilesystem === true,
@@ -96,14 +96,3 @@ function capabilitiesOf(context: NonNullable<Container["securityContext"]>): str
 const bare = (name: string) => name.replace(/^CAP_/, "");
 const qualify = (name: string) => `CAP_${name}`;
 const isAll = (name: string) => name.toUpperCase() === "ALL";
-
-/**
- * Inside of `unshare --map-root-user` only user 0 exists and no process can become another; everything runs as that one then.
- */
-function isMapped(id: number, map: "uid_map" | "gid_map"): boolean {
-  const lines = readFileSync(`/proc/self/${map}`, "utf8").trim().split("\n");
-  return lines.some((line) => {
-    const [first = 0, , count = 0] = line.trim().split(/\s+/).map(Number);
-    return id >= first && id < first + count;
-  });
-}

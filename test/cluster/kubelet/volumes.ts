@@ -2,6 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, realpathSync, rmSync, writ
 import { join } from "node:path";
 import { replaceFiles } from "./atomic-files.ts";
 import { expandVariables } from "./environment.ts";
+import { isGroupMapped } from "./id-maps.ts";
 import type { Container, Obstacle, Outcome, Pod, PodFacts, Sources, Volume } from "./objects.ts";
 import { type IssueToken, isRendered, renderVolume } from "./volume-files.ts";
 
@@ -29,7 +30,8 @@ export function createPodVolumes(
   const sourcesOfMounts = new Map<string, { readonly path: string; readonly rendered: boolean }>();
 
   const prepare = async (volume: Volume, pod: Pod): Promise<Obstacle | undefined> => {
-    const group = pod.spec.securityContext?.fsGroup;
+    const { fsGroup } = pod.spec.securityContext ?? {};
+    const group = fsGroup !== undefined && isGroupMapped(fsGroup) ? fsGroup : undefined;
     const path = volume.hostPath?.path ?? join(folder, volume.name);
     if (isRendered(volume)) {
       const outcome = await renderVolume(volume, pod, facts, sources, issueToken);
