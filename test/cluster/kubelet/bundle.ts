@@ -1,4 +1,13 @@
-import { lstatSync, mkdirSync, readlinkSync, realpathSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  lstatSync,
+  mkdirSync,
+  readlinkSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { ProcessIdentity } from "./security.ts";
 import type { Mount } from "./volumes.ts";
@@ -46,7 +55,9 @@ const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 export function writeBundle(folder: string, bundle: Bundle): void {
   const root = join(folder, "rootfs");
   mkdirSync(join(root, "etc"), { recursive: true });
-  mkdirSync(join(root, "tmp"), { mode: 0o777 });
+  mkdirSync(join(root, "tmp"));
+  // Not by the mode of the call, from which the process's umask would be taken.
+  chmodSync(join(root, "tmp"), 0o1777);
   mkdirSync(join(root, "root"), { mode: 0o700 });
   for (const [name, text] of Object.entries(ACCOUNTS)) writeFileSync(join(root, "etc", name), text);
   const system = systemMounts(root);
