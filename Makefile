@@ -97,7 +97,7 @@ run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the
 bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes bench/results.json
 	@$(NODE) bench/main.ts $(BENCH_ARGS)
 
-# Folders of images and manifests: make cluster CLUSTER_ARGS="--images images.json --apply config/default"
+# What to run on it (test/cluster/README.md): make cluster CLUSTER_ARGS="--images images.json --apply config/default"
 cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes cluster up until Ctrl-C
 	@sh tools/in-namespaces.sh $(NODE) test/cluster/main.ts $(CLUSTER_ARGS)
 
