@@ -84,7 +84,8 @@ function nameReach(reach: ClusterReach): string {
     case "Dns":
     case "DynamicResolver":
       return `backend/${reach.key}`;
-    case "Fallback": {
+    case "Fallback":
+    case "DnsFallback": {
       const [first] = reach.members;
       return `fallback/${first?.reach.key ?? ""}`;
     }
@@ -102,6 +103,7 @@ function identify(reach: ClusterReach): readonly unknown[] {
     case "DynamicResolver":
       return [reach.kind, reach.key];
     case "Fallback":
+    case "DnsFallback":
       return [
         reach.kind,
         ...reach.members.map(({ reach, weight, priority }) => [...identify(reach), weight, priority]),

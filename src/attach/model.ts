@@ -238,6 +238,15 @@ export type ClusterReach =
         readonly priority: number;
       }[];
     }
+  /** The same where host names are among the endpoints, so that all are part of the cluster itself; Backends only. */
+  | {
+      readonly kind: "DnsFallback";
+      readonly members: readonly {
+        readonly reach: Extract<ClusterReach, { kind: "Dns" }>;
+        readonly weight: number;
+        readonly priority: number;
+      }[];
+    }
   /** The request's own Host header decides. */
   | { readonly kind: "DynamicResolver"; readonly key: ObjectKey };
 

@@ -33,6 +33,8 @@ export interface ReferenceFault {
 /** What a reference leads to, before it is a cluster of its own or one of several. */
 export interface FoundBackend {
   readonly reach: ClusterReach;
+  /** Of a Backend: what it lists. */
+  readonly endpoints?: readonly BackendEndpoint[];
   readonly settings: ClusterSettings;
   /** A Backend with `fallback: true`. */
   readonly fallback: boolean;
@@ -149,7 +151,7 @@ function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): 
       message: `names Backend ${key} with a unix endpoint, which routes cannot use; list ip or fqdn endpoints`,
     };
   }
-  return { reach: reachEndpoints(key, backendGroup, endpoints), settings, fallback };
+  return { reach: reachEndpoints(key, backendGroup, endpoints), endpoints, settings, fallback };
 }
 
 function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
@@ -160,7 +162,7 @@ function findStaticBackend(routeKind: string, key: string, read: ResolveReader):
   if (fault !== undefined) return describe(key, fault);
   const endpoints = staticBackendEndpoints(backend);
   const settings: ClusterSettings = { protocol: routeKind === "GRPCRoute" ? "http2" : "http1" };
-  return { reach: reachEndpoints(key, staticBackendGroup, endpoints), settings, fallback: false };
+  return { reach: reachEndpoints(key, staticBackendGroup, endpoints), endpoints, settings, fallback: false };
 }
 
 /** Host names are resolved by Envoy as part of the cluster; addresses come by EDS. */

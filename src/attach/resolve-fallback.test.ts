@@ -27,6 +27,18 @@ describe("fallback", () => {
     expect(rules[0]?.backends[0]?.target?.reach).toMatchObject({ members: [{ weight: 1 }, { weight: 1 }] });
   });
 
+  test("puts the endpoints of Backends into the cluster when there are host names among them", () => {
+    const { rules, problems } = resolve(refs(weighted("ip", 3), inBackend("spare-names")));
+    expect(problems).toEqual([]);
+    expect(rules[0]?.backends[0]?.target?.reach).toMatchObject({
+      kind: "DnsFallback",
+      members: [
+        { reach: { key: "a/ip", endpoints: [{ address: { port: expect.any(Number) } }] }, weight: 3, priority: 0 },
+        { reach: { key: "a/spare-names" }, weight: 1, priority: 1 },
+      ],
+    });
+  });
+
   test.each([
     ["alone", refs(inBackend("spare"))],
     ["beside weight 0", refs(weighted("ip", 0), inBackend("spare"))],
@@ -36,7 +48,7 @@ describe("fallback", () => {
   });
 
   test.each([
-    refs(inBackend("ip"), inBackend("spare-names")),
+    refs("{name: web, port: 80}", inBackend("spare-names")),
     refs(inBackend("h2c"), inBackend("spare")),
     `[{backendRefs: [{name: web, port: 80, filters: [{type: RequestHeaderModifier, requestHeaderModifier: {}}]}, ${inBackend("spare")}]}]`,
   ])("that one cluster cannot hold says so: %s", (rules) => {

@@ -1,6 +1,6 @@
 import type { HTTPRouteFilter } from "../api/gateway-api.ts";
 import { buildClusterSpec, settingsKey } from "./cluster-spec.ts";
-import type { ClusterSpec, ResolvedBackend, ResolvedExtension } from "./model.ts";
+import type { ClusterReach, ClusterSpec, ResolvedBackend, ResolvedExtension } from "./model.ts";
 import type { FoundBackend } from "./resolve-backend.ts";
 import { followBackend, type RouteContext, type RuleInput, reportReference } from "./route-context.ts";
 import { findMisplaced, resolveExtensions } from "./rule-extensions.ts";
@@ -84,28 +84,20 @@ function resolveFallback(context: RouteContext, followed: readonly Followed[], p
   const [first] = usable;
   const alike = usable.every(
     ({ found, filtered }) =>
-      (found.reach.kind === "Backend" || found.reach.kind === "Service") &&
-      !filtered &&
-      first !== undefined &&
-      settingsKey(found.settings) === settingsKey(first.found.settings),
+      !filtered && first !== undefined && settingsKey(found.settings) === settingsKey(first.found.settings),
   );
-  if (first === undefined || !alike) {
+  const reach = joinReaches(usable);
+  if (first === undefined || !alike || reach === undefined) {
     reportReference(
       context,
       "InvalidBackendRef",
       `${path}.backendRefs`,
-      "holds a fallback beside backends of other protocol, TLS or filters or with host names, which one cluster cannot hold; make them alike",
+      "holds a fallback beside backends of other protocol, TLS or filters, or host names beside a Service, which one cluster cannot hold; make them alike",
     );
     return followed.map(({ weight, extensions }) => ({ weight, extensions }));
   }
-  const members = usable.flatMap(({ weight, found: { reach, fallback } }) =>
-    reach.kind === "Backend" || reach.kind === "Service" ? [{ reach, weight, priority: fallback ? 1 : 0 }] : [],
-  );
   const credential = first.credential;
-  const target = buildClusterSpec(
-    { kind: "Fallback", members },
-    { ...first.found.settings, ...(credential && { credential }) },
-  );
+  const target = buildClusterSpec(reach, { ...first.found.settings, ...(credential && { credential }) });
   const invalid = followed.filter(({ found }) => found === undefined);
   const weight = usable.reduce((sum, { weight: own, found }) => sum + (found.fallback ? 0 : own), 0);
   const place = followed.findIndex(({ found, weight: own }) => found !== undefined && own > 0);
@@ -113,6 +105,27 @@ function resolveFallback(context: RouteContext, followed: readonly Followed[], p
     if (invalid.includes(one)) return { weight: one.weight, extensions: [] };
     return { weight: index === place ? weight : 0, extensions: [], target };
   });
+}
+
+/** One reach with priorities; undefined when no single cluster can have all these endpoints. */
+function joinReaches(
+  backends: readonly { readonly weight: number; readonly found: FoundBackend }[],
+): ClusterReach | undefined {
+  const rankOf = ({ fallback }: FoundBackend) => (fallback ? 1 : 0);
+  if (backends.some(({ found }) => found.reach.kind === "Dns")) {
+    const members = backends.flatMap(({ weight, found }) => {
+      const { reach, endpoints } = found;
+      if ((reach.kind !== "Dns" && reach.kind !== "Backend") || endpoints === undefined) return [];
+      const { key, group } = reach;
+      return [{ reach: { kind: "Dns" as const, key, group, endpoints }, weight, priority: rankOf(found) }];
+    });
+    return members.length === backends.length ? { kind: "DnsFallback", members } : undefined;
+  }
+  const members = backends.flatMap(({ weight, found }) => {
+    const { reach } = found;
+    return reach.kind === "Backend" || reach.kind === "Service" ? [{ reach, weight, priority: rankOf(found) }] : [];
+  });
+  return members.length === backends.length ? { kind: "Fallback", members } : undefined;
 }
 
 /** A dynamic forward proxy takes the destination from the request, so there is nothing to weigh it against. */

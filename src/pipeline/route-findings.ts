@@ -38,6 +38,7 @@ function describeReach(reach: ClusterReach): string {
     case "Service":
       return `Port ${reach.port} of Service ${reach.key}`;
     case "Fallback":
+    case "DnsFallback":
       return `Each of ${reach.members.map((member) => `${member.reach.kind} ${member.reach.key}`).join(", ")}`;
     default:
       return `Backend ${reach.key}`;

@@ -57,6 +57,17 @@ const reaches: readonly ClusterReach[] = [
       { reach: backend, weight: 1, priority: 1 },
     ],
   },
+  {
+    kind: "DnsFallback",
+    members: ["one.example.com", "two.example.com"].map((host, priority) => {
+      const endpoints = [{ address: { host, port: 443 }, priority: 0 }];
+      return {
+        reach: { kind: "Dns", key: `a/${priority}`, group: "gateway.envoyproxy.io", endpoints },
+        weight: 2,
+        priority,
+      };
+    }),
+  },
 ];
 const credential = { secret: "a/token", header: "Authorization", overwrite: true };
 

@@ -9,13 +9,14 @@ import {
   type LoadBalancingPolicy,
 } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
 import type { OutlierDetection } from "../envoy/generated/envoy/config/cluster/v3/outlier_detection.ts";
+import type { LocalityLbEndpoints } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
 import { DnsLookupFamily } from "../envoy/generated/envoy/extensions/clusters/common/dns/v3/dns.ts";
 import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { LeastRequest } from "../envoy/generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import type { Duration } from "../envoy/generated/google/protobuf/duration.ts";
 import { type EncodedResource, encodeResource, type ResourceName, resourceTypes } from "../envoy/resource.ts";
 import { dynamicForwardProxyType } from "./dynamic-forward-proxy.ts";
-import { groupByLocality } from "./locality.ts";
+import { groupByLocality, memberLocality } from "./locality.ts";
 import { buildProtocolOptions } from "./upstream-protocol.ts";
 import { buildUpstreamTls, SYSTEM_TRUST_FILE } from "./upstream-tls.ts";
 
@@ -93,7 +94,7 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
     connectTimeout: CONNECT_TIMEOUT,
     perConnectionBufferLimitBytes: BUFFER_LIMIT_BYTES,
     circuitBreakers,
-    ...(reach.kind === "Fallback" && { outlierDetection: avoidUnreachable }),
+    ...((reach.kind === "Fallback" || reach.kind === "DnsFallback") && { outlierDetection: avoidUnreachable }),
     ...(options && { typedExtensionProtocolOptions: options }),
     ...(spec.tls && { transportSocket: buildUpstreamTls(spec, spec.tls, systemTrustFile) }),
   };
@@ -112,15 +113,23 @@ function discovery(name: string, reach: ClusterReach, spec: ClusterSpec): Cluste
         ignoreHealthOnHostRemoval: true,
       };
     case "Dns":
-      return {
-        clusterType: dnsType,
-        loadAssignment: { clusterName: name, endpoints: groupByLocality(sortEndpoints(reach.endpoints)) },
-        loadBalancingPolicy: leastRequest,
-        ignoreHealthOnHostRemoval: true,
-      };
+      return resolveNames(name, groupByLocality(sortEndpoints(reach.endpoints)));
+    case "DnsFallback": {
+      const members = reach.members.flatMap((member) => memberLocality(member, sortEndpoints(member.reach.endpoints)));
+      return resolveNames(name, members);
+    }
     case "DynamicResolver":
       return { clusterType: dynamicForwardProxyType(spec), lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED };
   }
+}
+
+function resolveNames(name: string, endpoints: LocalityLbEndpoints[]): Cluster {
+  return {
+    clusterType: dnsType,
+    loadAssignment: { clusterName: name, endpoints },
+    loadBalancingPolicy: leastRequest,
+    ignoreHealthOnHostRemoval: true,
+  };
 }
 
 /** The order in which endpoints are listed means nothing, so it must not show in the bytes. */

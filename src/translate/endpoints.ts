@@ -7,7 +7,7 @@ import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
 import type { LocalityLbEndpoints } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
 import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
-import { buildEndpoint, groupByLocality } from "./locality.ts";
+import { groupByLocality, memberLocality } from "./locality.ts";
 
 export interface EndpointReader {
   /** All EndpointSlices of a Service, in any order. */
@@ -45,22 +45,12 @@ function localitiesOf(reach: ClusterReach, read: EndpointReader): LocalityLbEndp
       // The priority of a Backend matters beside others only, and there the rule gives it (Fallback).
       return groupByLocality(readEndpoints(reach, read).map((endpoint) => ({ ...endpoint, priority: 0 })));
     case "Fallback":
-      return reach.members.flatMap((member) => memberLocality(member, read));
+      return reach.members.flatMap((member) => memberLocality(member, readEndpoints(member.reach, read)));
     case "Dns":
+    case "DnsFallback":
     case "DynamicResolver":
       return [];
   }
-}
-
-/** Each member is one locality, which carries its weight against the others of the same priority. */
-function memberLocality(
-  { reach, weight, priority }: Extract<ClusterReach, { kind: "Fallback" }>["members"][number],
-  read: EndpointReader,
-): LocalityLbEndpoints[] {
-  const lbEndpoints = readEndpoints(reach, read).map(buildEndpoint);
-  if (lbEndpoints.length === 0) return [];
-  const region = `${reach.kind}/${reach.key}`.toLowerCase();
-  return [{ locality: { region }, ...(priority > 0 && { priority }), loadBalancingWeight: weight, lbEndpoints }];
 }
 
 function readEndpoints(reach: EdsReach, read: EndpointReader): readonly BackendEndpoint[] {

@@ -1,10 +1,12 @@
-import type { BackendEndpoint } from "../attach/model.ts";
+import type { BackendEndpoint, ClusterReach } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
 import type { Address } from "../envoy/generated/envoy/config/core/v3/address.ts";
 import type {
   LbEndpoint,
   LocalityLbEndpoints,
 } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
+
+type FallbackMember = Extract<ClusterReach, { kind: "Fallback" | "DnsFallback" }>["members"][number];
 
 interface Group {
   readonly zone: string;
@@ -40,8 +42,19 @@ export function groupByLocality(endpoints: readonly BackendEndpoint[]): Locality
     }));
 }
 
+/** A member of a fallback is one locality, which carries its weight against the others of the same priority. */
+export function memberLocality(
+  { reach, weight, priority }: FallbackMember,
+  endpoints: readonly BackendEndpoint[],
+): LocalityLbEndpoints[] {
+  if (endpoints.length === 0) return [];
+  const region = `${reach.kind}/${reach.key}`.toLowerCase();
+  const lbEndpoints = endpoints.map(buildEndpoint);
+  return [{ locality: { region }, ...(priority > 0 && { priority }), loadBalancingWeight: weight, lbEndpoints }];
+}
+
 /** One endpoint; the host name serves SNI and, on request, the Host header. */
-export function buildEndpoint({ address, hostname }: BackendEndpoint): LbEndpoint {
+function buildEndpoint({ address, hostname }: BackendEndpoint): LbEndpoint {
   return { endpoint: { address: buildAddress(address), ...(hostname !== undefined && { hostname }) } };
 }
 
