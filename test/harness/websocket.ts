@@ -59,6 +59,8 @@ export function webSocketEcho(options: {
   readonly path?: string;
   readonly host?: string;
   readonly text: string;
+  /** Time between the upgrade and the frame. */
+  readonly silenceMs?: number;
   /** Over TLS, whatever the certificate; the server name is the host. */
   readonly secure?: boolean;
 }): Promise<WebSocketAnswer> {
@@ -89,7 +91,9 @@ export function webSocketEcho(options: {
       const payload = Buffer.from(options.text);
       const mask = randomBytes(4);
       const masked = payload.map((byte, i) => byte ^ mask[i % 4]!);
-      socket.write(Buffer.concat([Buffer.from([TEXT_FRAME, 0x80 | payload.byteLength]), mask, masked]));
+      const frame = Buffer.concat([Buffer.from([TEXT_FRAME, 0x80 | payload.byteLength]), mask, masked]);
+      setTimeout(() => socket.write(frame), options.silenceMs ?? 0);
+      socket.on("end", () => reject(new Error("the other side ended before the echo")));
       let pending = Buffer.alloc(0);
       socket.on("error", reject);
       socket.on("data", (chunk: Buffer) => {

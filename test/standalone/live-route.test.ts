@@ -3,6 +3,7 @@ import { createAuthority } from "../harness/certificates.ts";
 import { talk } from "../harness/grpc.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { webSocketEcho } from "../harness/websocket.ts";
+import { readComplaints } from "./traffic-status.ts";
 import { serviceObjects, startTrafficWorld, type TrafficWorld, toYaml } from "./traffic-world.ts";
 
 /** What happens to traffic when the objects that a route refers to change, and what is no single request. */
@@ -42,13 +43,10 @@ function serve(name: string, rules: readonly object[], objects: readonly object[
   return host;
 }
 
-/** The status of a route as people read it. */
-async function complaint(name: string, pattern: RegExp): Promise<void> {
-  await waitFor(`${pattern} in the status of ${name}`, async () => {
-    const text = await world.gatehouse().statusText();
-    const part = text.split(/\n(?=\S)/).find((lines) => lines.includes(` default/${name}:`));
-    return part !== undefined && pattern.test(part);
-  });
+async function complaint(route: string, pattern: RegExp): Promise<void> {
+  await waitFor(`${pattern} in the status of ${route}`, async () =>
+    (await readComplaints(world.gatehouse())).get(`HTTPRoute/default/${route}`)?.some((text) => pattern.test(text)),
+  );
 }
 
 test("a credential follows its Secret, and without it nothing passes", async () => {
@@ -187,7 +185,7 @@ test("WebSockets go through, to plain and to TLS backends, from both listeners",
   const host = serve(
     "sockets",
     [
-      { ...path("/service"), ...service("one"), timeouts: { request: "1s" } },
+      { ...path("/service"), ...service("one"), timeouts: { request: "200ms" } },
       { ...path("/ws"), backendRefs: [backendRef("ws")] },
       { ...path("/wss"), backendRefs: [backendRef("wss")] },
     ],
@@ -201,7 +199,10 @@ test("WebSockets go through, to plain and to TLS backends, from both listeners",
   ]) {
     for (const secure of [false, true]) {
       const port = secure ? world.httpsPort : world.port;
+      // The timeout of the request is over once the connection is a WebSocket.
+      const silenceMs = socketPath === "/service" ? 400 : 0;
       const answer = await webSocketEcho({
+        silenceMs,
         port,
         host,
         secure,

@@ -148,5 +148,6 @@ function patterns(headers: Headers): Record<string, unknown> {
 }
 
 function pattern(value: Headers[string]): unknown {
-  return typeof value === "string" && value.startsWith("~") ? expect.stringMatching(value.slice(1)) : value;
+  if (typeof value !== "string" || !value.startsWith("~")) return value;
+  return expect.stringMatching(new RegExp(value.slice(1), "s"));
 }

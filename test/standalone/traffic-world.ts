@@ -43,7 +43,7 @@ export function toYaml(objects: readonly object[]): string {
 const grpcMethods = ["store.Orders/Get", "store.Orders/List", "store.Items/Get", "other.Orders/Get", "chat.Room/Talk"];
 
 /**
- * Gateway `web` with the listeners `http` and `https`. Services of port 80: `one`, `two` and `three` echo, `h2c` does so in
+ * Gateway `web` with the listeners `http`, `https`, and `bare` for `*.bare.example.net` on the port of `http`. Services of port 80: `one`, `two` and `three` echo, `h2c` does so in
  * HTTP/2, `grpc-one` and `grpc-two` serve gRPC, `closed` refuses connections, `empty` has no endpoints. TLS servers, for Backends: `tls` with a certificate for
  * `tls.example.org` and `*.example.com`, `mtls` that asks for one in return. ConfigMaps `authority` (theirs) and
  * `other-authority`, Secret `client` with a certificate that `mtls` takes.
@@ -66,6 +66,7 @@ export async function startTrafficWorld(): Promise<TrafficWorld> {
     `{name: ${name}, protocol: ${protocol}, port: ${port}, allowedRoutes: {namespaces: {from: All}}${rest}}`;
   const listeners = [
     listener("http", "HTTP", world.port),
+    listener("bare", "HTTP", world.port, ', hostname: "*.bare.example.net"'),
     listener("https", "HTTPS", httpsPort, ", tls: {certificateRefs: [{name: wildcard}]}"),
   ];
   world.files.writeAtomically(

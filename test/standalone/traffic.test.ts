@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type DesiredCondition, isBad } from "../../src/status/conditions.ts";
 import { type FilledCase, readCases } from "./traffic-cases.ts";
 import { carryOut } from "./traffic-exchange.ts";
+import { readComplaints } from "./traffic-status.ts";
 import { startTrafficWorld, type TrafficWorld, toYaml } from "./traffic-world.ts";
 
 /** What routes, filters and backends promise, asked of the real Envoy. `traffic/*.yaml` says what. */
 const cases = readCases();
 let world: TrafficWorld;
 const filled = new Map<string, FilledCase>();
-/** By `kind/namespace/name`: what is wrong. */
-const complaints = new Map<string, readonly string[]>();
+let complaints: ReadonlyMap<string, readonly string[]>;
 
 beforeAll(async () => {
   world = await startTrafficWorld();
@@ -17,28 +16,10 @@ beforeAll(async () => {
   world.files.writeAtomically("cases.yaml", toYaml([...filled.values()].flatMap(({ objects }) => objects)));
   world.files.writeAtomically("last.yaml", toYaml([readiness]));
   await world.until({ host: "ready.example.com" }, ({ received }) => received?.backend === "one");
-  const { objects, problems } = JSON.parse(await world.gatehouse().admin("/status")) as Statuses;
-  expect(problems).toEqual([]);
-  for (const [key, status] of Object.entries(objects)) {
-    const conditions = [...(status.conditions ?? []), ...(status.parents ?? []).flatMap((parent) => parent.conditions)];
-    complaints.set(key, conditions.filter(isBad).map(formatCondition));
-  }
+  complaints = await readComplaints(world.gatehouse());
 }, 60_000);
 
 afterAll(() => world?.stop(), 30_000);
-
-interface Statuses {
-  readonly problems: readonly string[];
-  readonly objects: Readonly<
-    Record<
-      string,
-      {
-        readonly conditions?: readonly DesiredCondition[];
-        readonly parents?: readonly { readonly conditions: readonly DesiredCondition[] }[];
-      }
-    >
-  >;
-}
 
 const readiness = {
   apiVersion: "gateway.networking.k8s.io/v1",
@@ -50,9 +31,6 @@ const readiness = {
     rules: [{ backendRefs: [{ name: "one", port: 80 }] }],
   },
 };
-
-const formatCondition = ({ type, status, reason, message }: DesiredCondition) =>
-  `${type}=${status} (${reason}): ${message}`;
 
 for (const topic of new Set(cases.map((one) => one.topic))) {
   describe(topic, () => {
