@@ -1,4 +1,5 @@
 import { expect } from "@jest/globals";
+import type { ReceivedRequest } from "../harness/backend.ts";
 import { callUnary } from "../harness/grpc.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import type { Exchange, Headers } from "./traffic-cases.ts";
@@ -56,8 +57,9 @@ async function request(exchange: Exchange, host: string, world: TrafficWorld): P
       ...(send.http !== undefined && { http: send.http }),
       ...(send.tls && { port: world.httpsPort, tls: { servername: send.host ?? host } }),
     });
-  const count = (name: string) =>
-    world.backends.get(name)?.received.filter(({ headers }) => headers[TRACE_HEADER] === trace).length ?? 0;
+  const receivedBy = (name: string) =>
+    world.backends.get(name)?.received.filter(({ headers }) => headers[TRACE_HEADER] === trace) ?? [];
+  const count = (name: string) => receivedBy(name).length;
   if (exchange.share !== undefined) {
     const answers = await repeat(ask, send.times ?? 1);
     expectShares(exchange.share, countAnswers(answers), answers.length);
@@ -75,13 +77,18 @@ async function request(exchange: Exchange, host: string, world: TrafficWorld): P
     await waitFor(`${wanted} requests at ${name}`, () => count(name) >= wanted);
     await pause(SURPLUS_MS);
     expect({ [name]: count(name) }).toEqual({ [name]: wanted });
+    // A copy is to look like the request that the backend answered.
+    for (const received of receivedBy(name)) {
+      expect(describeReceived(received, exchange.received)).toEqual(describeExpectation(exchange).received);
+    }
   }
 }
 
 async function repeat(ask: () => Promise<Answer>, times: number): Promise<Answer[]> {
   const answers: Answer[] = [];
+  let left = times;
   const lane = async () => {
-    while (answers.length < times) answers.push(await ask());
+    while (left-- > 0) answers.push(await ask());
   };
   await Promise.all(Array.from({ length: CONCURRENCY }, lane));
   return answers;
@@ -110,26 +117,29 @@ function expectShares(
 
 /** Of the answer, exactly what the exchange has an opinion on: a difference shows all of it at once. */
 function describeAnswer({ status, headers, received, body }: Answer, expected: Exchange): object {
-  const saw = expected.received;
   return {
     ...((expected.status !== undefined || expected.backend === undefined) && { status }),
     ...(expected.backend !== undefined && { backend: received?.backend ?? status }),
     ...(expected.headers && { headers: select(headers, expected.headers) }),
     ...(expected.body !== undefined && { body }),
-    ...(saw && {
-      received: {
-        ...(saw.path !== undefined && { path: received?.path ?? status }),
-        ...(saw.host !== undefined && { host: received?.host }),
-        ...(saw.method !== undefined && { method: received?.method }),
-        ...(saw.httpVersion !== undefined && { httpVersion: received?.httpVersion }),
-        ...(saw.tls && { tls: select(received?.tls ?? {}, saw.tls) }),
-        ...(saw.headers && { headers: select(received?.headers ?? {}, saw.headers) }),
-      },
-    }),
+    ...(expected.received && { received: describeReceived(received, expected.received) }),
   };
 }
 
-function describeExpectation({ status, backend, headers, body, received }: Exchange): object {
+function describeReceived(received: ReceivedRequest | undefined, wanted: Exchange["received"]): object | undefined {
+  return (
+    wanted && {
+      ...(wanted.path !== undefined && { path: received?.path }),
+      ...(wanted.host !== undefined && { host: received?.host }),
+      ...(wanted.method !== undefined && { method: received?.method }),
+      ...(wanted.httpVersion !== undefined && { httpVersion: received?.httpVersion }),
+      ...(wanted.tls && { tls: select(received?.tls ?? {}, wanted.tls) }),
+      ...(wanted.headers && { headers: select(received?.headers ?? {}, wanted.headers) }),
+    }
+  );
+}
+
+function describeExpectation({ status, backend, headers, body, received }: Exchange): { readonly received?: object } {
   return {
     ...((status !== undefined || backend === undefined) && { status: status ?? 200 }),
     ...(backend !== undefined && { backend }),
