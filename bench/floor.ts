@@ -23,7 +23,7 @@ export async function startFloor(initial: readonly ResourceChange[], concurrency
   const bootstrap = buildBootstrap({
     node: { id: "floor", cluster: gateway },
     xds: { address: { host: "127.0.0.1", port } },
-    adminPort: 0,
+    admin: { port: 0 },
   });
   const envoy = await startEnvoy({ config: bootstrap, concurrency });
   let nonces = 0;

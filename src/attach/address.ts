@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { posix } from "node:path";
 
 /** Addresses by which Envoy would reach its own host instead of a backend. */
 const ownHost = new BlockList();
@@ -59,6 +60,16 @@ export function findHostnameFault(host: string, loopbackAllowed: boolean, minLab
       reason: "InvalidAddress",
       message: `is "${host}", which has no domain; write it in full, such as ${host}.example.com`,
     };
+  }
+  return undefined;
+}
+
+/** @param guardedFolder where the control plane's own sockets are: Envoy's admin interface, and xDS with every private key */
+export function findSocketFault(path: string, guardedFolder: string | undefined): AddressFault | undefined {
+  if (!path.startsWith("/"))
+    return { reason: "InvalidAddress", message: `is "${path}", which is no absolute path; begin it with /` };
+  if (guardedFolder !== undefined && posix.normalize(path).startsWith(`${posix.normalize(guardedFolder)}/`)) {
+    return { reason: "InvalidAddress", message: `is ${path}, a socket of Gatehouse itself: use one of a backend` };
   }
   return undefined;
 }

@@ -1,7 +1,14 @@
 import type { Backend, BackendEndpointSpec } from "../api/backend.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
 import { noProblems, type Problem, problemAt } from "../base/problems.ts";
-import { type AddressFault, findHostnameFault, findIpFault, findPortFault, isIpAddress } from "./address.ts";
+import {
+  type AddressFault,
+  findHostnameFault,
+  findIpFault,
+  findPortFault,
+  findSocketFault,
+  isIpAddress,
+} from "./address.ts";
 import { findTlsSettingsFault } from "./backend-tls.ts";
 import type { BackendEndpoint, Settings } from "./model.ts";
 
@@ -74,7 +81,7 @@ function findEndpointsFault(
   }
   for (const [index, endpoint] of endpoints.entries()) {
     const path = `spec.endpoints[${index}]`;
-    const fault = findEndpointFault(endpoint, path, settings.hostInfrastructure);
+    const fault = findEndpointFault(endpoint, path, settings);
     if (fault !== undefined) return fault;
     if (hostnamesNeeded && endpoint.fqdn === undefined && endpoint.hostname === undefined) {
       return {
@@ -98,7 +105,7 @@ function findEndpointsFault(
 function findEndpointFault(
   { fqdn, ip, unix }: BackendEndpointSpec,
   path: string,
-  loopbackAllowed: boolean,
+  { hostInfrastructure: loopbackAllowed, guardedFolder }: Settings,
 ): BackendFault | undefined {
   const kinds = [fqdn, ip, unix].filter((kind) => kind !== undefined).length;
   if (kinds !== 1) {
@@ -116,13 +123,7 @@ function findEndpointFault(
       at(`${path}.ip.port`, findPortFault(ip.port))
     );
   }
-  return unix?.path.startsWith("/")
-    ? undefined
-    : {
-        reason: "InvalidAddress",
-        field: `${path}.unix.path`,
-        message: `is "${unix?.path}", which is no absolute path; begin it with /`,
-      };
+  return at(`${path}.unix.path`, findSocketFault(unix?.path ?? "", guardedFolder));
 }
 
 function at(field: string, fault: AddressFault | undefined): BackendFault | undefined {

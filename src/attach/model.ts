@@ -17,6 +17,8 @@ export interface Settings {
   readonly controllerNames: readonly string[];
   /** Envoy runs as a process on this host: Backends may be loopback addresses and ports are bound on the host itself. */
   readonly hostInfrastructure: boolean;
+  /** Absolute path of the folder with Gatehouse's and Envoy's own sockets on this host, which no Backend may reach. */
+  readonly guardedFolder?: string;
   /** Added to listener ports below 1024 when Envoy may not bind them (names and ports as in Envoy Gateway): 0 or 10000. */
   readonly privilegedPortOffset: number;
   /** What an EnvoyProxy is when neither class nor Gateway refers to one (`envoyProxy` of the configuration file). */

@@ -32,7 +32,8 @@ export async function startDemoBackend(port: number, name: string): Promise<Demo
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
-        server.closeIdleConnections();
+        // Who waits for an answer has gone with the Envoys.
+        server.closeAllConnections();
       }),
   };
 }

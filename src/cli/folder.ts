@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { createFileInput } from "../inputs/files/file-input.ts";
 import { formatInputProblem, type InputProblem } from "../inputs/files/problem.ts";
 import type { Pipeline } from "../pipeline/pipeline.ts";
@@ -11,8 +12,18 @@ export interface Folder {
   close(): void;
 }
 
-/** A file that is wrong everywhere is told in so many lines; `gatehouse status` lists the rest. */
-const TOLD_PER_FILE_MAX = 20;
+/** What is found wrong at once is told in so many lines; `gatehouse status` lists the rest. */
+const TOLD_MAX = 25;
+
+/** @throws Error when it is not there, or a file */
+export async function requireDirectory(directory: string): Promise<void> {
+  const stats = await stat(directory).catch((error: NodeJS.ErrnoException) => {
+    throw new Error(
+      error.code === "ENOENT" ? `there is no directory ${directory}` : `cannot read ${directory}: ${error.message}`,
+    );
+  });
+  if (!stats.isDirectory()) throw new Error(`${directory} is a file; name the directory that holds it`);
+}
 
 /**
  * Reads a directory in full, stages its objects, and follows its edits from then on. When this resolves, everything is staged
@@ -33,10 +44,15 @@ export async function openFolder(
       pipeline.notify();
     },
     onProblems(changed) {
+      const news: string[] = [];
       for (const [file, found] of changed) {
-        for (const line of tellChanges(file, problems.get(file) ?? [], found)) print(line);
+        news.push(...tellChanges(file, problems.get(file) ?? [], found));
         if (found.length === 0) problems.delete(file);
         else problems.set(file, found);
+      }
+      for (const line of news.slice(0, TOLD_MAX)) print(line);
+      if (news.length > TOLD_MAX) {
+        print(`        and ${news.length - TOLD_MAX} more; \`gatehouse status ${directory}\` lists all`);
       }
     },
   });
@@ -54,12 +70,7 @@ export async function openFolder(
 function tellChanges(file: string, before: readonly InputProblem[], now: readonly InputProblem[]): string[] {
   if (now.length === 0) return before.length === 0 ? [] : [`ok      ${file}: nothing is wrong with it any more`];
   const told = new Set(before.map(formatProblem));
-  const news = now.map(formatProblem).filter((line) => !told.has(line));
-  const rest = news.length - TOLD_PER_FILE_MAX;
-  return [
-    ...news.slice(0, TOLD_PER_FILE_MAX),
-    ...(rest > 0 ? [`        and ${rest} more in ${file}; \`gatehouse status\` lists all`] : []),
-  ];
+  return now.map(formatProblem).filter((line) => !told.has(line));
 }
 
 export function formatProblem(problem: InputProblem): string {

@@ -1,7 +1,8 @@
 import { silentLogger } from "../base/log.ts";
+import { stateFolderOf } from "../infra/state-folder.ts";
 import { loadDirectory } from "../inputs/files/file-input.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
-import { formatProblem } from "./folder.ts";
+import { formatProblem, requireDirectory } from "./folder.ts";
 import { readStandaloneSettings } from "./standalone-settings.ts";
 
 export interface Evaluation {
@@ -12,8 +13,9 @@ export interface Evaluation {
 
 /** Reads a directory once and computes everything, without serving anything. */
 export async function evaluateFolder(directory: string, controllerNames: readonly string[]): Promise<Evaluation> {
+  await requireDirectory(directory);
   const control = createControlPlane({
-    settings: await readStandaloneSettings(controllerNames),
+    settings: await readStandaloneSettings(controllerNames, await stateFolderOf(directory)),
     log: silentLogger,
     onInfrastructure: () => {},
     onStatuses: () => {},

@@ -1,54 +1,67 @@
 import type { HTTPRoute, HTTPRouteMatch } from "../api/gateway-api.ts";
-import type { AttachedListener, GatewayPlan } from "../attach/model.ts";
+import type { AttachedListener, PortPlan } from "../attach/model.ts";
 import type { GatewayReport, RouteReport, StatusReport } from "../pipeline/status-reports.ts";
+import { reachableAddress } from "./reachable-address.ts";
 
-/** Where a Gateway is reached, and a request that one of its routes answers. */
+/** Where a Gateway is reached, and requests that its routes answer. */
 export interface RequestHint {
   readonly gateway: string;
-  /** As in `http://127.0.0.1:8080`, one a port. */
+  /** As in `http://127.0.0.1:8080`, one for each port that Envoy has opened. */
   readonly urls: readonly string[];
-  /** A command line; undefined when no route of it can be tried with a plain request. */
-  readonly curl: string | undefined;
+  /** Ports that are opened on another number than the Gateway says. */
+  readonly moved: readonly { readonly port: number; readonly bindPort: number }[];
+  /** Command lines; empty when no route can be tried with a plain request. */
+  readonly curls: readonly string[];
 }
 
-/** O(objects). */
+/** Requests suggested for one Gateway. */
+const CURLS_MAX = 6;
+
+/** O(objects). Only what serves is suggested. */
 export function suggestRequests(reports: Iterable<StatusReport>): RequestHint[] {
   const gateways: GatewayReport[] = [];
-  const routes = new Map<string, RouteReport>();
+  const routes = new Map<string, RouteReport[]>();
   for (const report of reports) {
     if (report.kind === "Gateway") gateways.push(report);
-    if (report.kind !== "HTTPRoute") continue;
+    if (report.kind !== "HTTPRoute" || report.resolved.problems.length + report.extra.length > 0) continue;
     for (const { gateway, listeners } of report.attachment.parents) {
-      const best = routes.get(gateway);
-      if (listeners.length > 0 && (best === undefined || rank(report) < rank(best))) routes.set(gateway, report);
+      const known = routes.get(gateway) ?? [];
+      if (listeners.length > 0 && known.length < CURLS_MAX) routes.set(gateway, [...known, report]);
     }
   }
-  return gateways.map(({ plan }) => {
-    const host = plan.bindAddress ?? "127.0.0.1";
-    const route = routes.get(plan.key);
+  return gateways.map(({ plan, progress }) => {
+    const address = reachableAddress(plan.bindAddress);
+    const ports = plan.ports.filter(({ name }) => progress[name]?.state === "Accepted");
+    const curls = (routes.get(plan.key) ?? []).flatMap((route) => suggestCurls(plan.key, ports, route, address));
     return {
       gateway: plan.key,
-      urls: plan.ports.map(({ protocol, bindPort }) => `${protocol.toLowerCase()}://${inUrl(host)}:${bindPort}`),
-      curl: route === undefined ? undefined : suggestCurl(plan, route, host),
+      urls: ports.map(({ protocol, bindPort }) => `${protocol.toLowerCase()}://${inUrl(address)}:${bindPort}`),
+      moved: ports.filter(({ port, bindPort }) => port !== bindPort),
+      curls: curls.slice(0, CURLS_MAX),
     };
   });
 }
 
-/** Routes without problems come first, then those with the shorter name. */
-function rank({ resolved, attachment }: RouteReport): number {
-  return (resolved.problems.length > 0 ? 1_000 : 0) + attachment.key.length;
+/** One for each rule that a plain request reaches. */
+function suggestCurls(gateway: string, ports: readonly PortPlan[], report: RouteReport, address: string): string[] {
+  for (const parent of report.attachment.parents) {
+    if (parent.gateway !== gateway) continue;
+    for (const listener of parent.listeners) {
+      const port = ports.find(({ listeners }) => listeners.some(({ name }) => name === listener.listener));
+      if (port === undefined || listener.hostnames.length === 0) continue;
+      return pickMatches(report.object as HTTPRoute).map((request) => writeCurl(request, port, listener, address));
+    }
+  }
+  return [];
 }
 
-function suggestCurl(plan: GatewayPlan, report: RouteReport, address: string): string | undefined {
-  const parent = report.attachment.parents.find(
-    ({ gateway, listeners }) => gateway === plan.key && listeners.length > 0,
-  );
-  const listener = parent?.listeners.find(({ hostnames }) => hostnames.length > 0);
-  if (listener === undefined) return undefined;
-  const port = plan.ports.find(({ listeners }) => listeners.some(({ name }) => name === listener.listener));
-  const request = pickMatch(report.object as HTTPRoute);
-  if (port === undefined || request === undefined) return undefined;
-  const words = ["curl", ...request.options];
+interface Request {
+  readonly path: string;
+  readonly options: readonly string[];
+}
+
+function writeCurl(request: Request, port: PortPlan, listener: AttachedListener, address: string): string {
+  const words = ["curl", "-i", ...request.options];
   const host = nameHost(listener);
   if (port.protocol === "HTTPS") {
     const name = host ?? address;
@@ -67,14 +80,12 @@ function nameHost({ hostnames }: AttachedListener): string | undefined {
   return host?.startsWith("*.") ? `www${host.slice(1)}` : host;
 }
 
-/** The first match that can be written down as a request: no regular expressions. A route without matches takes all. */
-function pickMatch(route: HTTPRoute): { path: string; options: string[] } | undefined {
-  for (const rule of route.spec.rules ?? []) {
-    for (const match of rule.matches ?? [{}]) {
-      if (isPlain(match)) return { path: pathOf(match), options: optionsOf(match) };
-    }
-  }
-  return undefined;
+/** Of each rule the first match that can be written down: no regular expressions. A rule without matches takes all. */
+function pickMatches(route: HTTPRoute): Request[] {
+  return (route.spec.rules ?? []).flatMap((rule) => {
+    const match = (rule.matches ?? [{}]).find(isPlain);
+    return match === undefined ? [] : [{ path: pathOf(match), options: optionsOf(match) }];
+  });
 }
 
 function isPlain({ path, headers = [], queryParams = [] }: HTTPRouteMatch): boolean {

@@ -1,4 +1,4 @@
-import { suggestRequests } from "./request-hints.ts";
+import { type RequestHint, suggestRequests } from "./request-hints.ts";
 import { type Standalone, type StandaloneOptions, startStandalone } from "./standalone.ts";
 
 /** Starts, tells where everything is, and resolves when a signal has ended it. */
@@ -37,13 +37,23 @@ function watchSignals(print: (line: string) => void): Signals {
   return { first, hasCome: () => count > 0, hurry: hurry.signal };
 }
 
+/** Gateways whose addresses the start tells. */
+const GATEWAYS_TOLD_MAX = 10;
+
+function describeHint({ gateway, urls, moved, curls }: RequestHint): string[] {
+  if (urls.length === 0) return [`Gateway ${gateway} serves no port yet`];
+  return [
+    `Gateway ${gateway} is at ${urls.join(" ")}`,
+    ...moved.map(({ port, bindPort }) => `  port ${port} is served on ${bindPort}: ports below 1024 need root here`),
+    ...curls.map((curl) => `  try:  ${curl}`),
+  ];
+}
+
 function welcome(standalone: Standalone, print: (line: string) => void): void {
   const hints = suggestRequests(standalone.control.reports.values());
   print("");
-  for (const { gateway, urls, curl } of hints) {
-    print(urls.length === 0 ? `Gateway ${gateway} serves no port` : `Gateway ${gateway} is at ${urls.join(" ")}`);
-    if (curl !== undefined) print(`  try:  ${curl}`);
-  }
+  for (const hint of hints.slice(0, GATEWAYS_TOLD_MAX)) for (const line of describeHint(hint)) print(line);
+  if (hints.length > GATEWAYS_TOLD_MAX) print(`and ${hints.length - GATEWAYS_TOLD_MAX} more Gateways`);
   if (hints.length === 0) print("no Gateway of a class of Gatehouse is there yet; files are watched");
   print(`Admin: http://127.0.0.1:${standalone.adminPort}/status  (also /config /metrics)`);
   print("Edit a file and it is in effect at once. Ctrl-C stops.");

@@ -1,5 +1,6 @@
 import { createServer } from "node:net";
 import type { Settings } from "../attach/model.ts";
+import type { StateFolder } from "../infra/state-folder.ts";
 
 export const DEFAULT_CONTROLLER_NAME = "gatehouse.dev/gateway-controller";
 
@@ -9,10 +10,14 @@ const PRIVILEGED_PORT_OFFSET = 10_000;
 const PROBED_PORT = 1023;
 
 /** What objects mean where Envoy runs on this very host. */
-export async function readStandaloneSettings(controllerNames: readonly string[]): Promise<Settings> {
+export async function readStandaloneSettings(
+  controllerNames: readonly string[],
+  state: StateFolder,
+): Promise<Settings> {
   return {
     controllerNames: controllerNames.length > 0 ? controllerNames : [DEFAULT_CONTROLLER_NAME],
     hostInfrastructure: true,
+    guardedFolder: state.path,
     privilegedPortOffset: (await mayBindPrivilegedPorts()) ? 0 : PRIVILEGED_PORT_OFFSET,
   };
 }

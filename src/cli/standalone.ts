@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { startAdminServer } from "../admin/server.ts";
 import { createLogger, type Logger, type LogLevel } from "../base/log.ts";
 import { locateEnvoy } from "../infra/envoy-binary.ts";
-import { createHostInfrastructure, type HostInfrastructure, type RunningEnvoy } from "../infra/host-process.ts";
+import { createHostInfrastructure, type HostInfrastructure } from "../infra/host-process.ts";
 import {
   claimInstance,
   createStateFolder,
@@ -14,7 +14,8 @@ import {
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
 import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import { startDemoBackend } from "./demo-backend.ts";
-import { openFolder } from "./folder.ts";
+import { openFolder, requireDirectory } from "./folder.ts";
+import { reachableAddress } from "./reachable-address.ts";
 import { readStandaloneSettings } from "./standalone-settings.ts";
 import { createStatusPrinter } from "./status-printer.ts";
 import { awaitsEnvoy } from "./status-text.ts";
@@ -42,8 +43,6 @@ export interface StandaloneOptions {
 export interface Standalone {
   readonly control: ControlPlane;
   readonly adminPort: number;
-  readonly state: StateFolder;
-  running(): Promise<RunningEnvoy[]>;
   /** Resolves once every Gateway is served or refused, or the patience is over. */
   settled(): Promise<void>;
   /** Drains and ends everything; `hurry` cuts the draining short. */
@@ -66,9 +65,8 @@ type Closers = (() => Promise<unknown> | undefined)[];
  */
 export async function startStandalone(options: StandaloneOptions, print: (line: string) => void): Promise<Standalone> {
   const log = createLogger({ level: options.logLevel, ...(options.logFormat && { format: options.logFormat }) });
-  const state = await stateFolderOf(options.directory).catch((error: Error) => {
-    throw new Error(`cannot serve the directory ${options.directory}: ${error.message}`);
-  });
+  await requireDirectory(options.directory);
+  const state = await stateFolderOf(options.directory);
   const other = await readInstance(state);
   if (other !== undefined) {
     throw new Error(
@@ -102,7 +100,7 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   let ready = false;
   let problems: () => string[] = () => [];
   const control = createControlPlane({
-    settings: await readStandaloneSettings(options.controllerNames),
+    settings: await readStandaloneSettings(options.controllerNames, state),
     log,
     onInfrastructure(changes) {
       host?.apply(changes);
@@ -146,8 +144,6 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   return {
     control,
     adminPort: admin.port,
-    state,
-    running: async () => (await host?.running()) ?? [],
     settled: async () => {
       await waitUntilSettled(control, options.runEnvoy);
       printer.flush();
@@ -183,6 +179,7 @@ function createHost(options: StandaloneOptions, around: Surroundings, binary: st
     concurrency: options.concurrency,
     envoyLogLevel: options.envoyLogLevel,
     log: around.log,
+    onStopped: (gateway) => around.print(`Envoy of ${gateway} has drained and ended`),
     onRunning({ gateway, pid, adopted, restarts }) {
       const again = restarts > 0 ? " again" : "";
       around.print(
@@ -199,7 +196,7 @@ function stageAddresses(control: ControlPlane, changes: ReadonlyMap<string, Gate
   const { addresses } = control.pipeline.sources;
   for (const [gateway, infrastructure] of changes) {
     if (infrastructure === undefined) addresses.delete(gateway);
-    else addresses.set(gateway, [{ type: "IPAddress", value: infrastructure.bindAddress ?? "127.0.0.1" }]);
+    else addresses.set(gateway, [{ type: "IPAddress", value: reachableAddress(infrastructure.bindAddress) }]);
   }
   control.pipeline.notify();
 }

@@ -2,8 +2,9 @@ import { stringify } from "yaml";
 import { LOOPBACK } from "../admin/http-server.ts";
 import { readInstance, stateFolderOf } from "../infra/state-folder.ts";
 import type { ObjectStatus } from "../status/render.ts";
+import { requireDirectory } from "./folder.ts";
 import { evaluateFolder } from "./offline.ts";
-import { formatStatus } from "./status-text.ts";
+import { formatStatus, type StatusText } from "./status-text.ts";
 
 /** What the admin server's `/status` answers. */
 export interface StatusView {
@@ -14,12 +15,15 @@ export interface StatusView {
   readonly objects: Readonly<Record<string, ObjectStatus>>;
 }
 
+/** Objects of one kind that are fine: beyond so many they are counted, so that what is wrong can be found. */
+const LISTED_PER_KIND_MAX = 50;
+
 /** A running Gatehouse that takes longer than this to answer is reported as hanging. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
- * Prints the statuses of a directory's objects: from the Gatehouse that serves it, else computed here. Resolves to whether all
- * is well.
+ * Prints the statuses of a directory's objects: from the Gatehouse that serves it, else computed here. As text it lists
+ * everything that is wrong and sums up a crowd that is fine; the other formats hold all of it. Resolves to whether all is well.
  */
 export async function showStatus(
   directory: string,
@@ -27,41 +31,64 @@ export async function showStatus(
   controllerNames: readonly string[],
   print: (line: string) => void,
 ): Promise<boolean> {
+  await requireDirectory(directory);
   const instance = await readInstance(await stateFolderOf(directory));
   const view =
-    instance === undefined ? await evaluate(directory, controllerNames, print, output) : await ask(instance.adminPort);
+    instance === undefined ? await evaluate(directory, controllerNames) : await ask(instance.pid, instance.adminPort);
   const entries = Object.entries(view.objects).sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));
-  const texts = entries.map(([key, status]) => formatStatus(key, status));
-  const isFine = view.problems.length === 0 && texts.every(({ verdict }) => verdict !== "bad");
-  if (output !== "text") {
+  const texts = entries.map(([key, status]): ObjectText => ({ kind: kindOf(key), ...formatStatus(key, status) }));
+  if (output === "text") {
+    print(
+      instance === undefined
+        ? `No Gatehouse serves ${directory} now, so nothing is programmed. This is what its files come to:`
+        : `Gatehouse (process ${instance.pid}) serves ${directory}:`,
+    );
+    for (const line of explain(view, texts)) print(line);
+  } else {
     const sorted = { ...view, objects: Object.fromEntries(entries) };
     print(output === "json" ? JSON.stringify(sorted, null, 2) : stringify(sorted).trimEnd());
-    return isFine;
   }
-  for (const line of view.problems) print(line);
-  for (const { lines } of texts) for (const line of lines) print(line);
-  for (const { gateway, pid, adminAddress } of view.envoys) {
-    print(`Envoy of ${gateway}: process ${pid}${adminAddress === undefined ? "" : `, admin http://${adminAddress}`}`);
-  }
-  return isFine;
+  return view.problems.length === 0 && texts.every(({ verdict }) => verdict !== "bad");
 }
 
-async function evaluate(
-  directory: string,
-  controllerNames: readonly string[],
-  print: (line: string) => void,
-  output: string,
-): Promise<StatusView> {
-  const { control, problems } = await evaluateFolder(directory, controllerNames);
-  if (output === "text") {
-    print(`No Gatehouse serves ${directory} now, so nothing is programmed. This is what its files come to:`);
+interface ObjectText extends StatusText {
+  readonly kind: string;
+}
+
+function explain({ problems, envoys }: StatusView, texts: readonly ObjectText[]): string[] {
+  const lines = [...problems];
+  for (const [kind, ofKind] of Map.groupBy(texts, (text) => text.kind)) {
+    const fine = ofKind.filter(({ verdict }) => verdict === "good");
+    const unlisted = new Set(fine.slice(LISTED_PER_KIND_MAX));
+    for (const text of ofKind) if (!unlisted.has(text)) lines.push(...text.lines);
+    if (unlisted.size > 0) lines.push(`ok      ${unlisted.size} more of kind ${kind} (-o yaml lists all)`);
   }
+  for (const { gateway, pid, adminAddress = "" } of envoys) {
+    const place = adminAddress.startsWith("/")
+      ? `--unix-socket ${adminAddress} http://envoy`
+      : `http://${adminAddress}`;
+    lines.push(`Envoy of ${gateway} is process ${pid}; ask it by: curl ${place}/stats`);
+  }
+  const bad = texts.filter(({ verdict }) => verdict === "bad").length;
+  const inFiles = problems.length === 0 ? "" : `; ${count(problems.length, "problem")} in files`;
+  lines.push(`${count(texts.length, "object")}, ${bad === 0 ? "all well" : `${bad} not as they should be`}${inFiles}`);
+  return lines;
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+async function evaluate(directory: string, controllerNames: readonly string[]): Promise<StatusView> {
+  const { control, problems } = await evaluateFolder(directory, controllerNames);
   return { directory, problems, envoys: [], objects: control.statuses() };
 }
 
-async function ask(adminPort: number): Promise<StatusView> {
+async function ask(pid: number, adminPort: number): Promise<StatusView> {
   const response = await fetch(`http://${LOOPBACK}:${adminPort}/status`, {
     signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  }).catch((error: Error) => {
+    throw new Error(`the Gatehouse that runs (process ${pid}) does not answer: ${error.message}`);
   });
   if (!response.ok) throw new Error(`the running Gatehouse answered with ${response.status}: ${await response.text()}`);
   return (await response.json()) as StatusView;
@@ -69,7 +96,11 @@ async function ask(adminPort: number): Promise<StatusView> {
 
 const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "Backend"];
 
+function kindOf(key: string): string {
+  return key.slice(0, key.indexOf("/"));
+}
+
 function order(key: string): number {
-  const place = kinds.indexOf(key.slice(0, key.indexOf("/")));
+  const place = kinds.indexOf(kindOf(key));
   return place < 0 ? kinds.length : place;
 }

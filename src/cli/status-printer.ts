@@ -53,8 +53,11 @@ export function createStatusPrinter(
     waiting.clear();
     const listed = news.length > LISTED_MAX ? news.filter(({ fine }) => !fine).slice(0, LISTED_MAX) : news;
     for (const { lines } of listed) for (const line of lines) print(line);
-    if (listed.length < news.length) {
-      print(`        and ${news.length - listed.length} more changed; \`gatehouse status\` lists all`);
+    const rest = news.length - listed.length;
+    if (rest > 0) {
+      const bad = news.filter(({ fine }) => !fine).length - listed.filter(({ fine }) => !fine).length;
+      const judged = bad === 0 ? "all well" : `${bad} of them not as they should be`;
+      print(`        and ${rest} more changed, ${judged}; \`gatehouse status\` tells more`);
     }
   }
 

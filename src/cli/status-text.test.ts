@@ -41,6 +41,27 @@ test("what is wrong is told with its place, reason and message", () => {
   });
 });
 
+test("one cause that shows in several conditions and on several Gateways is one line", () => {
+  const parent = (name: string) => ({ parentRef: { name }, controllerName: "c", conditions: [bad] });
+  const route: ObjectStatus = { parents: ["a", "b", "c", "d", "e", "f", "g"].map(parent) };
+  expect(formatStatus("HTTPRoute/ns/r", route).lines).toEqual([
+    "PROBLEM HTTPRoute ns/r: on a, b, c, d, e and 2 more",
+    "          on a, b, c, d, e and 2 more: ResolvedRefs=False (BackendNotFound): There is no Backend x.",
+  ]);
+  const unprogrammed = { ...bad, type: "Programmed", reason: "Invalid" };
+  expect(formatStatus("Gateway/ns/a", gateway(bad, unprogrammed as typeof bad)).lines[1]).toBe(
+    "          listener http: ResolvedRefs=False (BackendNotFound), Programmed=False (Invalid): There is no Backend x.",
+  );
+});
+
+test("a crowd of listeners is counted, and a long message is cut", () => {
+  const status = gateway({ ...bad, message: "x".repeat(10_000) } as unknown as typeof bad);
+  const listeners = "listeners" in status ? Array(64).fill(status.listeners[0]) : [];
+  const { lines } = formatStatus("Gateway/ns/a", { ...status, listeners });
+  expect(lines[0]).toBe("PROBLEM Gateway ns/a: 64 listeners");
+  expect(lines.map(({ length }) => length).filter((length) => length > 600)).toEqual([]);
+});
+
 test("a Gateway that serves is told with its address", () => {
   const programmed = { type: "Programmed", status: "True", reason: "Programmed", message: "" } as const;
   const status = {

@@ -6,9 +6,15 @@ export type Verdict = "good" | "pending" | "bad";
 
 export interface StatusText {
   readonly verdict: Verdict;
-  /** First line: the object and what is known of it; then one line for each condition that is not as it should be. */
+  /** First line: the object and what is known of it; then one line for each thing that is not as it should be. */
   readonly lines: readonly string[];
 }
+
+/** Listeners or Gateways beyond so many are counted, not named. */
+const NAMED_MAX = 5;
+
+/** The messages of a whole route with many rules can be joined in one condition. */
+const MESSAGE_LENGTH_MAX = 500;
 
 const marks: Readonly<Record<Verdict, string>> = { good: "ok     ", pending: "pending", bad: "PROBLEM" };
 
@@ -20,8 +26,7 @@ const marks: Readonly<Record<Verdict, string>> = { good: "ok     ", pending: "pe
 export function formatStatus(key: string, status: ObjectStatus): StatusText {
   const slash = key.indexOf("/");
   const title = `${key.slice(0, slash)} ${key.slice(slash + 1)}`;
-  const parts = splitStatus(status);
-  const bad = parts.flatMap(({ place, conditions }) =>
+  const bad = splitStatus(status).flatMap(({ conditions, ...place }) =>
     conditions.filter(isBad).map((condition) => ({ place, condition })),
   );
   const verdict: Verdict =
@@ -31,7 +36,7 @@ export function formatStatus(key: string, status: ObjectStatus): StatusText {
     verdict,
     lines: [
       `${marks[verdict]} ${title}${details === "" ? "" : `: ${details}`}`,
-      ...bad.map(({ place, condition }) => `          ${place}${formatCondition(condition)}`),
+      ...sayOnce(bad).map((line) => `          ${line}`),
     ],
   };
 }
@@ -41,8 +46,37 @@ export function awaitsEnvoy(status: ObjectStatus): boolean {
   return splitStatus(status).some(({ conditions }) => conditions.some((one) => isBad(one) && isPending(one)));
 }
 
-function formatCondition({ type, status, reason, message }: DesiredCondition): string {
-  return `${type}=${status} (${reason}): ${message}`;
+/** One cause shows in several conditions and on every Gateway of a route; it is one line. */
+function sayOnce(bad: readonly Finding[]): string[] {
+  const findings = new Map<string, { message: string; verdicts: Set<string>; places: Map<string, Place> }>();
+  for (const { place, condition } of bad) {
+    const { type, status, reason, message } = condition;
+    const key = `${place.noun} ${message}`;
+    const finding = findings.get(key) ?? { message, verdicts: new Set(), places: new Map() };
+    finding.verdicts.add(`${type}=${status} (${reason})`);
+    finding.places.set(place.name, place);
+    findings.set(key, finding);
+  }
+  return [...findings.values()].map(({ message, verdicts, places }) => {
+    const where = formatPlaces([...places.values()]);
+    return `${where}${[...verdicts].join(", ")}: ${shorten(message)}`;
+  });
+}
+
+function shorten(message: string): string {
+  return message.length <= MESSAGE_LENGTH_MAX ? message : `${message.slice(0, MESSAGE_LENGTH_MAX)} … (-o yaml has all)`;
+}
+
+function formatPlaces(places: readonly Place[]): string {
+  const noun = places[0]?.noun;
+  if (noun === undefined || noun === "object") return "";
+  const plural = noun === "listener" && places.length > 1 ? "s" : "";
+  return `${noun}${plural} ${formatNames(places.map(({ name }) => name))}: `;
+}
+
+function formatNames(names: readonly string[]): string {
+  const rest = names.length - NAMED_MAX;
+  return `${names.slice(0, NAMED_MAX).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }
 
 /** Nothing is wrong, only not yet acknowledged. */
@@ -50,42 +84,56 @@ function isPending({ type, reason }: DesiredCondition): boolean {
   return type === "Programmed" && (reason === "Pending" || reason === "NoResources" || reason === "AddressNotAssigned");
 }
 
-function splitStatus(status: ObjectStatus): { place: string; conditions: readonly DesiredCondition[] }[] {
+/** The part of an object that a condition is about. */
+interface Place {
+  readonly noun: "object" | "listener" | "on" | "for";
+  readonly name: string;
+}
+
+interface Finding {
+  readonly place: Place;
+  readonly condition: DesiredCondition;
+}
+
+function splitStatus(status: ObjectStatus): (Place & { readonly conditions: readonly DesiredCondition[] })[] {
   if ("parents" in status) {
     return status.parents.map(({ parentRef, conditions }) => ({
-      place: `on ${parentRef.name}${parentRef.sectionName === undefined ? "" : `/${parentRef.sectionName}`}: `,
+      noun: "on",
+      name: `${parentRef.name}${parentRef.sectionName === undefined ? "" : `/${parentRef.sectionName}`}`,
       conditions,
     }));
   }
   if ("ancestors" in status) {
     return status.ancestors.map(({ ancestorRef: { kind, name }, conditions }) => ({
-      place: `for ${kind} ${name}: `,
+      noun: "for",
+      name: `${kind} ${name}`,
       conditions,
     }));
   }
-  const own = { place: "", conditions: status.conditions };
+  const own = { noun: "object", name: "", conditions: status.conditions } as const;
   if (!("listeners" in status)) return [own];
-  return [own, ...status.listeners.map(({ name, conditions }) => ({ place: `listener ${name}: `, conditions }))];
+  return [own, ...status.listeners.map(({ name, conditions }) => ({ noun: "listener" as const, name, conditions }))];
 }
 
 function describe(status: ObjectStatus): string {
   if ("listeners" in status) {
     const programmed = status.conditions.some(({ type, status: is }) => type === "Programmed" && is === "True");
     const where = status.addresses.map(({ value }) => value).join(", ");
+    const listeners = status.listeners.map(
+      ({ name, attachedRoutes }) => `listener ${name} has ${attachedRoutes} route${attachedRoutes === 1 ? "" : "s"}`,
+    );
     return [
       ...(programmed ? [`Programmed at ${where}`] : []),
-      ...status.listeners.map(
-        ({ name, attachedRoutes }) => `listener ${name} has ${attachedRoutes} route${attachedRoutes === 1 ? "" : "s"}`,
-      ),
+      ...(listeners.length > NAMED_MAX ? [`${listeners.length} listeners`] : listeners),
     ].join(", ");
   }
   if ("ancestors" in status) {
     if (status.ancestors.length === 0) return "used by no GatewayClass or Gateway of Gatehouse";
-    return `used by ${status.ancestors.map(({ ancestorRef: { kind, name } }) => `${kind} ${name}`).join(", ")}`;
+    return `used by ${formatNames(status.ancestors.map(({ ancestorRef: { kind, name } }) => `${kind} ${name}`))}`;
   }
   if ("parents" in status) {
     if (status.parents.length === 0) return "belongs to no Gateway of Gatehouse";
-    return `on ${status.parents.map(({ parentRef }) => parentRef.name).join(", ")}`;
+    return `on ${formatNames([...new Set(status.parents.map(({ parentRef }) => parentRef.name))])}`;
   }
   return "";
 }

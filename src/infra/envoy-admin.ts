@@ -1,4 +1,6 @@
-/** A client of the admin interface of one Envoy on this host. */
+import { request } from "node:http";
+
+/** A client of the admin interface of one Envoy on this host; its address is `host:port` or the path of a Unix socket. */
 
 /** An admin request that takes longer than this counts as not answered. Large configurations block Envoy for seconds. */
 const ADMIN_TIMEOUT_MS = 5_000;
@@ -17,7 +19,7 @@ export interface ActiveTraffic {
 
 /** Undefined when nobody answers. */
 export async function readServerInfo(adminAddress: string): Promise<ServerInfo | undefined> {
-  const text = await ask(adminAddress, "GET", "/server_info").catch(() => undefined);
+  const text = await askEnvoy(adminAddress, "GET", "/server_info").catch(() => undefined);
   if (text === undefined) return undefined;
   try {
     const info = JSON.parse(text) as {
@@ -39,18 +41,18 @@ export async function readServerInfo(adminAddress: string): Promise<ServerInfo |
  * Tells clients to go elsewhere: answers carry `Connection: close` or GOAWAY from now on. Ports stay open, because a request
  * that is on its way is still to be answered.
  */
-export async function beginDrain(adminAddress: string): Promise<void> {
-  await failHealthChecks(adminAddress);
-  await drainListeners(adminAddress);
+export async function beginDrain(adminAddress: string, hurry?: AbortSignal): Promise<void> {
+  await failHealthChecks(adminAddress, hurry);
+  await drainListeners(adminAddress, hurry);
 }
 
 /** From now on Envoy answers health checks, of load balancers and of the kubelet, with 503. */
-export async function failHealthChecks(adminAddress: string): Promise<void> {
-  await ask(adminAddress, "POST", "/healthcheck/fail");
+export async function failHealthChecks(adminAddress: string, hurry?: AbortSignal): Promise<void> {
+  await askEnvoy(adminAddress, "POST", "/healthcheck/fail", hurry);
 }
 
-export async function drainListeners(adminAddress: string): Promise<void> {
-  await ask(adminAddress, "POST", "/drain_listeners?graceful&skip_exit");
+export async function drainListeners(adminAddress: string, hurry?: AbortSignal): Promise<void> {
+  await askEnvoy(adminAddress, "POST", "/drain_listeners?graceful&skip_exit", hurry);
 }
 
 /**
@@ -61,9 +63,10 @@ export async function drainListeners(adminAddress: string): Promise<void> {
 export async function readActiveTraffic(
   adminAddress: string,
   ownPorts: readonly number[] = [],
+  hurry?: AbortSignal,
 ): Promise<ActiveTraffic> {
   const filter = encodeURIComponent("^(listener|http)\\..*\\.downstream_(cx|rq)_active$");
-  const text = await ask(adminAddress, "GET", `/stats?filter=${filter}`);
+  const text = await askEnvoy(adminAddress, "GET", `/stats?filter=${filter}`, hurry);
   let [connections, requests] = [0, 0];
   for (const line of text.split("\n")) {
     const match = /^(listener|http)\.(?!admin\.)(.*)\.downstream_(cx|rq)_active: (\d+)$/.exec(line);
@@ -76,13 +79,34 @@ export async function readActiveTraffic(
   return { connections, requests };
 }
 
-async function ask(adminAddress: string, method: string, path: string): Promise<string> {
-  const response = await fetch(`http://${adminAddress}${path}`, {
-    method,
-    signal: AbortSignal.timeout(ADMIN_TIMEOUT_MS),
-    headers: { connection: "close" },
+/**
+ * One request; resolves to the body.
+ *
+ * @param hurry gives up at once when it aborts
+ * @throws Error when the answer is no 200, or does not come in time
+ */
+export function askEnvoy(adminAddress: string, method: string, path: string, hurry?: AbortSignal): Promise<string> {
+  const timeout = AbortSignal.timeout(ADMIN_TIMEOUT_MS);
+  const signal = hurry === undefined ? timeout : AbortSignal.any([timeout, hurry]);
+  return new Promise((resolve, reject) => {
+    request({ ...placeOf(adminAddress), method, path, signal, agent: false }, (response) => {
+      let text = "";
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.once("error", reject);
+      response.once("end", () => {
+        if (response.statusCode === 200) resolve(text);
+        else reject(new Error(`Envoy's admin interface answered ${path} with ${response.statusCode}: ${text.trim()}`));
+      });
+    })
+      .once("error", reject)
+      .end();
   });
-  const text = await response.text();
-  if (!response.ok) throw new Error(`Envoy's admin interface answered ${path} with ${response.status}: ${text.trim()}`);
-  return text;
+}
+
+function placeOf(adminAddress: string): { socketPath: string } | { host: string; port: string } {
+  if (adminAddress.startsWith("/")) return { socketPath: adminAddress };
+  const { hostname: host, port } = new URL(`http://${adminAddress}`);
+  return { host, port };
 }

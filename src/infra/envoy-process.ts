@@ -18,6 +18,7 @@ export interface EnvoyLaunch {
   readonly gateway: ObjectKey;
   readonly binary: string;
   readonly folder: string;
+  readonly adminSocket: string;
   readonly xds: XdsAddress;
   /** Worker threads when the EnvoyProxy does not say how many. */
   readonly concurrency: number;
@@ -130,6 +131,8 @@ export async function stopEnvoy(envoy: EnvoyProcess, hurry?: AbortSignal): Promi
     }
     await delay(ENDED_POLL_MS);
   }
+  const address = await readAdminAddress(envoy.folder);
+  if (address?.startsWith("/")) await rm(address, { force: true });
   await deleteEnvoyRecord(envoy.folder);
 }
 
@@ -142,10 +145,10 @@ async function drain(envoy: EnvoyProcess, hurry: AbortSignal | undefined): Promi
   if (address === undefined || !(await isRunning(envoy))) return;
   const deadline = Date.now() + DRAIN_TIMEOUT_MS;
   try {
-    await beginDrain(address);
+    await beginDrain(address, hurry);
     let quietSince = Date.now();
     while (Date.now() < deadline && !hurry?.aborted) {
-      const { connections, requests } = await readActiveTraffic(address);
+      const { connections, requests } = await readActiveTraffic(address, [], hurry);
       if (connections === 0) return;
       if (requests > 0) quietSince = Date.now();
       if (Date.now() - quietSince >= QUIET_MS) return;
@@ -170,10 +173,10 @@ async function pollUntilEnded(identity: ProcessIdentity, everyMs: number): Promi
   while (await isRunning(identity)) await delay(everyMs, undefined, { ref: false });
 }
 
-/** `127.0.0.1:port`, once Envoy has written it. */
+/** The path of the admin interface's socket, or what an override of the bootstrap made of it; once Envoy has written it. */
 export async function readAdminAddress(folder: string): Promise<string | undefined> {
   const address = await readFile(adminAddressPath(folder), "utf8").catch(() => "");
-  return /^[\d.]+:\d+$/.test(address) ? address : undefined;
+  return /^(\/.+|[\d.]+:\d+)$/.test(address) ? address : undefined;
 }
 
 /** The last lines of Envoy's log that tell why it ended. */
@@ -209,7 +212,7 @@ function describeLaunch(launch: EnvoyLaunch): {
   const place = {
     controlPlane: { address: launch.xds },
     node: { id: `${gateway}@host`, cluster: gateway },
-    inPod: false,
+    adminSocket: launch.adminSocket,
   };
   const result = buildProxyBootstrap(settings, place);
   // A gateway whose override is refused is held, so no Envoy is started for it.

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { silentLogger } from "../base/log.ts";
-import { readServerInfo } from "./envoy-admin.ts";
+import { askEnvoy, readServerInfo } from "./envoy-admin.ts";
 import { locateEnvoy } from "./envoy-binary.ts";
 import {
   createHostInfrastructure,
@@ -177,8 +177,8 @@ test("an EnvoyProxy that changes the process gets another Envoy; one that cannot
     new Map([[gateway, { ...hosted, settings: { ...settings, extraArgs: ["--parent-shutdown-time-s", "7"] } }]]),
   );
   const second = await waitForEnvoy(host, ({ pid }) => pid !== first.pid);
-  const info = await fetch(`http://${second.adminAddress}/server_info`).then((answer) => answer.json());
-  expect(info).toMatchObject({
+  const info = await askEnvoy(second.adminAddress ?? "", "GET", "/server_info");
+  expect(JSON.parse(info)).toMatchObject({
     command_line_options: {
       concurrency: 2,
       log_level: "error",

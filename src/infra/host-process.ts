@@ -17,7 +17,7 @@ import {
   stopEnvoy,
 } from "./envoy-process.ts";
 import { rotateLog } from "./log-rotation.ts";
-import { envoyFolder, readEnvoyRecords, type StateFolder } from "./state-folder.ts";
+import { adminSocketOf, envoyFolder, readEnvoyRecords, type StateFolder } from "./state-folder.ts";
 
 /** An Envoy that ends is started again: at once if it ran for a while, else after a pause that doubles up to the maximum. */
 const RESTART_PAUSE_BASE_MS = 200;
@@ -35,6 +35,8 @@ export interface HostOptions {
   readonly log: Logger;
   /** Told of every Envoy that runs from now on. */
   readonly onRunning?: (envoy: RunningEnvoy) => void;
+  /** Told when the Envoy of a gateway that is gone has drained and ended. */
+  readonly onStopped?: (gateway: ObjectKey) => void;
 }
 
 export interface RunningEnvoy {
@@ -44,7 +46,7 @@ export interface RunningEnvoy {
   readonly adopted: boolean;
   /** Times it had to be started again. */
   readonly restarts: number;
-  /** Undefined while it starts. */
+  /** Path of a Unix socket. Undefined while it starts. */
   readonly adminAddress: string | undefined;
   readonly folder: string;
 }
@@ -81,8 +83,8 @@ interface Supervisor {
 /** What all loops obey. */
 interface Control {
   stopping: boolean;
-  /** Aborts the draining of those that are being stopped. */
-  hurry: AbortSignal | undefined;
+  /** Aborts the draining of all that are being stopped, whenever that began. */
+  readonly hurry: AbortController;
   /** The Envoys are somebody else's from now on. */
   released: boolean;
 }
@@ -91,7 +93,7 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
   const supervisors = new Map<ObjectKey, Supervisor>();
   /** Gateways for which nothing is started, though an Envoy of an earlier Gatehouse may serve them. */
   const held = new Set<ObjectKey>();
-  const control: Control = { stopping: false, hurry: undefined, released: false };
+  const control: Control = { stopping: false, hurry: new AbortController(), released: false };
 
   const rotation = setInterval(() => {
     for (const { envoy } of supervisors.values()) {
@@ -152,7 +154,8 @@ export function createHostInfrastructure(options: HostOptions): HostInfrastructu
       ),
     async stop(hurry) {
       control.stopping = true;
-      control.hurry = hurry;
+      if (hurry?.aborted) control.hurry.abort();
+      hurry?.addEventListener("abort", () => control.hurry.abort(), { once: true });
       clearInterval(rotation);
       const all = [...supervisors.values()];
       for (const supervisor of all) {
@@ -187,6 +190,7 @@ async function supervise(
     gateway,
     binary: options.envoyBinary,
     folder: envoyFolder(options.state, gateway),
+    adminSocket: adminSocketOf(options.state, gateway),
     xds: options.xds,
     concurrency: options.concurrency,
     logLevel: options.envoyLogLevel,
@@ -198,15 +202,16 @@ async function supervise(
     const { settings } = supervisor.wanted;
     const launch = launchOf(settings);
     try {
-      const envoy = (await adoptEnvoy(launch, control.hurry)) ?? (await startEnvoy(launch));
+      const envoy = (await adoptEnvoy(launch, control.hurry.signal)) ?? (await startEnvoy(launch));
       supervisor.envoy = envoy;
       log.info(envoy.adopted ? "took over an Envoy that was still serving" : "started Envoy", { pid: envoy.pid });
       options.onRunning?.(await describe(gateway, supervisor, envoy));
       const ended = await waitUntilEndedOrUnwanted(supervisor, envoy, settings);
       if (ended === undefined) {
-        await stopEnvoy(envoy, control.hurry);
+        await stopEnvoy(envoy, control.hurry.signal);
         supervisor.envoy = undefined;
         log.info("stopped Envoy", { pid: envoy.pid });
+        if (supervisor.wanted === undefined && !control.stopping) options.onStopped?.(gateway);
         continue;
       }
       if (control.released) return;

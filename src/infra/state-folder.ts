@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, realpath, rename, unlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
 import { nameHash } from "../envoy/hash.ts";
 import { identifyProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
@@ -10,6 +10,7 @@ import { identifyProcess, isRunning, type ProcessIdentity } from "./process-iden
  *
  *     gatehouse.json            the Gatehouse that runs for the folder now
  *     xds.sock                  where its Envoys connect; the same path after a restart
+ *     admin-<gateway>.sock      admin interface of an Envoy
  *     envoys/<gateway>/         bootstrap.json, process.json, admin-address, envoy.log, access.log
  */
 export interface StateFolder {
@@ -33,23 +34,41 @@ export interface EnvoyRecord extends ProcessIdentity {
 /** Linux takes 107 bytes and macOS 103 as the path of a unix socket. */
 const SOCKET_PATH_BYTES_MAX = 103;
 const READABLE_NAME_LENGTH_MAX = 40;
+const LONGEST_SOCKET_NAME = "/admin-12345678.sock";
 
-/** Names the state folder of a directory of YAML; creates nothing. The directory must exist. */
+/** Names the state folder of a directory of YAML; creates nothing. */
 export async function stateFolderOf(
   directory: string,
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<StateFolder> {
-  const real = await realpath(directory);
-  const root = environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state");
-  const path = join(root, "gatehouse", `${readable(basename(real))}-${nameHash(real)}`);
-  const xdsSocket = join(path, "xds.sock");
-  if (Buffer.byteLength(xdsSocket) > SOCKET_PATH_BYTES_MAX) {
+  const real = await realDirectory(directory);
+  const root = join(environment["XDG_STATE_HOME"] || join(homedir(), ".local", "state"), "gatehouse");
+  const hash = nameHash(real);
+  const room = SOCKET_PATH_BYTES_MAX - Buffer.byteLength(join(root, `-${hash}${LONGEST_SOCKET_NAME}`));
+  if (room < 0) {
     throw new Error(
-      `the path ${xdsSocket} is too long for a unix socket (${SOCKET_PATH_BYTES_MAX} bytes at most); ` +
+      `the path ${root} is too long: sockets in it can have ${SOCKET_PATH_BYTES_MAX} bytes at most; ` +
         "set XDG_STATE_HOME to a folder with a shorter path",
     );
   }
-  return { path, xdsSocket };
+  const path = join(root, `${readable(basename(real)).slice(0, room)}-${hash}`);
+  return { path, xdsSocket: join(path, "xds.sock") };
+}
+
+/** A directory that was deleted while it was served still names the state that it left behind. */
+async function realDirectory(directory: string): Promise<string> {
+  const absolute = resolve(directory);
+  try {
+    return await realpath(absolute);
+  } catch {
+    const parent = await realpath(dirname(absolute)).catch(() => dirname(absolute));
+    return join(parent, basename(absolute));
+  }
+}
+
+/** Path of the admin interface of a gateway's Envoy. */
+export function adminSocketOf(state: StateFolder, gateway: ObjectKey): string {
+  return join(state.path, `admin-${nameHash(gateway)}.sock`);
 }
 
 /** For the owner alone: who can write here decides what the Envoys serve. */

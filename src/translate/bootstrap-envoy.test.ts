@@ -7,7 +7,7 @@ import { validateBootstrap, withEnvoy } from "./envoy.test-support.ts";
 const options: BootstrapOptions = {
   node: { id: "default/eg@host", cluster: "default/eg" },
   xds: { address: { unixPath: "/run/xds.sock" } },
-  adminPort: 0,
+  admin: { unixPath: "/run/admin.sock" },
 };
 
 const inCluster: BootstrapOptions = {
@@ -15,7 +15,7 @@ const inCluster: BootstrapOptions = {
     address: { host: "gatehouse.gatehouse-system.svc.cluster.local", port: 18000 },
     tls: { serverName: "gatehouse", sdsFolder: "/tmp", certificateFolder: "/tmp", tokenFolder: "/tmp" },
   },
-  adminPort: 19000,
+  admin: { port: 19000 },
   pod: { address: "0.0.0.0", readyPort: 19003, statsPort: 19001 },
   memoryBytes: 1000,
 };
@@ -23,7 +23,7 @@ const inCluster: BootstrapOptions = {
 test("the node names the gateway and all configuration comes over one delta ADS stream", () => {
   expect(buildBootstrap(options)).toMatchObject({
     node: { id: "default/eg@host", cluster: "default/eg" },
-    admin: { address: { socket_address: { address: "127.0.0.1", port_value: 0 } } },
+    admin: { address: { pipe: { path: "/run/admin.sock" } } },
     dynamic_resources: {
       ads_config: { api_type: "DELTA_GRPC", transport_api_version: "V3" },
       cds_config: { ads: {}, initial_fetch_timeout: "0s" },

@@ -1,17 +1,23 @@
 import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { ObjectKey } from "../base/keys.ts";
-import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
+import type { ControlPlaneAddress, XdsAddress } from "../envoy/control-plane.ts";
 import { buildProbeListener, buildStatsListener, METRICS_CLUSTER } from "./bootstrap-listeners.ts";
 import { buildSinkCluster, buildStatsSink } from "./bootstrap-sinks.ts";
 import { buildStatsConfig, type Metrics } from "./bootstrap-stats.ts";
 import { buildXdsFilters, buildXdsTransport } from "./bootstrap-xds.ts";
 
+/**
+ * Where the admin interface listens: a Unix socket, or a port of 127.0.0.1 (0 = a free one, which Envoy writes to
+ * `--admin-address-path`). Whoever reaches it may end the process, and a port is in reach of requests: a Backend of type
+ * DynamicResolver connects to whatever host and port a client names, loopback included, as does on a host any Backend.
+ */
+export type AdminAddress = { readonly unixPath: string } | { readonly port: number };
+
 export interface BootstrapOptions {
   /** The gateway whose configuration this Envoy asks for, and what tells its Envoys apart; absent: the command line says it. */
   readonly node?: { readonly id: string; readonly cluster: ObjectKey };
   readonly xds: ControlPlaneAddress;
-  /** Port of the admin interface on 127.0.0.1; 0 = a free one, which Envoy writes to `--admin-address-path`. */
-  readonly adminPort: number;
+  readonly admin: AdminAddress;
   /** Listeners for the kubelet and for Prometheus. */
   readonly pod?: {
     /** Address to bind: `0.0.0.0` or `::`. */
@@ -58,7 +64,7 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
   const servesMetrics = pod !== undefined && !metrics.prometheus?.disable;
   return {
     ...(options.node && { node: options.node }),
-    admin: { address: { socket_address: { address: "127.0.0.1", port_value: options.adminPort } } },
+    admin: { address: envoyAddress(options.admin) },
     dynamic_resources: {
       ads_config: {
         api_type: "DELTA_GRPC",
@@ -89,7 +95,7 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
       }),
       clusters: [
         buildXdsCluster(options.xds),
-        ...(servesMetrics ? [buildMetricsCluster(options.adminPort)] : []),
+        ...(servesMetrics ? [buildMetricsCluster(options.admin)] : []),
         ...metricSinks.map(buildSinkCluster),
       ],
     },
@@ -114,12 +120,14 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
   };
 }
 
+function envoyAddress(place: AdminAddress | XdsAddress): object {
+  if ("unixPath" in place) return { pipe: { path: place.unixPath } };
+  return { socket_address: { address: "host" in place ? place.host : "127.0.0.1", port_value: place.port } };
+}
+
 function buildXdsCluster({ address: xds, tls }: ControlPlaneAddress): object {
   const isHostName = "host" in xds && !/^[\d.]+$|:/.test(xds.host);
-  const address =
-    "unixPath" in xds
-      ? { pipe: { path: xds.unixPath } }
-      : { socket_address: { address: xds.host, port_value: xds.port } };
+  const address = envoyAddress(xds);
   const filters = tls === undefined ? [] : buildXdsFilters(tls);
   return {
     name: XDS_CLUSTER,
@@ -148,8 +156,8 @@ function buildXdsCluster({ address: xds, tls }: ControlPlaneAddress): object {
 }
 
 /** The metrics page is a page of the admin interface, which itself is not reachable from outside. */
-function buildMetricsCluster(adminPort: number): object {
-  const address = { socket_address: { address: "127.0.0.1", port_value: adminPort } };
+function buildMetricsCluster(admin: AdminAddress): object {
+  const address = envoyAddress(admin);
   return {
     name: METRICS_CLUSTER,
     type: "STATIC",

@@ -87,6 +87,8 @@ export function translateListener(
 }
 
 function addressOf({ bindAddress }: GatewayPlan, { ipFamily }: ListenerSettings): SocketAddress {
+  // Who writes `::` means every address, IPv4 too, as other servers take it.
+  if (bindAddress === ANY_IPV6) return { address: ANY_IPV6, ipv4Compat: true };
   if (bindAddress !== undefined) return { address: bindAddress };
   if (ipFamily === "IPv6") return { address: ANY_IPV6 };
   return ipFamily === "DualStack" ? { address: ANY_IPV6, ipv4Compat: true } : { address: ANY_IPV4 };

@@ -12,21 +12,22 @@ export interface BootstrapPlace {
   readonly controlPlane: ControlPlaneAddress;
   /** Who the Envoy is; in a pod its command line says it. */
   readonly node?: BootstrapOptions["node"];
-  readonly inPod: boolean;
+  /** Path of the admin interface's Unix socket; undefined: in a pod, where the shutdown manager reaches it by a port. */
+  readonly adminSocket: string | undefined;
 }
 
 /** The bootstrap of a Gateway's Envoys, changed as its EnvoyProxy says. */
 export function buildProxyBootstrap(
   spec: EnvoyProxySpec & { readonly metricSinks?: readonly MetricSink[] },
-  { controlPlane, node, inPod }: BootstrapPlace,
+  { controlPlane, node, adminSocket }: BootstrapPlace,
 ): OverrideResult {
   const bootstrap = buildBootstrap({
     ...(node && { node }),
     xds: controlPlane,
-    adminPort: inPod ? podPorts.admin : 0,
+    admin: adminSocket === undefined ? { port: podPorts.admin } : { unixPath: adminSocket },
     ...(spec.telemetry?.metrics && { metrics: spec.telemetry.metrics }),
     ...(spec.metricSinks && { metricSinks: spec.metricSinks }),
-    ...(inPod && podOptions(spec)),
+    ...(adminSocket === undefined && podOptions(spec)),
   });
   return spec.bootstrap === undefined ? { bootstrap } : overrideBootstrap(bootstrap, spec.bootstrap);
 }
@@ -47,7 +48,8 @@ const anywhere: ControlPlaneAddress = { address: { unixPath: "/xds.sock" } };
 /** What is wrong with the changes that an EnvoyProxy makes to the bootstrap. */
 export function judgeBootstrap(spec: EnvoyProxySpec, settings: Settings): ProxyFinding[] {
   if (spec.bootstrap === undefined) return [];
-  const place = { controlPlane: settings.controlPlane ?? anywhere, inPod: !settings.hostInfrastructure };
+  const adminSocket = settings.hostInfrastructure ? "/admin.sock" : undefined;
+  const place = { controlPlane: settings.controlPlane ?? anywhere, adminSocket };
   const result = buildProxyBootstrap(spec, place);
   return "bootstrap" in result ? [] : [result];
 }

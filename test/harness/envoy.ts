@@ -23,12 +23,18 @@ export interface EnvoyOptions {
   readonly binary?: string;
 }
 
-export interface EnvoyProcess extends MeasuredProcess {
-  readonly adminPort: number;
+/** Where an admin interface listens: a port of 127.0.0.1, or a Unix socket. */
+export type AdminPlace = { readonly port: number } | { readonly socketPath: string };
+
+export interface AdminAccess {
   /** Body of an admin request. Rejects for a status other than 200. */
   admin(path: string, method?: "GET" | "POST"): Promise<string>;
   /** Counters and gauges whose name matches the regular expression, `/stats?filter=`. */
   stats(filter: string): Promise<Map<string, number>>;
+}
+
+export interface EnvoyProcess extends MeasuredProcess, AdminAccess {
+  readonly adminPort: number;
 }
 
 /** Starts the real Envoy and waits until its admin interface answers (not until it serves: that may need a control plane). */
@@ -55,15 +61,15 @@ export async function startEnvoy(options: EnvoyOptions): Promise<EnvoyProcess> {
     START_LIMIT_MS,
   );
   if (adminPort < 0) throw new Error(`Envoy ended while it started:\n${logTail(child.logPath)}`);
-  const envoy = Object.defineProperties({ ...adminAccess(adminPort) }, Object.getOwnPropertyDescriptors(child));
+  const access = { adminPort, ...adminAccess({ port: adminPort }) };
+  const envoy = Object.defineProperties(access, Object.getOwnPropertyDescriptors(child));
   return envoy as EnvoyProcess;
 }
 
 /** The admin interface of an Envoy that someone else started. */
-export function adminAccess(adminPort: number): Pick<EnvoyProcess, "adminPort" | "admin" | "stats"> {
-  const admin = (path: string, method: "GET" | "POST" = "GET") => adminRequest(adminPort, path, method);
+export function adminAccess(place: AdminPlace): AdminAccess {
+  const admin = (path: string, method: "GET" | "POST" = "GET") => adminRequest(place, path, method);
   return {
-    adminPort,
     admin,
     async stats(filter) {
       const text = await admin(`/stats?filter=${encodeURIComponent(filter)}`);
@@ -78,9 +84,10 @@ export function adminAccess(adminPort: number): Pick<EnvoyProcess, "adminPort" |
   };
 }
 
-function adminRequest(port: number, path: string, method: string): Promise<string> {
+function adminRequest(place: AdminPlace, path: string, method: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const call = request({ host: "127.0.0.1", port, path, method, agent: false, timeout: ADMIN_LIMIT_MS }, (answer) => {
+    const options = { host: "127.0.0.1", ...place, path, method, agent: false, timeout: ADMIN_LIMIT_MS };
+    const call = request(options, (answer) => {
       const chunks: Buffer[] = [];
       answer.on("data", (chunk: Buffer) => chunks.push(chunk));
       answer.on("error", reject);

@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { adminAccess, type EnvoyProcess } from "./envoy.ts";
+import { type AdminAccess, adminAccess } from "./envoy.ts";
 import { freePort } from "./ports.ts";
 import { launch, logTail, type MeasuredProcess } from "./process.ts";
 import { pause, waitFor } from "./waiting.ts";
@@ -42,8 +42,8 @@ export interface GatehouseProcess extends MeasuredProcess {
   statusText(): Promise<string>;
   /** Process ids of the Envoys that its state folder records and that run. */
   envoyPids(): Promise<number[]>;
-  /** Admin interface of the Envoy of a gateway; waits until it has one. */
-  envoyAdmin(gateway?: string): Promise<Pick<EnvoyProcess, "adminPort" | "admin" | "stats">>;
+  /** Admin interface of the Envoy of a gateway; waits until it answers. */
+  envoyAdmin(gateway?: string): Promise<AdminAccess>;
   /** SIGKILL, and waits for the end. Its Envoys live on. */
   kill9(): Promise<void>;
 }
@@ -63,7 +63,7 @@ export async function startGatehouse(options: GatehouseOptions): Promise<Gatehou
     ...(options.args ?? []),
   ];
   const child = launch({ command, args, env, logPath: join(stateHome, "gatehouse.log") });
-  const { admin } = adminAccess(adminPort);
+  const { admin } = adminAccess({ port: adminPort });
   const own = {
     env,
     adminPort,
@@ -72,9 +72,12 @@ export async function startGatehouse(options: GatehouseOptions): Promise<Gatehou
     statusText: () => runCommand(command, [...launcherArgs, "status", options.directory], env),
     envoyPids: async () => readEnvoys(stateHome).map((envoy) => envoy.pid),
     envoyAdmin: (gateway?: string) =>
-      waitFor("the admin address of Envoy", () => {
+      waitFor("the admin interface of Envoy", async () => {
         const envoy = readEnvoys(stateHome).find((record) => gateway === undefined || record.gateway === gateway);
-        return envoy?.adminPort === undefined ? undefined : adminAccess(envoy.adminPort);
+        if (envoy?.adminSocket === undefined) return undefined;
+        const access = adminAccess({ socketPath: envoy.adminSocket });
+        await access.admin("/server_info");
+        return access;
       }),
     async kill9() {
       child.kill("SIGKILL");
@@ -125,7 +128,8 @@ function runCommand(command: string, args: readonly string[], env: NodeJS.Proces
 interface RecordedEnvoy {
   readonly pid: number;
   readonly gateway: string;
-  readonly adminPort: number | undefined;
+  /** Undefined until Envoy has opened it. */
+  readonly adminSocket: string | undefined;
 }
 
 /** Running Envoys by the records in the state folders below a state home. */
@@ -138,9 +142,8 @@ function readEnvoys(stateHome: string): RecordedEnvoy[] {
         const record = JSON.parse(readFileSync(join(folder, "process.json"), "utf8")) as RecordedEnvoy;
         if (!runs(record.pid)) continue;
         const address = join(folder, "admin-address");
-        const text = existsSync(address) ? readFileSync(address, "utf8") : "";
-        const adminPort = Number(text.slice(text.lastIndexOf(":") + 1)) || undefined;
-        found.push({ pid: record.pid, gateway: record.gateway, adminPort });
+        const adminSocket = existsSync(address) ? readFileSync(address, "utf8") : undefined;
+        found.push({ pid: record.pid, gateway: record.gateway, adminSocket });
       } catch {
         // Being written, or just deleted.
       }

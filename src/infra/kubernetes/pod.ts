@@ -196,7 +196,7 @@ const podEnvironment: readonly Variables[number][] = [
 ];
 
 function envoyArguments({ gateway, settings }: GatewayInfrastructure, environment: ClusterEnvironment): string[] {
-  const result = buildProxyBootstrap(settings, { controlPlane: environment.controlPlane, inPod: true });
+  const result = buildProxyBootstrap(settings, { controlPlane: environment.controlPlane, adminSocket: undefined });
   // A gateway whose override is refused is held and so never rendered.
   if (!("bootstrap" in result))
     throw new Error(`the bootstrap cannot be changed as asked: ${result.field} ${result.text}`);

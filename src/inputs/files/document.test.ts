@@ -113,6 +113,13 @@ describe("readDocument", () => {
     expect(entry?.problems[0]).toMatchObject({ severity: "error", line: 7, column: 7, field: "spec.ports[0].prt" });
   });
 
+  test("an object that is wrong in every line is told in a bounded number of them", () => {
+    const lines = Array.from({ length: 1_000 }, (_, index) => `  k${index}: 1\n`).join("");
+    const [entry] = readDocument(`apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n${lines}`, "").entries;
+    expect(entry?.problems).toHaveLength(21);
+    expect(entry?.problems.at(-1)).toMatchObject({ line: 1, message: "and 980 more problems" });
+  });
+
   test("the items of a List are objects of their own", () => {
     const list = {
       apiVersion: "v1",

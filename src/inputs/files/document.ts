@@ -37,6 +37,9 @@ export interface Entry {
   readonly problems: readonly EntryProblem[];
 }
 
+/** One object can be wrong in every line, and finding the line of each takes its time. */
+const PROBLEMS_PER_OBJECT_MAX = 20;
+
 /** A document of a file after validation. Depends on its text alone, so equal text needs no second look. */
 export interface ReadDocument {
   readonly hash: string;
@@ -133,8 +136,14 @@ function readEntry(raw: unknown, path: FieldPath, locate: () => (path: FieldPath
   return {
     ...identity,
     ...(identity.id === undefined && !unsupported && { unreadable: true }),
-    problems: problems.map(place),
+    problems: bound(problems).map(place),
   };
+}
+
+function bound(problems: readonly FieldProblem[]): readonly FieldProblem[] {
+  const rest = problems.length - PROBLEMS_PER_OBJECT_MAX;
+  if (rest <= 0) return problems;
+  return [...problems.slice(0, PROBLEMS_PER_OBJECT_MAX), { path: [], message: `and ${rest} more problems` }];
 }
 
 /** Which object a document means to be, although it is not valid. */

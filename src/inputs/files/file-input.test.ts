@@ -153,6 +153,33 @@ test("a broken edit is reported where it is and harms nothing; its repair counts
   expect(history).not.toContain("a=undefined");
 });
 
+test("what cannot be read is told by its file and harms nothing", async () => {
+  write("a.yaml", configMap("a"));
+  writeFileSync(join(folder, "utf16.yaml"), configMap("b"), "utf16le");
+  writeFileSync(join(folder, "binary.yaml"), Buffer.of(0x80, 0xff, 0x31));
+  writeFileSync(join(folder, "huge.yaml"), "");
+  truncateSync(join(folder, "huge.yaml"), 300 * 1024 * 1024);
+  symlinkSync("loop.yaml", join(folder, "loop.yaml"));
+  if (process.getuid?.() === 0) {
+    // Root may read every file; its own memory at address 0 it may not.
+    symlinkSync("/proc/self/mem", join(folder, "secret.yaml"));
+  } else {
+    writeFileSync(join(folder, "secret.yaml"), configMap("b"), { mode: 0 });
+  }
+  expect(await input.start()).toMatchObject({ files: 6, objects: 1 });
+  const told = [...problems.values()].flat().sort();
+  expect(told).toEqual([
+    "binary.yaml:1:1: is not text in UTF-8; save it in this encoding",
+    "huge.yaml:1:1: is larger than 256 MB",
+    expect.stringMatching(/^loop\.yaml:1:1: cannot be read: ELOOP/),
+    expect.stringMatching(/^secret\.yaml:1:1: cannot be read: (EIO|EACCES)/),
+    "utf16.yaml:1:1: is not text in UTF-8; save it in this encoding",
+  ]);
+  rmSync(join(folder, "loop.yaml"));
+  write("loop.yaml", configMap("loop"));
+  await has("loop", "1");
+});
+
 test("a mounted ConfigMap is followed when it is swapped", async () => {
   const publish = (version: string, content: string) => {
     mkdirSync(join(folder, `..${version}`));

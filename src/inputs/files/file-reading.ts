@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { FileContent } from "./file-claims.ts";
@@ -29,12 +30,16 @@ export function createFileReader(directory: string): FileReader {
         if (Date.now() - stats.ctimeMs > RACY_MS) marks.set(file, mark);
         else marks.delete(file);
         if (stats.size > MAX_FILE_BYTES) return { content: { error: `is larger than ${MAX_FILE_BYTES >> 20} MB` } };
-        return { content: readFileSync(path, "utf8") };
+        const bytes = readFileSync(path);
+        // Other encodings of text are full of zero bytes, which no YAML may hold.
+        if (!isUtf8(bytes) || bytes.includes(0))
+          return { content: { error: "is not text in UTF-8; save it in this encoding" } };
+        return { content: bytes.toString("utf8") };
       } catch (error) {
         marks.delete(file);
-        const gone = error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
-        if (gone) return { content: undefined };
-        return { content: { error: `cannot be read: ${error instanceof Error ? error.message : String(error)}` } };
+        const { code, message } = error as NodeJS.ErrnoException;
+        if (code === "ENOENT" || code === "ENOTDIR") return { content: undefined };
+        return { content: { error: `cannot be read: ${message}` } };
       }
     },
   };

@@ -210,9 +210,9 @@ function open(
 }
 
 function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const full = "code" in error && error.code === "ENOSPC";
-  return full ? "the system's limit of watches is used up (raise fs.inotify.max_user_watches)" : error.message;
+  const { code, message } = error as NodeJS.ErrnoException;
+  const full = code === "ENOSPC";
+  return full ? "the system's limit of watches is used up (raise fs.inotify.max_user_watches)" : message;
 }
 
 function statIfPresent(path: string): Stats | undefined {
