@@ -88,4 +88,6 @@ export interface Acknowledgement {
   readonly accepted: boolean;
   /** Envoy's own words when it refused. */
   readonly error?: string;
+  /** It was refused for what is wrong on the host, such as a port that is taken, and is offered again until it is taken. */
+  readonly retried?: boolean;
 }

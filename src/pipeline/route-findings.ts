@@ -109,7 +109,8 @@ function refusal(gateway: ObjectKey, what: string, error: string): GatewayProble
   };
 }
 
-/** Envoy's own words. */
-export function wordsOf({ error }: Acknowledgement): string {
-  return error?.trim() || "no reason given";
+/** Envoy's own words, and what goes on. */
+export function wordsOf({ error, retried }: Acknowledgement): string {
+  const words = error?.trim() || "no reason given";
+  return retried ? `${words}; it is tried again until it can be opened` : words;
 }

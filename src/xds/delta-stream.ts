@@ -24,7 +24,7 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
         receive(request) {
           if (request.errorDetail !== undefined) counters.refusals++;
           else if (request.responseNonce) counters.acknowledgements++;
-          receiveRequest(session, request);
+          receiveRequest(session, request, performance.now());
         },
         next(now) {
           const response = nextResponse(session, now);

@@ -9,6 +9,9 @@ export interface XdsLimits {
    * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
    */
   readonly pushWaitMilliseconds: number;
+  /** How long after a listener could not open its port it is tried again; doubles up to the maximum. */
+  readonly retryMilliseconds: number;
+  readonly maxRetryMilliseconds: number;
   /** Size at which a response is closed and the rest goes into the next one. One larger resource travels alone. */
   readonly responseBytes: number;
   /** Responses of one type that may be unacknowledged; more are not sent until an acknowledgement arrives. */
@@ -23,6 +26,8 @@ export const defaultLimits: XdsLimits = {
   clusterWaitMilliseconds: 2_000,
   removalWaitMilliseconds: 5_000,
   pushWaitMilliseconds: 5_000,
+  retryMilliseconds: 250,
+  maxRetryMilliseconds: 10_000,
   responseBytes: 1 << 20,
   maxUnacknowledged: 4_096,
   stallMilliseconds: 60_000,

@@ -54,7 +54,7 @@ test("a cluster that was removed and came back is new: an old acknowledgement do
   simulation.write();
   simulation.publish(withResources(base, cluster("b"), endpoints("b"), table("main", ["b"])));
   simulation.write();
-  receiveRequest(simulation.session, { typeUrl: resourceTypes.cluster, responseNonce: nonce });
+  receiveRequest(simulation.session, { typeUrl: resourceTypes.cluster, responseNonce: nonce }, simulation.now);
   expect(simulation.write()).toBe(false);
   expect(simulation.sent).toEqual(["cluster b", "-cluster b", "cluster b"]);
   simulation.settle();

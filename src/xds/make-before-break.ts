@@ -128,7 +128,10 @@ function findUses(order: ClusterOrder, isRefused: (type: ResourceType, name: str
   };
   for (const user of order.users) {
     for (const client of user.client.values()) {
-      const stuck = client.refused.length > 0 && client.accepted === client.sent && isRefused(user.type, client.name);
+      const stuck =
+        (client.refused.length > 0 || user.retries.has(client.name)) &&
+        client.accepted === client.sent &&
+        isRefused(user.type, client.name);
       add(client.clusters, stuck ? uses.pinned : uses.used);
     }
     for (const { resources, removed } of user.inFlight.values()) {

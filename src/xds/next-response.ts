@@ -4,7 +4,7 @@ import { clusterWait, dropHold, removableClusters, settleCluster } from "./make-
 import { withheld } from "./resource-store.ts";
 import type { Session } from "./session.ts";
 import type { ClientResource, Subscription } from "./subscription.ts";
-import { createClientResource, forget, isRoot, markForced } from "./subscription.ts";
+import { createClientResource, forget, isRoot, markForced, takeDueRetries } from "./subscription.ts";
 
 /** Names in one response that only removes. */
 const MAX_REMOVALS = 10_000;
@@ -40,6 +40,7 @@ interface Draft {
 
 function nextOfType(session: Session, subscription: Subscription, now: number): Response | undefined {
   if (!subscription.started || !hasRoom(session, subscription, now)) return undefined;
+  wake(session, takeDueRetries(subscription, now));
   const draft: Draft = { resources: [], missing: [], bytes: 0 };
   collect(session, subscription, subscription.pending, draft, now);
   if (draft.resources.length + draft.missing.length === 0) {
@@ -144,9 +145,9 @@ function removeClusters(session: Session, now: number): Response | undefined {
   const { order } = session;
   if (order.clusters.removals.size === 0 || !hasRoom(session, order.clusters, now)) return undefined;
   const isRefused = (type: ResourceType, name: string): boolean => {
-    const client = session.subscriptions.get(type)!.client.get(name);
+    const { client, retries } = session.subscriptions.get(type)!;
     const current = session.gateway.current(type, name);
-    return current !== undefined && client?.refused.includes(current.version) === true;
+    return current !== undefined && (retries.has(name) || client.get(name)?.refused.includes(current.version) === true);
   };
   const names = removableClusters(order, isRefused, now).slice(0, MAX_REMOVALS);
   if (names.length > 0) {

@@ -93,7 +93,7 @@ test("a fresh Envoy of the same build gets the last accepted version, one of ano
   const gateway = simulation.store.gateway(gatewayKey);
   const firstCluster = (build: string) => {
     const session = createSession(gateway, build, defaultLimits, () => {});
-    receiveRequest(session, { typeUrl: resourceTypes.cluster });
+    receiveRequest(session, { typeUrl: resourceTypes.cluster }, 0);
     return nextResponse(session, 0)?.resources[0]?.version;
   };
   expect(firstCluster("envoy")).toBe(cluster("a").version);

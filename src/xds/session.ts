@@ -5,6 +5,7 @@ import type { XdsLimits } from "./limits.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
 import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
 import type { GatewayResources } from "./resource-store.ts";
+import { mayPass, planRetry } from "./retry.ts";
 import type { SentResponse, Subscription } from "./subscription.ts";
 import { applyAcknowledgement, applyRefusal, applyRequest, createSubscription, markChanged } from "./subscription.ts";
 
@@ -63,14 +64,14 @@ export function applyChanges(session: Session, changed: readonly ResourceName[])
 }
 
 /** A request arrived. A type that is not served here is ignored: it has no resource, now or later. */
-export function receiveRequest(session: Session, request: DeltaDiscoveryRequest): void {
+export function receiveRequest(session: Session, request: DeltaDiscoveryRequest, now: number): void {
   const subscription = session.subscriptions.get(request.typeUrl ?? "");
   if (subscription === undefined) return;
   const response = subscription.inFlight.get(request.responseNonce ?? "");
   if (response !== undefined) {
     subscription.inFlight.delete(response.nonce);
     if (request.errorDetail === undefined) settleAccepted(session, subscription, response);
-    else settleRefused(session, subscription, response, request.errorDetail.message ?? "");
+    else settleRefused(session, subscription, response, request.errorDetail.message ?? "", now);
   }
   for (const resource of applyRequest(subscription, request, session.gateway)) {
     reportAccepted(session, subscription, resource);
@@ -96,10 +97,38 @@ function reportAccepted(session: Session, subscription: Subscription, resource: 
   session.acknowledge({ gateway: session.gateway.key, type, name, version, accepted: true });
 }
 
-function settleRefused(session: Session, subscription: Subscription, response: SentResponse, error: string): void {
-  const culprit = applyRefusal(subscription, response);
-  if (culprit === undefined) return;
+function settleRefused(
+  session: Session,
+  subscription: Subscription,
+  response: SentResponse,
+  error: string,
+  now: number,
+): void {
+  const { gateway, build, limits } = session;
+  const retried = mayPass(subscription.type, error);
+  let isNews = true;
+  const culprit = applyRefusal(
+    subscription,
+    response,
+    retried
+      ? (resource) => {
+          const before = subscription.retries.get(resource.name);
+          isNews = before?.version !== resource.version || before.error !== error;
+          return planRetry(resource, error, before, limits, now);
+        }
+      : undefined,
+  );
+  if (culprit === undefined || !isNews) return;
   const { type, name, version } = culprit;
-  session.gateway.refuse(culprit, session.build);
-  session.acknowledge({ gateway: session.gateway.key, type, name, version, accepted: false, error });
+  // What is wrong with this host says nothing about the others.
+  if (!retried) gateway.refuse(culprit, build);
+  session.acknowledge({
+    gateway: gateway.key,
+    type,
+    name,
+    version,
+    accepted: false,
+    error,
+    ...(retried && { retried }),
+  });
 }

@@ -100,7 +100,8 @@ export function createSimulation(envoy: ModelEnvoy, limits: Partial<XdsLimits> =
     request() {
       const request = envoy.takeRequest();
       if (request === undefined) return false;
-      receiveRequest(session, DeltaDiscoveryRequest.decode(DeltaDiscoveryRequest.encode(request).finish()));
+      const bytes = DeltaDiscoveryRequest.encode(request).finish();
+      receiveRequest(session, DeltaDiscoveryRequest.decode(bytes), simulation.now);
       return true;
     },
     reconnect(restart = false) {

@@ -2,6 +2,7 @@ import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/dis
 import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { GatewayResources } from "./resource-store.ts";
+import type { Retry } from "./retry.ts";
 
 /**
  * What one Envoy wants and has of one resource type over one delta stream: a state machine without I/O and without a clock.
@@ -23,6 +24,8 @@ export interface Subscription {
   readonly forced: Set<string>;
   /** Names to be sent in a response of their own, after a refused response that contained them. */
   readonly alone: Set<string>;
+  /** Names that the Envoy could not take for now. */
+  readonly retries: Map<string, Retry>;
   /** Names to be removed from the Envoy, with the time since when. */
   readonly removals: Map<string, number>;
   /** Names wanted and published of which the Envoy has accepted no version yet. */
@@ -79,6 +82,7 @@ export function createSubscription(type: ResourceType): Subscription {
     pending: new Set(),
     forced: new Set(),
     alone: new Set(),
+    retries: new Map(),
     removals: new Map(),
     unconfirmed: new Set(),
     inFlight: new Map(),
@@ -98,6 +102,7 @@ export function isWanted(subscription: Subscription, name: string): boolean {
 /** A name may have changed: compare it when the next response is built. O(1). */
 export function markChanged(subscription: Subscription, name: string): void {
   if (!subscription.started || !isWanted(subscription, name)) return;
+  subscription.retries.delete(name);
   if (!subscription.alone.has(name)) subscription.pending.add(name);
   if (subscription.client.get(name)?.accepted === undefined) subscription.unconfirmed.add(name);
 }
@@ -196,6 +201,7 @@ export function forget(subscription: Subscription, name: string): void {
   subscription.pending.delete(name);
   subscription.forced.delete(name);
   subscription.alone.delete(name);
+  subscription.retries.delete(name);
   subscription.removals.delete(name);
   subscription.unconfirmed.delete(name);
 }
@@ -212,6 +218,7 @@ export function applyAcknowledgement(subscription: Subscription, response: SentR
     client.accepted = resource.version;
     client.clusters = resource.clusters;
     subscription.unconfirmed.delete(client.name);
+    subscription.retries.delete(client.name);
   }
   return news;
 }
@@ -219,26 +226,51 @@ export function applyAcknowledgement(subscription: Subscription, response: SentR
 /**
  * The Envoy refused a response. One resource: that is the culprit, and the Envoy still has what it accepted before. Several:
  * any of them may have been applied or not, so each goes out again in a response of its own.
+ * @param retry makes the plan for a resource that the Envoy may take later; undefined: this version is refused for good
  * @returns the culprit
  */
-export function applyRefusal(subscription: Subscription, response: SentResponse): EncodedResource | undefined {
+export function applyRefusal(
+  subscription: Subscription,
+  response: SentResponse,
+  retry: ((resource: EncodedResource) => Retry) | undefined,
+): EncodedResource | undefined {
   const single = response.resources.length === 1;
   for (const { client, resource } of response.resources) {
     if (subscription.client.get(client.name) !== client) continue;
     // A later response that is still in flight decides for itself.
     const latest = client.sent === resource.version;
-    if (single) {
-      client.refused = [...client.refused.filter((version) => version !== resource.version), resource.version].slice(
-        -MAX_REFUSED,
-      );
-      if (latest) client.sent = client.accepted;
-      subscription.unconfirmed.delete(client.name);
-      markChanged(subscription, client.name);
-    } else if (latest) {
+    if (!single) {
+      if (!latest) continue;
       client.sent = undefined;
       subscription.alone.add(client.name);
       subscription.pending.delete(client.name);
+      continue;
+    }
+    if (latest) client.sent = client.accepted;
+    subscription.unconfirmed.delete(client.name);
+    if (retry === undefined) {
+      const others = client.refused.filter((version) => version !== resource.version);
+      client.refused = [...others, resource.version].slice(-MAX_REFUSED);
+      markChanged(subscription, client.name);
+    } else if (latest) {
+      subscription.retries.set(client.name, retry(resource));
     }
   }
   return single ? response.resources[0]?.resource : undefined;
+}
+
+/**
+ * Offers again, each in a response of its own, what the Envoy could not take and may take now.
+ * @returns when the next is due
+ */
+export function takeDueRetries({ retries, alone }: Subscription, now: number): number {
+  let next = Number.POSITIVE_INFINITY;
+  for (const [name, retry] of retries) {
+    if (retry.at <= now) {
+      retry.at = Number.POSITIVE_INFINITY;
+      alone.add(name);
+    }
+    next = Math.min(next, retry.at);
+  }
+  return next;
 }
