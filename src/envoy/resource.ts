@@ -37,6 +37,8 @@ export interface EncodedResource {
    * name may appear in several. Routes wait for their new clusters, cluster removals for the routes (docs/architecture.md section 6).
    */
   readonly clusters: readonly (readonly string[])[];
+  /** For a Listener: the port that it binds. */
+  readonly port?: number;
 }
 
 export interface ResourceName {

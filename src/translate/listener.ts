@@ -64,7 +64,7 @@ export function translateListener(
   if (port.protocol === "HTTP") {
     const defaultFilterChain = buildHttpChain(port, shape);
     if (defaultFilterChain === undefined) return undefined;
-    return encodeResource(Listener, port.name, { ...listener, defaultFilterChain });
+    return { ...encodeResource(Listener, port.name, { ...listener, defaultFilterChain }), port: port.bindPort };
   }
   const secrets = new Set<string>();
   const filterChains: FilterChain[] = [];
@@ -83,7 +83,7 @@ export function translateListener(
     accessLog: [...logs.connections, ...logs.unmatched],
   };
   const dependents = [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name }));
-  return encodeResource(Listener, port.name, https, dependents);
+  return { ...encodeResource(Listener, port.name, https, dependents), port: port.bindPort };
 }
 
 function addressOf({ bindAddress }: GatewayPlan, { ipFamily }: ListenerSettings): SocketAddress {

@@ -4,7 +4,7 @@ import { clusterWait, dropHold, removableClusters, settleCluster } from "./make-
 import { withheld } from "./resource-store.ts";
 import type { Session } from "./session.ts";
 import type { ClientResource, Subscription } from "./subscription.ts";
-import { createClientResource, forget, isRoot, markForced, takeDueRetries } from "./subscription.ts";
+import { createClientResource, forget, isRoot, markChanged, markForced, takeDueRetries } from "./subscription.ts";
 
 /** Names in one response that only removes. */
 const MAX_REMOVALS = 10_000;
@@ -40,6 +40,7 @@ interface Draft {
 
 function nextOfType(session: Session, subscription: Subscription, now: number): Response | undefined {
   if (!subscription.started || !hasRoom(session, subscription, now)) return undefined;
+  if (subscription.displaced.size > 0) return displace(session, subscription, now);
   wake(session, takeDueRetries(subscription, now));
   const draft: Draft = { resources: [], missing: [], bytes: 0 };
   collect(session, subscription, subscription.pending, draft, now);
@@ -52,6 +53,13 @@ function nextOfType(session: Session, subscription: Subscription, now: number): 
   // is not refused for it.
   const removed = mayRemoveListeners(subscription) ? takeRemovals(subscription) : [];
   return send(session, subscription, draft, removed, now);
+}
+
+/** In a response of its own: what follows it may need the room. */
+function displace(session: Session, subscription: Subscription, now: number): Response {
+  const removed = takeRemovals(subscription, [...subscription.displaced]);
+  for (const { name } of removed) markChanged(subscription, name);
+  return send(session, subscription, { resources: [], missing: [], bytes: 0 }, removed, now);
 }
 
 function hasRoom(session: Session, subscription: Subscription, now: number): boolean {

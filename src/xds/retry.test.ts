@@ -1,6 +1,8 @@
 import { expect, test } from "@jest/globals";
+import type { EncodedResource } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { defaultLimits } from "./limits.ts";
+import type { ModelEnvoy } from "./model-envoy.test-support.ts";
 import { createModelEnvoy } from "./model-envoy.test-support.ts";
 import { nextResponse } from "./next-response.ts";
 import { createSession, receiveRequest } from "./session.ts";
@@ -83,6 +85,59 @@ test("an update that cannot open its port leaves the accepted version in place u
   taken.clear();
   wait();
   expect(version()).toBe(listener("l", { revision: 1 }).version);
+});
+
+/** A Listener on a port; the revision stands for the address. */
+function onPort(name: string, port: number, revision = 0): EncodedResource {
+  return { ...listener(name, { revision: port * 10 + revision }), port };
+}
+
+/** An Envoy that never has two listeners on one port, nor takes one for another address while it has it. */
+function startWithPorts(...initial: readonly EncodedResource[]) {
+  const ports = new Map<string, number | undefined>();
+  const add = (...resources: readonly EncodedResource[]) => {
+    for (const { version, port } of resources) ports.set(version, port);
+    return world(...resources);
+  };
+  const envoy: ModelEnvoy = createModelEnvoy({
+    refuses: (type, name, version) =>
+      [...envoy.versions(type).values()].some((held) => held !== version && ports.get(held) === ports.get(version))
+        ? `error adding listener: '${name}' has duplicate address '0.0.0.0:${ports.get(version)}' as existing listener`
+        : undefined,
+    appliesPartly: () => true,
+  });
+  const simulation = started(add(...initial), envoy);
+  const change = (...resources: readonly EncodedResource[]) => {
+    simulation.publish(add(...resources));
+    for (let i = 0; i < 10; i++) {
+      simulation.settle();
+      simulation.now += 250;
+    }
+    return Object.fromEntries(envoy.versions(resourceTypes.listener));
+  };
+  return { simulation, change };
+}
+
+const versionsOf = (...resources: readonly EncodedResource[]) =>
+  Object.fromEntries(resources.map(({ name, version }) => [name, version]));
+
+test("listeners that exchange their ports get out of each other's way, and no other is touched", () => {
+  const { simulation, change } = startWithPorts(onPort("a", 1), onPort("b", 2), onPort("c", 3), onPort("d", 4));
+  const swapped = [onPort("a", 2), onPort("b", 3), onPort("c", 1), onPort("d", 4)];
+  expect(change(...swapped)).toEqual(versionsOf(...swapped));
+  expect(simulation.sent).not.toContain("-listener d");
+});
+
+test("a listener whose address changes on the same port gives way to itself", () => {
+  const { change } = startWithPorts(onPort("a", 1), onPort("b", 2));
+  const moved = [onPort("a", 1, 1), onPort("b", 2)];
+  expect(change(...moved)).toEqual(versionsOf(...moved));
+});
+
+test("a listener that keeps its port does not give way", () => {
+  const { simulation, change } = startWithPorts(onPort("a", 1), onPort("b", 2));
+  expect(change(onPort("a", 2), onPort("b", 2))).toEqual(versionsOf(onPort("a", 1), onPort("b", 2)));
+  expect(simulation.sent.filter((label) => label.startsWith("-"))).toEqual([]);
 });
 
 test("what Envoy does not understand is not offered again", () => {

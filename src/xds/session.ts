@@ -5,7 +5,7 @@ import type { XdsLimits } from "./limits.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
 import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
 import type { GatewayResources } from "./resource-store.ts";
-import { mayPass, planRetry } from "./retry.ts";
+import { displaceHolders, mayPass, planRetry } from "./retry.ts";
 import type { SentResponse, Subscription } from "./subscription.ts";
 import { applyAcknowledgement, applyRefusal, applyRequest, createSubscription, markChanged } from "./subscription.ts";
 
@@ -106,29 +106,17 @@ function settleRefused(
 ): void {
   const { gateway, build, limits } = session;
   const retried = mayPass(subscription.type, error);
-  let isNews = true;
-  const culprit = applyRefusal(
-    subscription,
-    response,
-    retried
-      ? (resource) => {
-          const before = subscription.retries.get(resource.name);
-          isNews = before?.version !== resource.version || before.error !== error;
-          return planRetry(resource, error, before, limits, now);
-        }
-      : undefined,
-  );
-  if (culprit === undefined || !isNews) return;
+  const culprit = applyRefusal(subscription, response, retried);
+  if (culprit === undefined) return;
+  if (retried) {
+    const isNews = planRetry(subscription, culprit, error, limits, now);
+    displaceHolders(subscription, gateway, culprit, error);
+    if (!isNews) return;
+  } else {
+    // What is wrong with this host would say nothing about the others.
+    gateway.refuse(culprit, build);
+  }
   const { type, name, version } = culprit;
-  // What is wrong with this host says nothing about the others.
-  if (!retried) gateway.refuse(culprit, build);
-  session.acknowledge({
-    gateway: gateway.key,
-    type,
-    name,
-    version,
-    accepted: false,
-    error,
-    ...(retried && { retried }),
-  });
+  const verdict = retried ? { accepted: false, retried } : { accepted: false };
+  session.acknowledge({ gateway: gateway.key, type, name, version, error, ...verdict });
 }

@@ -26,6 +26,8 @@ export interface Subscription {
   readonly alone: Set<string>;
   /** Names that the Envoy could not take for now. */
   readonly retries: Map<string, Retry>;
+  /** Names to be removed and sent anew, because what the Envoy has under them is in the way of another. */
+  readonly displaced: Set<string>;
   /** Names to be removed from the Envoy, with the time since when. */
   readonly removals: Map<string, number>;
   /** Names wanted and published of which the Envoy has accepted no version yet. */
@@ -47,6 +49,8 @@ export interface ClientResource {
   accepted: string | undefined;
   /** Clusters that the accepted version refers to; undefined: an older run's version, whose content is not known here. */
   clusters: EncodedResource["clusters"] | undefined;
+  /** Port that the accepted version binds; undefined: unknown, or none. */
+  port: number | undefined;
   /** Versions that this Envoy refused alone, latest last. */
   refused: readonly string[];
   /** Nonce of the response that carried it last. */
@@ -83,6 +87,7 @@ export function createSubscription(type: ResourceType): Subscription {
     forced: new Set(),
     alone: new Set(),
     retries: new Map(),
+    displaced: new Set(),
     removals: new Map(),
     unconfirmed: new Set(),
     inFlight: new Map(),
@@ -92,7 +97,15 @@ export function createSubscription(type: ResourceType): Subscription {
 }
 
 export function createClientResource(name: string): ClientResource {
-  return { name, sent: undefined, accepted: undefined, clusters: noClusters, refused: noVersions, push: undefined };
+  return {
+    name,
+    sent: undefined,
+    accepted: undefined,
+    clusters: noClusters,
+    port: undefined,
+    refused: noVersions,
+    push: undefined,
+  };
 }
 
 export function isWanted(subscription: Subscription, name: string): boolean {
@@ -166,6 +179,7 @@ function applyInitialVersions(
     // The store's own string, so that a stream does not keep a copy of every version alive.
     client.sent = client.accepted = same ? current.version : version;
     client.clusters = same ? current.clusters : undefined;
+    client.port = same ? current.port : undefined;
     subscription.client.set(name, client);
     if (same) known.push(current);
   }
@@ -202,6 +216,7 @@ export function forget(subscription: Subscription, name: string): void {
   subscription.forced.delete(name);
   subscription.alone.delete(name);
   subscription.retries.delete(name);
+  subscription.displaced.delete(name);
   subscription.removals.delete(name);
   subscription.unconfirmed.delete(name);
 }
@@ -217,6 +232,7 @@ export function applyAcknowledgement(subscription: Subscription, response: SentR
     if (client.accepted !== resource.version) news.push(resource);
     client.accepted = resource.version;
     client.clusters = resource.clusters;
+    client.port = resource.port;
     subscription.unconfirmed.delete(client.name);
     subscription.retries.delete(client.name);
   }
@@ -226,13 +242,13 @@ export function applyAcknowledgement(subscription: Subscription, response: SentR
 /**
  * The Envoy refused a response. One resource: that is the culprit, and the Envoy still has what it accepted before. Several:
  * any of them may have been applied or not, so each goes out again in a response of its own.
- * @param retry makes the plan for a resource that the Envoy may take later; undefined: this version is refused for good
+ * @param mayPass the Envoy may take the very same version later; else it is not to be sent again
  * @returns the culprit
  */
 export function applyRefusal(
   subscription: Subscription,
   response: SentResponse,
-  retry: ((resource: EncodedResource) => Retry) | undefined,
+  mayPass: boolean,
 ): EncodedResource | undefined {
   const single = response.resources.length === 1;
   for (const { client, resource } of response.resources) {
@@ -248,13 +264,10 @@ export function applyRefusal(
     }
     if (latest) client.sent = client.accepted;
     subscription.unconfirmed.delete(client.name);
-    if (retry === undefined) {
-      const others = client.refused.filter((version) => version !== resource.version);
-      client.refused = [...others, resource.version].slice(-MAX_REFUSED);
-      markChanged(subscription, client.name);
-    } else if (latest) {
-      subscription.retries.set(client.name, retry(resource));
-    }
+    if (mayPass) continue;
+    const others = client.refused.filter((version) => version !== resource.version);
+    client.refused = [...others, resource.version].slice(-MAX_REFUSED);
+    markChanged(subscription, client.name);
   }
   return single ? response.resources[0]?.resource : undefined;
 }
