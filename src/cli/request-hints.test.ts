@@ -17,7 +17,7 @@ function hintsFor(protocol: "HTTP" | "HTTPS", host: string, match: Match | undef
   } as unknown as PortPlan;
   const plan = { key: "ns/g", ports: [port], ...(bindAddress && { bindAddress }) } as unknown as GatewayPlan;
   const listener = { listener: "l", hostnames: [{ host, routeHostname: host }] };
-  const progress = { "ns/g/l": { state: "Accepted" } };
+  const progress = { l: { state: "Accepted" } };
   const gateway = { kind: "Gateway", plan, progress } as unknown as GatewayReport;
   const route = {
     kind: "HTTPRoute",

@@ -31,7 +31,9 @@ export function suggestRequests(reports: Iterable<StatusReport>): RequestHint[] 
   }
   return gateways.map(({ plan, progress }) => {
     const address = reachableAddress(plan.bindAddress);
-    const ports = plan.ports.filter(({ name }) => progress[name]?.state === "Accepted");
+    const ports = plan.ports.filter(({ listeners }) =>
+      listeners.some(({ name }) => progress[name]?.state === "Accepted"),
+    );
     const curls = (routes.get(plan.key) ?? []).flatMap((route) => suggestCurls(plan.key, ports, route, address));
     return {
       gateway: plan.key,
