@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 
 export interface DemoBackend {
   readonly port: number;
@@ -42,7 +43,8 @@ async function echo(name: string, request: IncomingMessage, response: ServerResp
   const url = new URL(request.url ?? "/", "http://backend");
   const body = await readBody(request);
   const delayMs = Math.min(Number(url.searchParams.get("delay")) || 0, DELAY_MAX_MS);
-  if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  // A delayed answer must not keep the process alive once the server has closed.
+  if (delayMs > 0) await delay(delayMs, undefined, { ref: false });
   const status = Number(url.searchParams.get("status")) || 200;
   const answer = { backend: name, method: request.method, path: request.url, headers: request.headers, body };
   response.writeHead(status >= 200 && status <= 599 ? status : 200, { "content-type": "application/json" });

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { startLoad } from "../harness/load.ts";
 import { waitFor } from "../harness/waiting.ts";
@@ -95,19 +94,3 @@ test("Gatehouse killed with -9 and started again: no request lost, no resource s
   );
   await world.until({ host: "new.example.com" }, (answer) => answer.status === 200);
 }, 90_000);
-
-test("what Envoy alone refuses is held back and told in Envoy's words", async () => {
-  // A port that another process holds: only Envoy finds out.
-  const { createServer } = await import("node:net");
-  const taken = createServer();
-  await new Promise<void>((resolve) => taken.listen(0, "0.0.0.0", resolve));
-  const port = (taken.address() as { port: number }).port;
-  const gateway = readFileSync(`${world.files.path}/gateway.yaml`, "utf8");
-  world.files.writeAtomically(
-    "gateway.yaml",
-    gateway.replace(/listeners: \[(.*)\]/, `listeners: [$1, {name: taken, protocol: HTTP, port: ${port}}]`),
-  );
-  await waitFor("the status", async () => /taken[\s\S]*in use/i.test(await world.gatehouse().statusText()));
-  expect((await world.send({ host })).status).toBe(200);
-  await new Promise((resolve) => taken.close(resolve));
-}, 60_000);
