@@ -12,15 +12,15 @@ afterEach(() => rmSync(directory, { recursive: true }));
 
 const pipeline = { stage() {}, notify() {}, markSynced() {} };
 
-test("ten thousand broken files are summed up at the start, and the rest is kept for those who ask", async () => {
-  for (let i = 0; i < 10_000; i++) writeFileSync(join(directory, `${i}.yaml`), "a: [");
+test("a thousand broken files are summed up at the start, and the rest is kept for those who ask", async () => {
+  for (let i = 0; i < 1_000; i++) writeFileSync(join(directory, `${i}.yaml`), "a: [");
   const lines: string[] = [];
   const folder = await openFolder(directory, pipeline, (line) => lines.push(line));
   folder.close();
   expect(lines).toHaveLength(26);
   expect(lines[0]).toMatch(/^PROBLEM 0\.yaml:1:\d+: is not valid YAML/);
-  expect(lines[25]).toBe(`        and 9975 more; \`gatehouse status ${directory}\` lists all`);
-  expect(folder.problems()).toHaveLength(10_000);
+  expect(lines[25]).toBe(`        and 975 more; \`gatehouse status ${directory}\` lists all`);
+  expect(folder.problems()).toHaveLength(1_000);
 }, 30_000);
 
 test("a directory that is none is an error that says what it is", async () => {

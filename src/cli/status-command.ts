@@ -1,10 +1,13 @@
 import { stringify } from "yaml";
 import { LOOPBACK } from "../admin/http-server.ts";
-import { readInstance, stateFolderOf } from "../infra/state-folder.ts";
+import { compareStrings } from "../base/keys.ts";
+import { isRunning } from "../infra/process-identity.ts";
+import { readEnvoyRecords, readInstance, type StateFolder, stateFolderOf } from "../infra/state-folder.ts";
 import type { ObjectStatus } from "../status/render.ts";
 import { requireDirectory } from "./folder.ts";
 import { evaluateFolder } from "./offline.ts";
-import { formatStatus, type StatusText } from "./status-text.ts";
+import { type ObjectNews, splitKey, summarize } from "./status-summary.ts";
+import { formatNames, formatStatus } from "./status-text.ts";
 
 /** What the admin server's `/status` answers. */
 export interface StatusView {
@@ -15,8 +18,8 @@ export interface StatusView {
   readonly objects: Readonly<Record<string, ObjectStatus>>;
 }
 
-/** Objects of one kind that are fine: beyond so many they are counted, so that what is wrong can be found. */
-const LISTED_PER_KIND_MAX = 50;
+/** A crowd that is fine is counted, so that what is wrong can be found; of that nothing is left out. */
+const LIMITS = { fineMax: 50, wrongMax: Number.POSITIVE_INFINITY };
 
 /** A running Gatehouse that takes longer than this to answer is reported as hanging. */
 const ANSWER_TIMEOUT_MS = 10_000;
@@ -32,46 +35,45 @@ export async function showStatus(
   print: (line: string) => void,
 ): Promise<boolean> {
   await requireDirectory(directory);
-  const instance = await readInstance(await stateFolderOf(directory));
+  const state = await stateFolderOf(directory);
+  const instance = await readInstance(state);
   const view =
     instance === undefined ? await evaluate(directory, controllerNames) : await ask(instance.pid, instance.adminPort);
-  const entries = Object.entries(view.objects).sort(([a], [b]) => order(a) - order(b) || (a < b ? -1 : 1));
-  const texts = entries.map(([key, status]): ObjectText => ({ kind: kindOf(key), ...formatStatus(key, status) }));
+  const entries = Object.entries(view.objects).sort(([a], [b]) => compareStrings(a, b));
+  const news = entries.map(([key, status]): ObjectNews => ({ ...splitKey(key), ...formatStatus(status) }));
   if (output === "text") {
     print(
       instance === undefined
-        ? `No Gatehouse serves ${directory} now, so nothing is programmed. This is what its files come to:`
+        ? `No Gatehouse serves ${directory} now, so ${await describeLeft(state)}. This is what its files come to:`
         : `Gatehouse (process ${instance.pid}) serves ${directory}:`,
     );
-    for (const line of explain(view, texts)) print(line);
+    for (const line of explain(view, news)) print(line);
   } else {
     const sorted = { ...view, objects: Object.fromEntries(entries) };
     print(output === "json" ? JSON.stringify(sorted, null, 2) : stringify(sorted).trimEnd());
   }
-  return view.problems.length === 0 && texts.every(({ verdict }) => verdict !== "bad");
+  return view.problems.length === 0 && news.every(({ verdict }) => verdict !== "bad");
 }
 
-interface ObjectText extends StatusText {
-  readonly kind: string;
+/** Envoys outlive a Gatehouse that was killed. */
+async function describeLeft(state: StateFolder): Promise<string> {
+  const running: string[] = [];
+  for (const record of await readEnvoyRecords(state)) if (await isRunning(record)) running.push(record.gateway);
+  if (running.length === 0) return "nothing is programmed";
+  return `nothing changes, but the Envoy of ${formatNames(running)} still serves what it had`;
 }
 
-function explain({ problems, envoys }: StatusView, texts: readonly ObjectText[]): string[] {
-  const lines = [...problems];
-  for (const [kind, ofKind] of Map.groupBy(texts, (text) => text.kind)) {
-    const fine = ofKind.filter(({ verdict }) => verdict === "good");
-    const unlisted = new Set(fine.slice(LISTED_PER_KIND_MAX));
-    for (const text of ofKind) if (!unlisted.has(text)) lines.push(...text.lines);
-    if (unlisted.size > 0) lines.push(`ok      ${unlisted.size} more of kind ${kind} (-o yaml lists all)`);
-  }
+function explain({ problems, envoys }: StatusView, news: readonly ObjectNews[]): string[] {
+  const lines = [...problems, ...summarize(news, LIMITS)];
   for (const { gateway, pid, adminAddress = "" } of envoys) {
     const place = adminAddress.startsWith("/")
       ? `--unix-socket ${adminAddress} http://envoy`
       : `http://${adminAddress}`;
     lines.push(`Envoy of ${gateway} is process ${pid}; ask it by: curl ${place}/stats`);
   }
-  const bad = texts.filter(({ verdict }) => verdict === "bad").length;
+  const bad = news.filter(({ verdict }) => verdict === "bad").length;
   const inFiles = problems.length === 0 ? "" : `; ${count(problems.length, "problem")} in files`;
-  lines.push(`${count(texts.length, "object")}, ${bad === 0 ? "all well" : `${bad} not as they should be`}${inFiles}`);
+  lines.push(`${count(news.length, "object")}, ${bad === 0 ? "all well" : `${bad} not as they should be`}${inFiles}`);
   return lines;
 }
 
@@ -92,15 +94,4 @@ async function ask(pid: number, adminPort: number): Promise<StatusView> {
   });
   if (!response.ok) throw new Error(`the running Gatehouse answered with ${response.status}: ${await response.text()}`);
   return (await response.json()) as StatusView;
-}
-
-const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "Backend"];
-
-function kindOf(key: string): string {
-  return key.slice(0, key.indexOf("/"));
-}
-
-function order(key: string): number {
-  const place = kinds.indexOf(kindOf(key));
-  return place < 0 ? kinds.length : place;
 }

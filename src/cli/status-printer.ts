@@ -1,11 +1,12 @@
 import { contentHash } from "../envoy/hash.ts";
 import type { ObjectStatus } from "../status/render.ts";
+import { type ObjectNews, splitKey, summarize } from "./status-summary.ts";
 import { formatStatus } from "./status-text.ts";
 
 /** A change goes through phases (staged, sent, acknowledged) within milliseconds; only the one it rests in is worth a line. */
 const SETTLE_MS = 250;
-/** More objects than this at once: those that are fine are counted, not listed. */
-const LISTED_MAX = 25;
+/** What changes at once is told on one screen; `gatehouse status` tells all. */
+const LIMITS = { fineMax: 10, wrongMax: 10 };
 
 export interface StatusPrinter {
   /** These objects have other statuses now. */
@@ -36,29 +37,21 @@ export function createStatusPrinter(
     phase = "printing";
     clearTimeout(timer);
     timer = undefined;
-    const news: { fine: boolean; lines: readonly string[] }[] = [];
+    const news: ObjectNews[] = [];
     for (const key of waiting) {
       const status = read(key);
-      const before = printed.get(key);
       if (status === undefined) {
-        if (printed.delete(key)) news.push({ fine: true, lines: [`gone    ${key.replace("/", " ")}`] });
+        if (printed.delete(key)) news.push({ ...splitKey(key), verdict: "gone", details: "", findings: [] });
         continue;
       }
-      const { verdict, lines } = formatStatus(key, status);
-      const text = contentHash(lines.join("\n"));
-      if (text === before) continue;
-      printed.set(key, text);
-      news.push({ fine: verdict === "good", lines });
+      const text = formatStatus(status);
+      const hash = contentHash([text.verdict, text.details, ...text.findings].join("\n"));
+      if (hash === printed.get(key)) continue;
+      printed.set(key, hash);
+      news.push({ ...splitKey(key), ...text });
     }
     waiting.clear();
-    const listed = news.length > LISTED_MAX ? news.filter(({ fine }) => !fine).slice(0, LISTED_MAX) : news;
-    for (const { lines } of listed) for (const line of lines) print(line);
-    const rest = news.length - listed.length;
-    if (rest > 0) {
-      const bad = news.filter(({ fine }) => !fine).length - listed.filter(({ fine }) => !fine).length;
-      const judged = bad === 0 ? "all well" : `${bad} of them not as they should be`;
-      print(`        and ${rest} more changed, ${judged}; \`gatehouse status\` tells more`);
-    }
+    for (const line of summarize(news, LIMITS)) print(line);
   }
 
   return {

@@ -6,8 +6,10 @@ export type Verdict = "good" | "pending" | "bad";
 
 export interface StatusText {
   readonly verdict: Verdict;
-  /** First line: the object and what is known of it; then one line for each thing that is not as it should be. */
-  readonly lines: readonly string[];
+  /** What is known of it, in a few words; may be empty. */
+  readonly details: string;
+  /** One line for each thing that is not as it should be. */
+  readonly findings: readonly string[];
 }
 
 /** Listeners or Gateways beyond so many are counted, not named. */
@@ -16,29 +18,14 @@ const NAMED_MAX = 5;
 /** The messages of a whole route with many rules can be joined in one condition. */
 const MESSAGE_LENGTH_MAX = 500;
 
-const marks: Readonly<Record<Verdict, string>> = { good: "ok     ", pending: "pending", bad: "PROBLEM" };
-
-/**
- * A status as people read it.
- *
- * @param key `kind/namespace/name` or `kind/name`
- */
-export function formatStatus(key: string, status: ObjectStatus): StatusText {
-  const slash = key.indexOf("/");
-  const title = `${key.slice(0, slash)} ${key.slice(slash + 1)}`;
+/** A status as people read it. */
+export function formatStatus(status: ObjectStatus): StatusText {
   const bad = splitStatus(status).flatMap(({ conditions, ...place }) =>
     conditions.filter(isBad).map((condition) => ({ place, condition })),
   );
   const verdict: Verdict =
     bad.length === 0 ? "good" : bad.every(({ condition }) => isPending(condition)) ? "pending" : "bad";
-  const details = describe(status);
-  return {
-    verdict,
-    lines: [
-      `${marks[verdict]} ${title}${details === "" ? "" : `: ${details}`}`,
-      ...sayOnce(bad).map((line) => `          ${line}`),
-    ],
-  };
+  return { verdict, details: describe(status), findings: sayOnce(bad) };
 }
 
 /** Something of it is missing nothing but Envoy's answer, whatever else is wrong. */
@@ -74,7 +61,8 @@ function formatPlaces(places: readonly Place[]): string {
   return `${noun}${plural} ${formatNames(places.map(({ name }) => name))}: `;
 }
 
-function formatNames(names: readonly string[]): string {
+/** The first few of them. */
+export function formatNames(names: readonly string[]): string {
   const rest = names.length - NAMED_MAX;
   return `${names.slice(0, NAMED_MAX).join(", ")}${rest > 0 ? ` and ${rest} more` : ""}`;
 }

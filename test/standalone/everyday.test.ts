@@ -79,7 +79,7 @@ test("Gatehouse killed with -9 and started again: no request lost, no resource s
   const load = await underTraffic();
   const [before] = await world.gatehouse().envoyPids();
   await world.gatehouse().kill9();
-  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(await world.gatehouse().statusText()).toMatch(/^No Gatehouse serves .*Envoy of default\/web still serves/);
   await world.restart();
   await waitFor("the Envoy to be connected again", async () =>
     /Programmed at/.test(await world.gatehouse().statusText()),

@@ -136,7 +136,7 @@ testWithIpv6(
     await waitFor("IPv4 to be closed", async () => !(await serves(world.port)));
     world.files.writeAtomically("gateway.yaml", addressed("::"));
     await waitFor("an answer on both", async () => (await serves(world.port, "::1")) && (await serves(world.port)));
-    expect(world.gatehouse().log()).toMatch(/Gateway default\/web: Programmed at ::1/);
+    await told(/Gateway default\/web: Programmed at ::1/);
   },
   60_000,
 );
