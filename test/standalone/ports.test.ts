@@ -112,11 +112,11 @@ test("a Gateway under another name takes over the ports of the one that it repla
 test("an Envoy listens on its listeners' ports and nowhere else, so no request reaches its admin interface", async () => {
   const [pid] = await world.gatehouse().envoyPids();
   expect(listeningPorts(pid as number)).toEqual([world.port]);
-  const { envoys } = JSON.parse(await world.gatehouse().admin("/status")) as { envoys: { adminSocket: string }[] };
+  const { envoys } = JSON.parse(await world.gatehouse().admin("/status")) as { envoys: { adminAddress: string }[] };
   const backend = `apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
 metadata: {name: one}
-spec: {endpoints: [{unix: {path: ${envoys[0]?.adminSocket}}}]}
+spec: {endpoints: [{unix: {path: ${envoys[0]?.adminAddress}}}]}
 `;
   world.files.writeAtomically("one.yaml", backend);
   await told(/Backend default\/one\n +Accepted=False .*a socket of Gatehouse/);
