@@ -84,7 +84,7 @@ export async function startTableEnvoy(tables: readonly ServedTable[]): Promise<T
 }
 
 function layeredRuntime(): unknown {
-  return buildBootstrap({ xds: { address: { unixPath: "/unused" } }, adminPort: 0 })["layered_runtime"];
+  return buildBootstrap({ xds: { address: { unixPath: "/unused" } }, admin: { port: 0 } })["layered_runtime"];
 }
 
 async function waitUntilServing(envoy: EnvoyProcess): Promise<void> {
