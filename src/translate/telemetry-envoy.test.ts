@@ -129,7 +129,7 @@ withEnvoy(
       const bootstrap = buildBootstrap({
         node: { id: "a", cluster: "b" },
         xds: { address: { unixPath: "/x" } },
-        adminPort: 0,
+        admin: { port: 0 },
       });
       const resources = bootstrap["static_resources"] as { clusters: object[] };
       const { "@type": _, ...content } = listener;

@@ -45,5 +45,5 @@ export interface SecuredEnvoyOptions {
 export function startSecuredEnvoy({ gateway, nodeId, address, tls }: SecuredEnvoyOptions): Promise<EnvoyProcess> {
   const [host = "", port] = address.split(":");
   const xds = { address: { host, port: Number(port) }, tls };
-  return startEnvoy({ config: buildBootstrap({ node: { id: nodeId, cluster: gateway }, xds, adminPort: 0 }) });
+  return startEnvoy({ config: buildBootstrap({ node: { id: nodeId, cluster: gateway }, xds, admin: { port: 0 } }) });
 }

@@ -30,7 +30,7 @@ async function start(metrics: Parameters<typeof buildBootstrap>[0]["metrics"]) {
   const { dynamic_resources: _, ...bootstrap } = buildBootstrap({
     node: { id: "a", cluster: "b" },
     xds: { address: { unixPath: "/none.sock" } },
-    adminPort,
+    admin: { port: adminPort },
     pod: { address: "127.0.0.1", readyPort, statsPort },
     ...(metrics && { metrics }),
   });
