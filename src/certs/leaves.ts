@@ -19,8 +19,14 @@ export interface Leaf {
   readonly certificate?: ReadCertificate;
 }
 
+/** A leaf to make, and what was there when that was decided. */
+export interface DueLeaf {
+  readonly leaf: WantedLeaf;
+  readonly instead: ReadCertificate | undefined;
+}
+
 export interface LeafPlan {
-  readonly issue: readonly WantedLeaf[];
+  readonly issue: readonly DueLeaf[];
   /** Names of Secrets. */
   readonly remove: readonly string[];
   /** When the next certificate is due, in milliseconds since the epoch. */
@@ -40,12 +46,12 @@ export function planLeaves(
   authorities: readonly Authority[],
   now: number,
 ): LeafPlan {
-  const issue: WantedLeaf[] = [];
+  const issue: DueLeaf[] = [];
   let wakeAt = Number.POSITIVE_INFINITY;
   for (const leaf of wanted) {
     const certificate = present.get(leaf.secretName)?.certificate;
     const at = certificate === undefined ? now : dueTime(certificate, leaf.subject, authorities, now);
-    if (at <= now) issue.push(leaf);
+    if (at <= now) issue.push({ leaf, instead: certificate });
     else wakeAt = Math.min(wakeAt, at);
   }
   const names = new Set(wanted.map(({ secretName }) => secretName));

@@ -2,7 +2,7 @@ import type { Answer, ApiError } from "../kube/api-error.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Authority, AuthorityStep } from "./authorities.ts";
 import { issueAuthority, issueLeaf } from "./issue.ts";
-import { type LeafPlan, leafValidity, planLeaves, type WantedLeaf } from "./leaves.ts";
+import { type DueLeaf, type LeafPlan, leafValidity, planLeaves, type WantedLeaf } from "./leaves.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { authoritySecret, leafSecret, pairOf, roleOf, type SecretObject, secretType, withMark } from "./objects.ts";
 import { type CertificateState, holdSecret, leavesOf } from "./state.ts";
@@ -11,7 +11,8 @@ import { type CertificateState, holdSecret, leavesOf } from "./state.ts";
 export interface Issuer {
   perform(step: AuthorityStep, now: number): Promise<Answer<unknown>>;
   planLeaves(wanted: readonly WantedLeaf[], authorities: readonly Authority[], now: number): LeafPlan;
-  issue(leaf: WantedLeaf, signing: Authority, now: number): Promise<Answer<unknown>>;
+  /** Does nothing when somebody else has been faster. */
+  issue(due: DueLeaf, signing: Authority, now: number): Promise<Answer<unknown>>;
   remove(secretName: string): Promise<Answer<unknown>>;
 }
 
@@ -53,29 +54,32 @@ export function createOwnIssuer({ client, namespace, lifetimes, state }: OwnIssu
       if (answer.error.reason === "Conflict") await readAgain(name);
       return answer;
     }
-    return { ok: true, value: undefined };
+    return nothingToDo;
   }
 
   return {
     async perform(step, now) {
       if (step.do === "remove") return remove(step.authority.name);
       if (step.do !== "create") {
-        const { object } = state.secrets.get(step.authority.name)!;
-        return write(withMark(object, step.do, now));
+        const held = state.secrets.get(step.authority.name);
+        return held === undefined ? nothingToDo : write(withMark(held.object, step.do, now));
       }
       const validity = { notBefore: now - lifetimes.backdate, notAfter: now + lifetimes.authority };
       const pair = await issueAuthority(`Gatehouse xDS ${step.generation} of ${namespace}`.slice(0, 64), validity);
       return write(authoritySecret(namespace, step.generation, pair, step.signs ? now : undefined));
     },
     planLeaves: (wanted, authorities, now) => planLeaves(wanted, leavesOf(state), authorities, now),
-    async issue(leaf, signing, now) {
-      const authority = pairOf(state.secrets.get(signing.name)!.object);
-      const pair = await issueLeaf(authority, leaf.subject, leafValidity(now, lifetimes));
-      return write(leafSecret(namespace, leaf, pair, state.secrets.get(leaf.secretName)?.object));
+    async issue({ leaf, instead }, signing, now) {
+      const [authority, present] = [state.secrets.get(signing.name), state.secrets.get(leaf.secretName)];
+      if (authority === undefined || present?.certificate !== instead) return nothingToDo;
+      const pair = await issueLeaf(pairOf(authority.object), leaf.subject, leafValidity(now, lifetimes));
+      return write(leafSecret(namespace, leaf, pair, present?.object));
     },
     remove,
   };
 }
+
+const nothingToDo: Answer<unknown> = { ok: true, value: undefined };
 
 /** We never write over what is not ours. */
 function inTheWay(error: ApiError, key: string): Answer<unknown> {

@@ -67,7 +67,8 @@ async function advance(
   const { bundle: believed, signing } = plan();
   if (!isBlocked()) bundle = believed;
   const present = new Map([...leaves].map(([secretName, certificate]) => [secretName, { secretName, certificate }]));
-  for (const { secretName, subject } of planLeaves([server, client], present, authorities, now).issue) {
+  for (const { leaf } of planLeaves([server, client], present, authorities, now).issue) {
+    const { secretName, subject } = leaf;
     const pair = await issueLeaf(keys.get(signing!.name)!, subject, leafValidity(now, lifetimes));
     leaves.set(secretName, readCertificate(pair.certificate, pair.key)!);
   }

@@ -177,10 +177,10 @@ async function keep(
   // What was just written may have completed the trust in the next authority.
   const after = authorityPlan(options, demand);
   const leaves = issuer.planLeaves(demand.leaves, authoritiesOf(state), Date.now());
-  for (const leaf of leaves.issue) {
+  for (const due of leaves.issue) {
     if (!may()) break;
-    const issued = done(await issuer.issue(leaf, signing, Date.now()), log);
-    if (issued) log.debug("issued an xDS certificate", { secret: leaf.secretName, gateway: leaf.gateway });
+    const issued = done(await issuer.issue(due, signing, Date.now()), log);
+    if (issued) log.debug("issued an xDS certificate", { secret: due.leaf.secretName, gateway: due.leaf.gateway });
     onIssued();
     sound &&= issued;
   }

@@ -89,6 +89,7 @@ test("only the leader writes; the others serve with what it wrote, and one of th
   const leader = lead(["default/web"]);
   await waitFor("the certificate", () => follower.materials.length > 0 && leader.materials.length > 0);
   expect(follower.materials.at(-1)).toEqual(leader.materials.at(-1));
+  await present(follower, "gatehouse-xds-ca-1", SERVER_SECRET, WEB);
   const before = await readSecrets(follower.client, namespace);
   leader.certificates.lead(false);
   follower.certificates.lead(true);

@@ -6,7 +6,7 @@ import { afterEach, expect, test } from "@jest/globals";
 import type { IConfigMap, IPodTemplateSpec } from "kubernetes-models/v1";
 import { podPorts } from "../../src/envoy/pod-ports.ts";
 import { locateEnvoy } from "../../src/infra/envoy-binary.ts";
-import { ENVOY_IMAGE, sdsFiles } from "../../src/infra/kubernetes/environment.ts";
+import { ENVOY_IMAGE, podTls } from "../../src/infra/kubernetes/environment.ts";
 import { renderGateway } from "../../src/infra/kubernetes/render.ts";
 import { type Authority, createAuthority, type KeyPair } from "../harness/certificates.ts";
 import { temporaryDirectory } from "../harness/directory.ts";
@@ -82,7 +82,7 @@ async function runPod(controlPlanePort: number, certs: string, sds: string) {
       inGatewayNamespace: false,
       controlPlane: {
         address: { host: "127.0.0.1", port: controlPlanePort },
-        tls: { ...sdsFiles, serverName: SERVER_NAME },
+        tls: podTls(SERVER_NAME, false),
       },
       envoyImage: ENVOY_IMAGE,
       gatehouseImage: "example.com/gatehouse:v1",
