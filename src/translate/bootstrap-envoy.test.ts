@@ -13,7 +13,7 @@ const options: BootstrapOptions = {
 const inCluster: BootstrapOptions = {
   xds: {
     address: { host: "gatehouse.gatehouse-system.svc.cluster.local", port: 18000 },
-    tls: { serverName: "gatehouse", sdsFolder: "/tmp", certificateFolder: "/tmp", tokenFolder: "/tmp" },
+    tls: { serverName: "gatehouse", sdsFolder: "/sds", certificateFolder: "/certs", tokenFolder: "/token" },
   },
   admin: { port: 19000 },
   pod: { address: "0.0.0.0", readyPort: 19003, statsPort: 19001 },
@@ -164,6 +164,11 @@ withEnvoy(
     const variants: BootstrapOptions[] = [
       ...addresses.map(([address]) => ({ ...options, xds: { address } })),
       { ...inCluster, node: options.node! },
+      {
+        ...inCluster,
+        node: options.node!,
+        xds: { ...inCluster.xds, tls: { ...inCluster.xds.tls!, tokenFolder: undefined } },
+      },
       { ...inCluster, node: options.node!, pod: { ...inCluster.pod!, address: "::" } },
       {
         ...inCluster,

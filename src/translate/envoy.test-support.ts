@@ -14,14 +14,15 @@ const envoyPath = [
 /** A test for which the real Envoy judges what is generated; skipped where there is none. */
 export const withEnvoy = envoyPath === undefined ? test.skip : test;
 
-/** What Envoy prints when it is asked whether it would start with this bootstrap, SDS files of /tmp/*.json filled in. */
+/** What Envoy prints when it is asked whether it would start with this bootstrap, with empty SDS files in the folder /sds. */
 export async function validateBootstrap(bootstrap: object): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "gatehouse-bootstrap-"));
   try {
     const path = join(folder, "bootstrap.json");
-    const text = JSON.stringify(bootstrap);
-    for (const name of ["certificate", "trust"]) await writeFile(join(folder, `${name}.json`), '{"resources":[]}');
-    await writeFile(path, text.replace(/\/tmp\/(certificate|trust)\.json/g, join(folder, "$1.json")));
+    for (const name of ["certificate", "trusted-ca", "token"]) {
+      await writeFile(join(folder, `xds-${name}.json`), '{"resources":[]}');
+    }
+    await writeFile(path, JSON.stringify(bootstrap).replaceAll('"/sds', `"${folder}`));
     const { stderr, stdout } = await promisify(execFile)(envoyPath as string, [
       ...["--mode", "validate", "--config-path", path, "--log-level", "warning", "--disable-hot-restart"],
     ]).catch((error: { stdout: string; stderr: string }) => error);

@@ -13,7 +13,7 @@ const root = join(import.meta.dirname, "../..");
 const judgedElsewhere = ["gateway.envoyproxy.io_envoyproxies.yaml"];
 const crds = ["crds", "config/compat"].flatMap((folder) =>
   readdirSync(join(root, folder))
-    .filter((name) => name.endsWith(".yaml") && !judgedElsewhere.includes(name))
+    .filter((name) => name.includes("_") && !judgedElsewhere.includes(name))
     .map((name) => ({ name, path: join(root, folder, name) })),
 );
 
