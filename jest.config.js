@@ -6,6 +6,8 @@ export default {
   // Pods are processes in Linux namespaces; an API server alone runs anywhere.
   testPathIgnorePatterns: process.platform === "linux" ? [] : ["/test/cluster/(?!control-plane)"],
   extensionsToTreatAsEsm: [".ts"],
+  // Beside others on two cores a test waits for its turn; what it waits for itself has limits of its own.
+  testTimeout: 20_000,
   transform: { "\\.ts$": "<rootDir>/tools/strip-types.js" },
   cacheDirectory: "node_modules/.cache/jest",
 };

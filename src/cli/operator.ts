@@ -176,6 +176,7 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
     typeOf: (kind) => typeOfKind(kind),
     render: (key) => control.status(key),
     log: log.with({ component: "status" }),
+    ...(configuration.clientRate && { limits: { rate: configuration.clientRate } }),
   });
   const certificates = startCertificates({
     client,
