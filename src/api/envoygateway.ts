@@ -124,7 +124,6 @@ const kubernetes = object("How the cluster is read and written.", {
   shutdownManager: object("The container that drains Envoy.", {
     image: text("Its image; that of Gatehouse itself when left out.", { minLength: 1 }),
   }),
-  cacheSyncPeriod: duration("How often everything is read anew beside being watched; never when left out."),
 });
 
 const schema = object("Configuration of Gatehouse.", {
@@ -236,6 +235,7 @@ export const refusedFields: readonly RefusedField[] = [
     notServed("the injection of topology labels"),
     (value) => (value as { disabled?: unknown } | null)?.disabled === true,
   ),
+  refuse("provider.kubernetes.cacheSyncPeriod", "is not needed: what is watched is never read anew; leave it out"),
   refuse("logging.level.global-ratelimit", notServed("global rate limiting")),
   refuse("admin.enableDumpConfig", notServed("the dump of the whole configuration"), off),
   refuse("admin.enablePprof", "is for programs in Go; start Node with --inspect instead", off),

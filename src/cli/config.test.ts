@@ -53,7 +53,6 @@ test("every field that is served says something", () => {
       leaderElection: { leaseDuration: "30s", renewDeadline: "20s", retryPeriod: "1s500ms", disable: true },
       client: { rateLimit: { qps: 7 } },
       shutdownManager: { image: "registry.example/gatehouse:1" },
-      cacheSyncPeriod: "1h",
     }),
     logging: {
       level: { default: "warn", "xds-server": "trace", provider: "critical", status: "off" },
@@ -77,7 +76,6 @@ test("every field that is served says something", () => {
     },
     clientRate: { queriesPerSecond: 7, burst: 100 },
     shutdownManagerImage: "registry.example/gatehouse:1",
-    cacheSyncMilliseconds: 3_600_000,
     logging: {
       levels: { default: "warn", "xds-server": "debug", provider: "error", status: "off" },
       format: "text",

@@ -23,8 +23,6 @@ export interface Configuration {
   /** Of calls to the API server. Undefined: the client's own, and that of the status writer. */
   readonly clientRate?: Rate;
   readonly shutdownManagerImage?: string;
-  /** Undefined: what is watched is not read anew. */
-  readonly cacheSyncMilliseconds?: number;
   readonly logging: LoggingConfiguration;
   readonly admin: { readonly host: string; readonly port: number };
   readonly prometheus: boolean;
@@ -106,11 +104,10 @@ function without(root: Record<string, unknown>, [step = "", ...rest]: readonly s
 
 function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
   const { provider, logging, admin, telemetry, xdsServer, extensionApis, envoyProxy } = file;
-  const { watch, deploy, leaderElection, client, shutdownManager, cacheSyncPeriod } = provider?.kubernetes ?? {};
+  const { watch, deploy, leaderElection, client, shutdownManager } = provider?.kubernetes ?? {};
   const election = readElection(leaderElection);
   if ("problem" in election) return { problems: [election.problem] };
   const rate = client?.rateLimit;
-  const cacheSyncMilliseconds = parseDuration(cacheSyncPeriod);
   const configuration: Configuration = {
     controllerName: file.gateway?.controllerName ?? defaults.controllerName,
     watch: readWatchScope(watch),
@@ -123,7 +120,6 @@ function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
       },
     }),
     ...(shutdownManager?.image && { shutdownManagerImage: shutdownManager.image }),
-    ...(cacheSyncMilliseconds && { cacheSyncMilliseconds }),
     logging: readLogging(logging),
     admin: { host: admin?.address?.host ?? defaults.adminHost, port: admin?.address?.port ?? defaults.adminPort },
     prometheus: telemetry?.metrics?.prometheus?.disable !== true,
