@@ -163,9 +163,11 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
       scope: configuration.watch,
       log: log.with({ component: "infrastructure" }),
       onState(gateway, state) {
-        const { addresses } = control.pipeline.sources;
+        const { addresses, infrastructureFaults } = control.pipeline.sources;
         if (state === undefined) addresses.delete(gateway);
         else addresses.set(gateway, state.addresses);
+        if (state?.fault === undefined) infrastructureFaults.delete(gateway);
+        else infrastructureFaults.set(gateway, state.fault);
         control.pipeline.notify();
       },
     }),
