@@ -11,6 +11,7 @@ import { type EnvoyProcess, startEnvoy } from "../harness/envoy.ts";
 import { startLoad } from "../harness/load.ts";
 import { freePorts } from "../harness/ports.ts";
 import { launch } from "../harness/process.ts";
+import { waitFor } from "../harness/waiting.ts";
 
 const closers: (() => Promise<void> | void)[] = [];
 
@@ -108,7 +109,10 @@ test("a client that stays is waited for as long as the drain timeout says", asyn
   const manager = await manage(envoy, readyPort, { timeoutMs: 1_500, minimumMs: 0 });
   const staying = connect(port, "127.0.0.1");
   closers.push(() => void staying.destroy());
-  await delay(200);
+  await waitFor("the connection", async () => {
+    const active = await envoy.stats(`listener.127.0.0.1_${port}.downstream_cx_active`);
+    return [...active.values()].some((count) => count === 1);
+  });
   const begun = Date.now();
   expect(await ask(manager.port, "/shutdown", "POST")).toBe(200);
   expect(Date.now() - begun).toBeGreaterThanOrEqual(1_400);
