@@ -52,7 +52,8 @@ function initialResponses(changes: readonly ResourceChange[]): InitialResponses 
     const resources = changes.flatMap((change) =>
       change.type === type && change.resource !== undefined ? [change.resource] : [],
     );
-    if (resources.length === 0) continue;
+    // Envoy opens no listener before it knows its clusters, be it that there are none.
+    if (resources.length === 0 && type !== resourceTypes.cluster) continue;
     responses[type] = encodeDeltaResponse({ type, nonce: `initial-${type}`, resources, removed: [] });
   }
   return responses;

@@ -8,8 +8,8 @@ import type { SaturationMethods } from "./saturation-process.ts";
 import { GATEWAY, gatewayObjects, type PlainObject } from "./table.ts";
 import { startWorker } from "./worker.ts";
 
-const CONNECTIONS = 8;
-const DEPTH = 8;
+const CONNECTIONS = 32;
+const DEPTH = 1;
 const WARM_UP_MS = 500;
 /** Rounds of first and last in turn, so that a noisy moment hits both. The best round counts: noise only ever slows down. */
 const ROUNDS = 4;
