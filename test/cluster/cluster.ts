@@ -5,8 +5,7 @@
  * Exports: `startCluster(options) → Cluster`. Everything ends when the process that started it does, however that ends.
  */
 import { type ChildProcess, type ChildProcessByStdio, spawn } from "node:child_process";
-import { mkdtempSync, openSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
@@ -22,6 +21,7 @@ import type { NodeDescription } from "./kubelet/node.ts";
 import type { ClusterMessage, InsideOptions } from "./protocol.ts";
 import { findHindrances } from "./requirements.ts";
 import { createRest, type Rest } from "./rest.ts";
+import { createWorkFolder } from "./work-folder.ts";
 
 export interface ClusterOptions {
   /** What runs in the place of which container image; the first match counts. */
@@ -59,7 +59,6 @@ export interface Cluster {
 }
 
 const START_LIMIT_MS = 180_000;
-const DIRECTORY_PREFIX = "cluster-";
 const insidePath = fileURLToPath(new URL("inside.ts", import.meta.url));
 /** Process 1 of the cluster: with it everything ends, and it takes care of orphans, which Node would not. */
 const INIT = 'exec 3<&0; "$@" <&3 3<&- & exec 3<&-; wait $!';
@@ -68,8 +67,7 @@ const INIT = 'exec 3<&0; "$@" <&3 3<&- & exec 3<&-; wait $!';
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const hindrances = await findHindrances();
   if (hindrances.length > 0) throw new Error(hindrances.join("\n"));
-  removeLeftovers();
-  const directory = mkdtempSync(join(tmpdir(), `${DIRECTORY_PREFIX}${process.pid}-`));
+  const directory = createWorkFolder("cluster");
   const inside = enter(directory);
   const stop = async () => {
     inside.process.stdin?.end();
@@ -179,21 +177,4 @@ function enter(directory: string): Inside {
       if (message.event === "refused") throw new Error(message.message);
     },
   };
-}
-
-/** Folders of clusters whose starter was killed before it could delete them. */
-function removeLeftovers(): void {
-  for (const name of readdirSync(tmpdir())) {
-    const pid = new RegExp(`^${DIRECTORY_PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true });
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

@@ -10,8 +10,7 @@
  * `view`) stay empty, no ServiceAccount appears by itself (its admission plugin is off, so Pods are accepted all the same). `test/cluster/cluster.ts` has all of that.
  */
 import { generateKeyPairSync } from "node:crypto";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Authority, createAuthority } from "../harness/certificates.ts";
 import { freePorts } from "../harness/ports.ts";
@@ -20,6 +19,7 @@ import { waitFor } from "../harness/waiting.ts";
 import { runKubectl, writeKubeconfig } from "./kubeconfig.ts";
 import { boundToParent, findProgram } from "./programs.ts";
 import { type Access, createRest, type Rest } from "./rest.ts";
+import { createWorkFolder } from "./work-folder.ts";
 
 /** A user that the API server knows by a bearer token. */
 export interface User {
@@ -91,7 +91,7 @@ async function startOnce(options: ApiServerOptions): Promise<ApiServer> {
   const address = options.address ?? "127.0.0.1";
   const [apiServerPort, etcdPort, etcdPeerPort] = await freePorts(3);
   const ports = options.ports ?? { apiServer: apiServerPort!, etcd: etcdPort!, etcdPeer: etcdPeerPort! };
-  const directory = options.directory ?? mkdtempSync(join(tmpdir(), "api-server-"));
+  const directory = options.directory ?? createWorkFolder("api-server");
   const users = [admin, ...(options.users ?? [])];
   const url = `https://${address}:${ports.apiServer}`;
   const authority = createAuthority("kubernetes");
