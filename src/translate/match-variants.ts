@@ -39,6 +39,7 @@ export function planVariants(
 
 /** Where a variant shows in the names of routes; empty for the only one. */
 export function nameVariant(variants: readonly MatchVariant[], variant: MatchVariant): string {
+  if (variants.length === 1) return "";
   const cookies = [...new Set(variants.map((one) => one.cookies))];
   return [
     cookies.length > 1 ? `/cookies/${cookies.indexOf(variant.cookies)}` : "",

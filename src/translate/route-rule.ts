@@ -43,7 +43,7 @@ export interface RuleSource {
   readonly enabledFilters: readonly string[];
 }
 
-/** What a rule does with requests; all matches of the rule on all its hosts share it. */
+/** What a rule does with requests on one host; all its matches share it. */
 export interface RuleTemplate {
   readonly clusters: readonly string[];
   /** Each to be combined with each match; at least one. */
