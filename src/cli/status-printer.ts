@@ -6,7 +6,7 @@ import { formatStatus } from "./status-text.ts";
 /** A change goes through phases (staged, sent, acknowledged) within milliseconds; only the one it rests in is worth a line. */
 const SETTLE_MS = 250;
 /** What changes at once is told on one screen; `gatehouse status` tells all. */
-const LIMITS = { fineMax: 10, wrongMax: 10 };
+const LIMITS = { fineMax: 25, wrongMax: 10 };
 
 export interface StatusPrinter {
   /** These objects have other statuses now. */

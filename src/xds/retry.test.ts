@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import fc from "fast-check";
 import type { EncodedResource } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { defaultLimits } from "./limits.ts";
@@ -104,18 +105,17 @@ function startWithPorts(...initial: readonly EncodedResource[]) {
       [...envoy.versions(type).values()].some((held) => held !== version && ports.get(held) === ports.get(version))
         ? `error adding listener: '${name}' has duplicate address '0.0.0.0:${ports.get(version)}' as existing listener`
         : undefined,
-    appliesPartly: () => true,
   });
   const simulation = started(add(...initial), envoy);
   const change = (...resources: readonly EncodedResource[]) => {
     simulation.publish(add(...resources));
     for (let i = 0; i < 10; i++) {
       simulation.settle();
-      simulation.now += 250;
+      simulation.now += defaultLimits.maxRetryMilliseconds;
     }
     return Object.fromEntries(envoy.versions(resourceTypes.listener));
   };
-  return { simulation, change };
+  return { simulation, change, add };
 }
 
 const versionsOf = (...resources: readonly EncodedResource[]) =>
@@ -126,6 +126,32 @@ test("listeners that exchange their ports get out of each other's way, and no ot
   const swapped = [onPort("a", 2), onPort("b", 3), onPort("c", 1), onPort("d", 4)];
   expect(change(...swapped)).toEqual(versionsOf(...swapped));
   expect(simulation.sent).not.toContain("-listener d");
+});
+
+type Step = readonly number[] | "write" | "read" | "request" | "time";
+
+test("whatever the exchanges and their interleaving, every listener ends on its port", () => {
+  const ports = fc.shuffledSubarray([1, 2, 3, 4], { minLength: 3, maxLength: 3 });
+  const moves = fc.constantFrom<Step>("write", "read", "request", "time");
+  const steps: fc.Arbitrary<readonly Step[]> = fc.array(
+    fc.oneof({ weight: 1, arbitrary: ports }, { weight: 4, arbitrary: moves }),
+    {
+      maxLength: 60,
+    },
+  );
+  const place = (numbers: readonly number[]) => numbers.map((port, index) => onPort("abc".charAt(index), port));
+  fc.assert(
+    fc.property(steps, ports, (list, last) => {
+      const { simulation, change, add } = startWithPorts(...place([1, 2, 3]));
+      for (const step of list) {
+        if (step === "time") simulation.now += 300;
+        else if (typeof step === "string") simulation[step]();
+        else simulation.publish(add(...place(step)));
+      }
+      expect(change(...place(last))).toEqual(versionsOf(...place(last)));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("a listener whose address changes on the same port gives way to itself", () => {
