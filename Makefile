@@ -92,7 +92,7 @@ test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs
 
 run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample
 	@echo "==> Starting Gatehouse on config/samples/quickstart"
-	@bin/gatehouse standalone config/samples/quickstart --demo-backend 3000
+	@bin/gatehouse standalone config/samples/quickstart --demo-backend 13000
 
 bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes bench/results.json
 	@$(NODE) bench/main.ts $(BENCH_ARGS)

@@ -33,7 +33,7 @@ beforeEach(async () => {
   started = [];
   for (const file of readdirSync(sample)) {
     const text = readFileSync(join(sample, file), "utf8");
-    files.write(file, text.replace("port: 8080", `port: ${port}`).replace("port: 3000", `port: ${backendPort}`));
+    files.write(file, text.replace("port: 8080", `port: ${port}`).replace("port: 13000", `port: ${backendPort}`));
   }
 });
 
