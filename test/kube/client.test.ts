@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import type { KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject, ResourceType } from "../../src/kube/resource-type.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
@@ -6,6 +6,9 @@ import { waitFor } from "../harness/waiting.ts";
 import { installCrds } from "./gateway-api.ts";
 import { configMap, connectTo } from "./input-world.ts";
 import { gateway } from "./objects.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 const configMaps: ResourceType = {
   group: "",

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import type { CollectionName } from "../../src/api/kinds.ts";
 import { followedKinds } from "../../src/inputs/kubernetes/followed-kinds.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
@@ -8,6 +8,9 @@ import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 import { gatewayApiCrds, installCrds } from "./gateway-api.ts";
 import { applyTo, connectTo, type Mirror, type MirrorOptions, startMirror, untilEqual } from "./input-world.ts";
 import { GATEWAY_API, gateway, gatewayClass, namespace, route } from "./objects.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 let server: ApiServer;
 const mirrors: Mirror[] = [];
@@ -161,7 +164,7 @@ describe("objects", () => {
     await server.kubectl(["delete", "httproutefilter", "bad"]);
     await waitFor("the problem to go", () => !mirror.problems.has("httpRouteFilters default/bad"));
     await server.kubectl(["delete", "crd", "httproutefilters.gateway.envoyproxy.io"]);
-  }, 60_000);
+  });
 });
 
 const looseCrd = {
@@ -215,7 +218,7 @@ describe("kinds", () => {
       await waitFor("the kind to be known as absent", () => state()?.doing === "absent");
     }
     await server.kubectl(["apply", "--server-side", "-f", file]);
-  }, 60_000);
+  });
 
   test("are not believed to be gone by a 404 that discovery does not confirm", async () => {
     const proxy = await startFaultProxy({
@@ -284,5 +287,5 @@ describe("kinds", () => {
     expect(mirror.handedOn("referenceGrants")).toBe(before);
     await server.kubectl(["delete", "referencegrant", "--all"]);
     await waitFor("the deletion", () => mirror.keys("referenceGrants").length === 0);
-  }, 60_000);
+  });
 });

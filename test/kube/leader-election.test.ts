@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { silentLogger } from "../../src/base/log.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import {
@@ -13,6 +13,9 @@ import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 import { connectTo } from "./input-world.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 let server: ApiServer;
 let lease = "";

@@ -1,12 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { followedKinds } from "../../src/inputs/kubernetes/followed-kinds.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { expiredStatus, type Fault, type FaultProxy, type Passing, startFaultProxy } from "./fault-proxy.ts";
 import { configMap, type Mirror, type MirrorOptions, startMirror, untilEqual } from "./input-world.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 /*
  * Each fault stands between an input and a real API server while objects are created, changed and deleted. Afterwards the input
@@ -157,14 +160,16 @@ describe("a server that answers with errors", () => {
     await changeThings();
     await expectNothingLost(of);
     expect(times[1]! - times[0]!).toBeGreaterThan(1990);
-    expect(times[1]! - times[0]!).toBeLessThan(2700);
+    expect(times[1]! - times[0]!).toBeLessThan(4000);
   });
 
   test("a silent one, which never answers and then resets", async () => {
     const of = await start();
-    failNext(({ isWatch }) => isWatch, 1, "silence");
+    let silent = 0;
+    proxy.intercept(({ isWatch }) => (isWatch && silent++ === 0 ? "silence" : undefined));
     (await openWatch()).reset();
     await changeThings();
+    await waitFor("a watch that gets no answer", () => silent > 0);
     await pause(300);
     await proxy.down();
     await proxy.up();

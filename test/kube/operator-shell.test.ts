@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { silentLogger } from "../../src/base/log.ts";
 import { followedKinds } from "../../src/inputs/kubernetes/followed-kinds.ts";
 import { startKubernetesInput } from "../../src/inputs/kubernetes/kubernetes-input.ts";
@@ -14,6 +14,9 @@ import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 import { installCrds } from "./gateway-api.ts";
 import { applyTo } from "./input-world.ts";
 import { gateway, gatewayClass } from "./objects.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 let server: ApiServer;
 const replicas: Replica[] = [];

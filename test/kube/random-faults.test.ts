@@ -1,11 +1,14 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { expiredStatus, type Fault, type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
 import type { FollowerReport } from "./follower-process.ts";
 import { configMap } from "./input-world.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 /*
  * Faults of all sorts at random, one after another and on top of each other, while objects come, change and go. In the end the
@@ -75,7 +78,7 @@ test("nothing is lost in a storm of faults", async () => {
     throw new Error(`with SEED=${seed}`, { cause: error });
   }
   expect(follower.exitCode).toBeNull();
-}, 90_000);
+});
 
 interface ListItem {
   readonly metadata: { readonly name: string; readonly uid: string };

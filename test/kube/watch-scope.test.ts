@@ -1,10 +1,13 @@
-import { afterAll, afterEach, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, expect, jest, test } from "@jest/globals";
 import { readWatchScope } from "../../src/inputs/kubernetes/watch-scope.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { installCrds } from "./gateway-api.ts";
 import { applyTo, configMap, type Mirror, type MirrorOptions, startMirror } from "./input-world.ts";
 import { gatewayClass, namespace, route } from "./objects.ts";
+
+// A machine that does other things as well takes its time.
+jest.setTimeout(60_000);
 
 let server: ApiServer;
 const mirrors: Mirror[] = [];
@@ -65,7 +68,7 @@ test("by name: with rights in those namespaces and on GatewayClasses alone", asy
   });
   await apply(route("more", "team-b"));
   await waitFor("a route of the other namespace", () => mirror.keys("httpRoutes").includes("team-b/more"));
-}, 60_000);
+});
 
 test("a right that is missing for a kind that matters is waited for", async () => {
   const waiting = startMirror({
@@ -80,7 +83,7 @@ test("a right that is missing for a kind that matters is waited for", async () =
   await grant([{ apiGroups, resources: ["*"], verbs }], "elsewhere");
   await waitFor("the input to be synced", () => waiting.synced === 1, 30_000);
   expect(waiting.keys("httpRoutes")).toEqual(["elsewhere/yours"]);
-}, 60_000);
+});
 
 test("by label: objects come and go with the label of their namespace, all kinds of one together", async () => {
   const selector = {
@@ -110,4 +113,4 @@ test("by label: objects come and go with the label of their namespace, all kinds
   await waitFor("the objects to go", () => mirror.keys("httpRoutes").length === 0);
   expect(mirror.keys("namespaces")).toEqual(["later"]);
   expect(mirror.synced).toBe(1);
-}, 60_000);
+});
