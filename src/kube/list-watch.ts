@@ -1,6 +1,6 @@
 import { type ObjectKey, objectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
-import { type ApiError, errorOfStatus } from "./api-error.ts";
+import { type ApiError, errorOfFailure, errorOfStatus } from "./api-error.ts";
 import { countFailure, type Failures, noFailures, type SharedWaits, totalOf } from "./back-off.ts";
 import type { KubeClient, ListQuery, Page } from "./client.ts";
 import { describeTarget, type KubeObject, type ResourceType } from "./resource-type.ts";
@@ -113,7 +113,9 @@ type Next = { readonly from?: string; readonly error?: ApiError };
 async function follow(run: Run): Promise<boolean> {
   let from: string | undefined;
   while (!run.signal.aborted) {
-    const next: Next = from === undefined ? await list(run) : await watch(run, from);
+    const next: Next = await (from === undefined ? list(run) : watch(run, from)).catch((error) =>
+      describeBug(run, error),
+    );
     if (run.signal.aborted) break;
     from = next.from;
     if (next.error === undefined) continue;
@@ -121,6 +123,13 @@ async function follow(run: Run): Promise<boolean> {
     await pause(run, next.error);
   }
   return false;
+}
+
+/** Nothing here throws by design; if it does, a new list is the safe way on. */
+function describeBug({ options: { log, type, query } }: Run, error: Error): Next {
+  const subject = `follow ${describeTarget(type, query)}`;
+  log.error("following a kind failed; this is a bug in Gatehouse", { kind: type.kind, error, stack: error.stack });
+  return { error: errorOfFailure(subject, "Unavailable", error.message) };
 }
 
 async function pause(run: Run, error: ApiError): Promise<void> {
@@ -154,14 +163,8 @@ function recovered(run: Run): void {
   run.failures = noFailures();
 }
 
-function handOn({ options: { onChanges, log, type } }: Run, changes: ObjectChanges): void {
-  if (changes.size === 0) return;
-  try {
-    onChanges(changes);
-  } catch (error) {
-    const { stack } = error as Error;
-    log.error("changed objects could not be taken; this is a bug in Gatehouse", { kind: type.kind, error, stack });
-  }
+function handOn({ options }: Run, changes: ObjectChanges): void {
+  if (changes.size > 0) options.onChanges(changes);
 }
 
 const FIRST_PAGE_ITEMS = 100;
@@ -251,13 +254,13 @@ const SOUND_WATCH_MS = 1000;
 
 function goOn(run: Run, end: WatchEnd, reached: string, livedMilliseconds: number): Next {
   const subject = `watch ${describeTarget(run.options.type, run.options.query)}`;
-  if (end.by === "garbage") return { error: errorOfStatus(subject, 0, end.why) };
+  if (end.by === "garbage") return { error: errorOfFailure(subject, "Unavailable", end.why) };
   if (livedMilliseconds >= SOUND_WATCH_MS) {
     recovered(run);
     return { from: reached };
   }
   const why = end.by === "failure" ? end.why : "the watch ended at once";
-  return { from: reached, error: errorOfStatus(subject, 0, why) };
+  return { from: reached, error: errorOfFailure(subject, "Unavailable", why) };
 }
 
 /** Whether a watch may be asked for again from the same place: the failure says nothing about the place. */

@@ -98,7 +98,7 @@ export function startWatchSet(options: WatchSetOptions): WatchSet {
 
   function take(part: Part, kind: FollowedKind, changes: ObjectChanges): void {
     if (stopped) return;
-    if (part.held === undefined) options.onChanges(kind.collection, changes);
+    if (part.held === undefined) deliver(kind.collection, changes);
     else {
       const held = part.held.get(kind.collection) ?? new Map<ObjectKey, KubeObject | undefined>();
       part.held.set(kind.collection, held);
@@ -117,7 +117,17 @@ export function startWatchSet(options: WatchSetOptions): WatchSet {
   function release(part: Part): void {
     const held = part.held;
     part.held = undefined;
-    for (const [collection, changes] of held ?? []) options.onChanges(collection, changes);
+    for (const [collection, changes] of held ?? []) deliver(collection, changes);
+  }
+
+  /** Whatever the taker does wrong, the others go on. */
+  function deliver(collection: string, changes: ObjectChanges): void {
+    try {
+      options.onChanges(collection, changes);
+    } catch (error) {
+      const { stack } = error as Error;
+      log.error("changed objects could not be taken; this is a bug in Gatehouse", { collection, error, stack });
+    }
   }
 
   /** Looks whether something that was waited for has come, or need not be waited for any more. */

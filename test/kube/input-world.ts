@@ -36,6 +36,8 @@ export interface MirrorOptions extends Partial<Pick<KubernetesInputOptions, "sco
   readonly token?: string;
   readonly tokenFile?: string;
   readonly caCertificate?: string;
+  /** Called before each batch is taken. */
+  readonly beforeBatch?: () => void;
 }
 
 export function connectTo({ url, token, tokenFile, caCertificate }: MirrorOptions): KubeClient {
@@ -68,6 +70,7 @@ export function startMirror(options: MirrorOptions): Mirror {
     timing: options.timing ?? { idleMilliseconds: 2000, watchSeconds: 300 },
     discoveryIntervalMilliseconds: 500,
     onBatch(batch) {
+      options.beforeBatch?.();
       for (const [name, changes] of Object.entries(batch)) {
         const objects = collections.get(name as CollectionName) ?? new Map<ObjectKey, KubernetesObject>();
         collections.set(name as CollectionName, objects);

@@ -291,6 +291,22 @@ describe("longer absences", () => {
   });
 });
 
+test("a taker that fails does not end the following", async () => {
+  let faulty = false;
+  const of = await start({
+    beforeBatch: () => {
+      if (faulty) throw new Error("a bug");
+    },
+  });
+  faulty = true;
+  await put(configMap(name("kept"), "not taken"));
+  await pause(200);
+  faulty = false;
+  await changeThings();
+  await waitFor("what came later", () => dataOf(of, "changed") === "2" && dataOf(of, "replaced") === "another");
+  expect(dataOf(of, "kept")).toBe("1");
+});
+
 test("the path of the list is the namespace's own: nothing is asked of the whole cluster", async () => {
   await start();
   expect(proxy.log).not.toContain(`GET ${LIST}`);
