@@ -270,8 +270,9 @@ describe("longer absences", () => {
     let valid = "Bearer first";
     proxy.intercept(({ headers }) => (headers.authorization === valid ? undefined : status(401)));
     const of = await start({ tokenFile: file, token: undefined });
+    const watch = await openWatch();
     valid = "Bearer second";
-    (await openWatch()).reset();
+    watch.reset();
     await changeThings();
     await pause(500);
     expect(of.deletions).toEqual([]);
