@@ -54,6 +54,8 @@ async function start(options: Partial<MirrorOptions> = {}): Promise<Mirror> {
   mirror = startMirror({ url: proxy.url, token: "any", kinds: configMaps, scope, ...options });
   await waitFor("the first list", () => mirror?.synced === 1);
   await untilEqual(server, mirror, "configMaps", PATH);
+  // Faults are about an open watch; one that begins before it is open would meet none.
+  await openWatch();
   return mirror;
 }
 
@@ -270,9 +272,8 @@ describe("longer absences", () => {
     let valid = "Bearer first";
     proxy.intercept(({ headers }) => (headers.authorization === valid ? undefined : status(401)));
     const of = await start({ tokenFile: file, token: undefined });
-    const watch = await openWatch();
     valid = "Bearer second";
-    watch.reset();
+    (await openWatch()).reset();
     await changeThings();
     await pause(500);
     expect(of.deletions).toEqual([]);
