@@ -56,3 +56,11 @@ export function resourcePath(type: ResourceType, { namespace, name }: Partial<Ta
   const object = name === undefined ? "" : `/${encodeURIComponent(name)}`;
   return `${root}${inNamespace}/${type.plural}${object}${subresource ? `/${subresource}` : ""}`;
 }
+
+/**
+ * Whether one version of an object is newer than another. Kubernetes promises that resourceVersions of a kind are decimal numbers
+ * that grow (KEP-5504), and has always kept to it.
+ */
+export function isNewer(one: KubeObject, other: KubeObject): boolean {
+  return BigInt(one.metadata.resourceVersion ?? 0) > BigInt(other.metadata.resourceVersion ?? 0);
+}

@@ -55,15 +55,23 @@ afterEach(async () => {
   await Promise.all(running.splice(0).map((one) => one.stop()));
 });
 
-/** A leader that counts what it writes. */
-function start(): ClusterInfrastructure {
+/**
+ * A leader that counts what it writes.
+ *
+ * @param beforeAnswer awaited when a write is done and before its answer arrives
+ */
+function start(beforeAnswer: (kind: string) => Promise<unknown> = async () => {}): ClusterInfrastructure {
   const counted: KubeClient = {
     ...client,
-    serverSideApply: (type, object, options) => {
+    async serverSideApply<T extends KubeObject>(
+      ...[type, object, options]: Parameters<typeof client.serverSideApply<T>>
+    ) {
       writes.push(
         `apply ${type.kind} ${object.metadata.name}${options.fieldManager === "gatehouse" ? "" : " replicas"}`,
       );
-      return client.serverSideApply(type, object, options);
+      const answer = await client.serverSideApply<T>(type, object, options);
+      await beforeAnswer(type.kind);
+      return answer;
     },
     delete: (type, target, options) => {
       writes.push(`delete ${type.kind} ${target.name}`);
@@ -296,6 +304,17 @@ describe("states", () => {
       { type: "Hostname", value: "lb.example.com" },
     ]);
   }, 60_000);
+
+  test("know an address that was there before the answer to the write of the Service", async () => {
+    const infrastructure = start(async (kind) => {
+      if (kind !== "Service") return;
+      await patchStatus("Service", NAME, { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } });
+      await waitFor("the watch to tell", () => states.get("default/eg")?.addresses.length === 1);
+    });
+    infrastructure.apply(wanting(gatewayOf()));
+    await settle(infrastructure);
+    expect(states.get("default/eg")?.addresses).toEqual([{ type: "IPAddress", value: "192.0.2.1" }]);
+  });
 
   test("say what the API server refuses, until it is mended", async () => {
     const infrastructure = start();

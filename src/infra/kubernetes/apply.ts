@@ -4,7 +4,7 @@ import { sameData } from "../../dataflow/equality.ts";
 import { type ApiError, isTransient } from "../../kube/api-error.ts";
 import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
-import type { KubeObject } from "../../kube/resource-type.ts";
+import { isNewer, type KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { type Address, addressesOfService } from "./addresses.ts";
 import { project, stamp } from "./comparison.ts";
@@ -246,12 +246,16 @@ function reportFault(log: Logger, site: Site, fault: string, retryMs: number): n
 async function applyObject(options: ApplierOptions, site: Site, object: KubeObject): Promise<ApiError | undefined> {
   const id = idOf(object);
   const { client, log } = options;
-  const kept = await keepReplicas(client, object, site.live.get(id));
+  const before = site.live.get(id);
+  const kept = await keepReplicas(client, object, before);
   if (kept !== undefined) return kept;
   const answer = await client.serverSideApply(typeOf(object), object, { fieldManager: FIELD_MANAGER, force: true });
   if (!answer.ok) return answer.error;
   log.info("applied an object of a gateway", { object: id });
-  site.live.set(id, answer.value);
+  const seen = site.live.get(id);
+  // The watch may be ahead of the answer: others change or delete the object as soon as it is there, such as a load balancer that
+  // writes the Service's address. What the watch said meanwhile counts, unless it is older.
+  if (seen === before || (seen !== undefined && isNewer(answer.value, seen))) site.live.set(id, answer.value);
   site.stored.set(id, project(answer.value, object));
   return undefined;
 }
@@ -268,6 +272,7 @@ async function removeObject(
   if (!answer.ok && answer.error.reason !== "NotFound") return answer.error;
   log.info("deleted an object that no gateway asks for", { object: id });
   site.stored.delete(id);
-  if (!answer.ok || answer.value === "deleted") site.live.delete(id);
+  // One of the same name may have been made meanwhile.
+  if ((!answer.ok || answer.value === "deleted") && site.live.get(id) === object) site.live.delete(id);
   return undefined;
 }
