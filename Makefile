@@ -10,6 +10,7 @@ GRPCIO_TOOLS_VERSION := 1.85.1
 KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/\1/p' tools/kubernetes/go.mod)
 ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
 GATEWAY_API_VERSION := 1.6.3
+CERT_MANAGER_VERSION := $(shell sed -n 's/^\tgithub.com.cert-manager.cert-manager v\([^ ]*\).*/\1/p' tools/cert-manager/go.mod)
 
 # Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
 export GATEHOUSE_TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/gatehouse
@@ -17,6 +18,7 @@ ENVOY_TOOL := $(GATEHOUSE_TOOLS)/envoy-$(ENVOY_VERSION)
 PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VERSION)
 KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
+CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -24,7 +26,7 @@ BUILT := dist/.built
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/envoy/generated/*' 2>/dev/null)
 NODE := node_modules/.bin/node
 
-.PHONY: help prerequisites tools kubernetes cluster-packages generate build lint format test run bench conformance cluster bundle clean
+.PHONY: help prerequisites tools kubernetes cert-manager cluster-packages generate build lint format test run bench conformance cluster bundle clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -58,6 +60,9 @@ tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
 kubernetes: prerequisites $(GATEWAY_API_TOOL)/.installed ## Puts etcd, the Kubernetes control plane and the Gateway API's CRDs into the tool folder
 	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy coredns
 
+cert-manager: prerequisites
+	@sh tools/build-cert-manager.sh "$(CERT_MANAGER_TOOL)"
+
 $(GATEWAY_API_TOOL)/.installed: tools/fetch-gateway-api.sh
 	@$(MAKE) prerequisites
 	@sh tools/fetch-gateway-api.sh "$(GATEWAY_API_VERSION)" "$(GATEWAY_API_TOOL)"
@@ -86,7 +91,7 @@ lint: $(GENERATED) ## Checks format, style and the directions of imports
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs every test, with the real Envoy and API server
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 9 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci --forceExit
 

@@ -16,6 +16,8 @@ export interface Authority {
   /** Since when every bundle that Envoys read has it, in milliseconds since the epoch, as the two below. */
   readonly trustedSince?: number;
   readonly signsSince?: number;
+  /** Somebody asks for its successor before it is due. */
+  readonly isSpent?: boolean;
 }
 
 /** One write of one object; after it the state is read anew. */
@@ -90,8 +92,8 @@ function dueSteps(situation: Situation): Due[] {
   } else if (next !== undefined) {
     due.push(...succession(situation, next));
   } else if (!isComing) {
-    const { certificate } = signing;
-    due.push({ at: renewalTime(certificate!, 0), step: { do: "create", generation, signs: false } });
+    const spent = signing.isSpent ? at : renewalTime(signing.certificate!, 0);
+    due.push({ at: spent, step: { do: "create", generation, signs: false } });
   }
   for (const authority of authorities) {
     if (authority === signing || authority === next || authority.pending) continue;

@@ -1,7 +1,10 @@
 import type { Logger } from "../base/log.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { FollowedKind } from "../kube/kind-follower.ts";
-import { startWatchSet, type WatchScope, type WatchSet } from "../kube/watch-set.ts";
+import type { ResourceType } from "../kube/resource-type.ts";
+import { startWatchSet, type WatchScope, type WatchSet, type WatchSetOptions } from "../kube/watch-set.ts";
+import { createCertManagerIssuer } from "./cert-manager-issuer.ts";
+import { certificateType, issuerType } from "./cert-manager-objects.ts";
 import { defaultLifetimes, type Lifetimes } from "./lifetimes.ts";
 import { configMapType, ROLE_LABEL, secretType } from "./objects.ts";
 import { createOwnIssuer } from "./own-issuer.ts";
@@ -16,6 +19,8 @@ export interface CertificatesOptions {
   readonly trustScope?: WatchScope;
   readonly log: Logger;
   readonly onMaterial: (material: ServerMaterial) => void;
+  /** Default `own`. */
+  readonly issuer?: "own" | "cert-manager";
   readonly lifetimes?: Lifetimes;
 }
 
@@ -25,27 +30,25 @@ export type Certificates = Pick<Upkeep, "demand" | "lead" | "figures" | "close">
 export function startCertificates(options: CertificatesOptions): Certificates {
   const { client, namespace, log, lifetimes = defaultLifetimes } = options;
   const state = emptyState();
-  const issuer = createOwnIssuer({ client, namespace, lifetimes, state });
+  const withCertManager = options.issuer === "cert-manager";
+  const issuer = (withCertManager ? createCertManagerIssuer : createOwnIssuer)({ client, namespace, lifetimes, state });
   const upkeep = createUpkeep({ client, issuer, state, lifetimes, log, onMaterial: options.onMaterial });
   const own: WatchScope = { type: "Namespaces", namespaces: [namespace] };
   const watches: WatchSet[] = [];
-  const follow = (kind: FollowedKind, scope: WatchScope) =>
-    watches.push(
-      startWatchSet({
-        client,
-        kinds: [kind],
-        scope,
-        log,
-        onChanges(collection, changes) {
-          holdChanges(state, collection, changes);
-          if (isComplete()) upkeep.stateChanged();
-        },
-        onSynced: () => isComplete() && upkeep.stateChanged(),
-      }),
-    );
-  const isComplete = () => watches.length === 2 && watches.every(({ synced }) => synced);
-  follow(secrets, own);
-  follow(trust, options.trustScope ?? own);
+  const scopes = [
+    { kinds: withCertManager ? [secrets, certificates, issuers] : [secrets], scope: own },
+    { kinds: [trust], scope: options.trustScope ?? own },
+  ];
+  const changed = () => {
+    if (watches.length === scopes.length && watches.every(({ synced }) => synced)) upkeep.stateChanged();
+  };
+  for (const { kinds, scope } of scopes) {
+    const onChanges: WatchSetOptions["onChanges"] = (kind, changes) => {
+      holdChanges(state, kind, changes);
+      changed();
+    };
+    watches.push(startWatchSet({ client, kinds, scope, log, onChanges, onSynced: changed }));
+  }
   return {
     demand: upkeep.demand,
     lead: upkeep.lead,
@@ -57,5 +60,16 @@ export function startCertificates(options: CertificatesOptions): Certificates {
   };
 }
 
-const secrets: FollowedKind = { ...secretType, versions: ["v1"], collection: "Secret", labelSelector: ROLE_LABEL };
-const trust: FollowedKind = { ...configMapType, versions: ["v1"], collection: "ConfigMap", labelSelector: ROLE_LABEL };
+const follow = ({ version, ...type }: ResourceType): FollowedKind => ({
+  ...type,
+  versions: [version],
+  collection: type.kind,
+  labelSelector: ROLE_LABEL,
+});
+
+const [secrets, trust, certificates, issuers] = [
+  follow(secretType),
+  follow(configMapType),
+  follow(certificateType),
+  follow(issuerType),
+];

@@ -12,7 +12,7 @@ export interface Subject {
 }
 
 /** RFC 5280, appendix A: `ub-common-name`. */
-const COMMON_NAME_MAX = 64;
+export const COMMON_NAME_MAX = 64;
 
 /**
  * Who a gateway's Envoys are towards the control plane, in the form of SPIFFE: the namespace of the controller tells

@@ -1,8 +1,8 @@
-import type { ObjectKey } from "../base/keys.ts";
 import { TRUST_CONFIG_MAP } from "../envoy/control-plane.ts";
 import type { KubeObject, ResourceType } from "../kube/resource-type.ts";
 import type { Authority } from "./authorities.ts";
 import { type ReadCertificate, readCertificate } from "./certificate.ts";
+import { COMMON_NAME_MAX } from "./identity.ts";
 import type { KeyPair } from "./issue.ts";
 import type { WantedLeaf } from "./leaves.ts";
 
@@ -32,12 +32,14 @@ export interface ConfigMapObject extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
 }
 
-/** On everything that this folder writes: what it is. `authority`, `leaf` or `trust`. */
+/** On everything that this folder writes: what it is, or what its Secret is. */
 export const ROLE_LABEL = "gatehouse.dev/xds-certificate";
 /** Whose Envoys show the certificate; a key with a slash fits no label. */
 const GATEWAY_ANNOTATION = "gatehouse.dev/gateway";
 const TRUSTED_SINCE = "gatehouse.dev/trusted-since";
 const SIGNS_SINCE = "gatehouse.dev/signs-since";
+/** Set by people on the authority that signs: its successor is made now. */
+const ROTATE = "gatehouse.dev/rotate";
 
 /** Secret of the xDS server's certificate. */
 export const SERVER_SECRET = "gatehouse-xds";
@@ -49,15 +51,27 @@ export function authorityName(generation: number): string {
   return `${AUTHORITY_PREFIX}${generation}`;
 }
 
+export function authorityCommonName(namespace: string, generation: number): string {
+  return `Gatehouse xDS ${generation} of ${namespace}`.slice(0, COMMON_NAME_MAX);
+}
+
 /** @returns undefined when the name is not one of an authority */
 export function generationOf(name: string): number | undefined {
   const digits = name.startsWith(AUTHORITY_PREFIX) ? name.slice(AUTHORITY_PREFIX.length) : "";
   return /^[1-9]\d{0,8}$/.test(digits) ? Number(digits) : undefined;
 }
 
-type Role = "authority" | "leaf" | "trust";
+type Role = "authority" | "leaf" | "trust" | "issuer";
 
-function meta(namespace: string, name: string, role: Role, annotations: Readonly<Record<string, string>> = {}) {
+/** Metadata of what we write. */
+export interface OwnMeta {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Record<string, string>;
+  readonly annotations: Record<string, string>;
+}
+
+export function meta(namespace: string, name: string, role: Role, annotations: Record<string, string> = {}): OwnMeta {
   return {
     namespace,
     name,
@@ -68,10 +82,6 @@ function meta(namespace: string, name: string, role: Role, annotations: Readonly
 
 export function roleOf(object: KubeObject): string | undefined {
   return object.metadata.labels?.[ROLE_LABEL];
-}
-
-export function gatewayOf(object: KubeObject): ObjectKey | undefined {
-  return object.metadata.annotations?.[GATEWAY_ANNOTATION];
 }
 
 function pairSecret(metadata: KubeObject["metadata"], pair: KeyPair): SecretObject {
@@ -97,7 +107,7 @@ export function withMark(secret: SecretObject, mark: "markTrusted" | "sign", now
   return { ...secret, metadata: { ...metadata, annotations } };
 }
 
-export function leafMetadata(namespace: string, { secretName, gateway }: WantedLeaf): KubeObject["metadata"] {
+export function leafMetadata(namespace: string, { secretName, gateway }: WantedLeaf): OwnMeta {
   return meta(namespace, secretName, "leaf", gateway === undefined ? {} : { [GATEWAY_ANNOTATION]: gateway });
 }
 
@@ -141,6 +151,7 @@ export function readAuthority(secret: SecretObject, certificate: ReadCertificate
     ...(certificate && { certificate }),
     ...(trustedSince !== undefined && { trustedSince }),
     ...(signsSince !== undefined && { signsSince }),
+    ...(secret.metadata.annotations?.[ROTATE] !== undefined && { isSpent: true }),
   };
 }
 

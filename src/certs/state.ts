@@ -1,6 +1,7 @@
 import { splitObjectKey } from "../base/keys.ts";
 import type { KubeObject } from "../kube/resource-type.ts";
 import type { Authority } from "./authorities.ts";
+import type { CertificateObject, IssuerObject } from "./cert-manager-objects.ts";
 import type { ReadCertificate } from "./certificate.ts";
 import type { Leaf } from "./leaves.ts";
 import { type ConfigMapObject, readAuthority, readPair, roleOf, type SecretObject } from "./objects.ts";
@@ -17,20 +18,18 @@ export interface CertificateState {
   readonly secrets: Map<string, HeldSecret>;
   /** Authorities that Envoys trust, by the namespace of the ConfigMap. */
   readonly trust: Map<string, ConfigMapObject>;
+  /** cert-manager's, by name; empty without it. */
+  readonly certificates: Map<string, CertificateObject>;
+  readonly issuers: Map<string, IssuerObject>;
 }
 
 export function emptyState(): CertificateState {
-  return { secrets: new Map(), trust: new Map() };
+  return { secrets: new Map(), trust: new Map(), certificates: new Map(), issuers: new Map() };
 }
 
 export function holdSecret({ secrets }: CertificateState, name: string, object: SecretObject | undefined): void {
   if (object === undefined) secrets.delete(name);
   else secrets.set(name, { object, certificate: readPair(object) });
-}
-
-export function holdTrust({ trust }: CertificateState, namespace: string, object: ConfigMapObject | undefined): void {
-  if (object === undefined) trust.delete(namespace);
-  else trust.set(namespace, object);
 }
 
 /**
@@ -44,11 +43,17 @@ export function holdChanges(
 ): void {
   for (const [key, object] of changes) {
     const { namespace, name } = splitObjectKey(key);
-    const held = kind === "Secret" ? state.secrets.get(name)?.object : state.trust.get(namespace);
-    if (object !== undefined && held !== undefined && isOlder(object, held)) continue;
-    if (kind === "Secret") holdSecret(state, name, object);
-    else holdTrust(state, namespace, object);
+    if (kind === "Secret") {
+      if (!isOlder(object, state.secrets.get(name)?.object)) holdSecret(state, name, object);
+    } else if (kind === "ConfigMap") hold(state.trust, namespace, object);
+    else if (kind === "Certificate") hold(state.certificates, name, object as CertificateObject | undefined);
+    else hold(state.issuers, name, object as IssuerObject | undefined);
   }
+}
+
+export function hold<T extends KubeObject>(held: Map<string, T>, key: string, object: T | undefined): void {
+  if (object === undefined) held.delete(key);
+  else if (!isOlder(object, held.get(key))) held.set(key, object);
 }
 
 export function authoritiesOf({ secrets }: CertificateState): Authority[] {
@@ -66,8 +71,8 @@ export function leavesOf({ secrets }: CertificateState): ReadonlyMap<string, Lea
 }
 
 /** Of the same object; resourceVersions are decimal numbers and grow. */
-function isOlder({ metadata: a }: KubeObject, { metadata: b }: KubeObject): boolean {
-  const [one, other] = [a.resourceVersion ?? "", b.resourceVersion ?? ""];
-  if (a.uid !== b.uid || !/^\d+$/.test(one) || !/^\d+$/.test(other)) return false;
-  return BigInt(one) < BigInt(other);
+function isOlder(object: KubeObject | undefined, held: KubeObject | undefined): boolean {
+  if (object === undefined || held === undefined || object.metadata.uid !== held.metadata.uid) return false;
+  const [one, other] = [object.metadata.resourceVersion ?? "", held.metadata.resourceVersion ?? ""];
+  return /^\d+$/.test(one) && /^\d+$/.test(other) && BigInt(one) < BigInt(other);
 }

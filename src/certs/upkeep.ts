@@ -1,23 +1,13 @@
-import type { ObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { TRUST_CONFIG_MAP } from "../envoy/control-plane.ts";
 import type { Answer } from "../kube/api-error.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { type Authority, type AuthorityPlan, planAuthorities } from "./authorities.ts";
 import type { Demand } from "./demand.ts";
+import type { Issuer } from "./issuer.ts";
 import type { Lifetimes } from "./lifetimes.ts";
-import {
-  type ConfigMapObject,
-  configMapType,
-  gatewayOf,
-  pairOf,
-  roleOf,
-  SERVER_SECRET,
-  TRUST_KEY,
-  trustConfigMap,
-} from "./objects.ts";
-import type { Issuer } from "./own-issuer.ts";
-import { authoritiesOf, type CertificateState, holdTrust } from "./state.ts";
+import { type ConfigMapObject, configMapType, pairOf, SERVER_SECRET, TRUST_KEY, trustConfigMap } from "./objects.ts";
+import { type CertificateState, hold } from "./state.ts";
 
 /** What the xDS server of this replica shows and believes, in PEM. */
 export interface ServerMaterial {
@@ -29,10 +19,7 @@ export interface ServerMaterial {
 export interface CertificateFigure {
   /** Of the Secret. */
   readonly name: string;
-  readonly role: string;
-  readonly gateway?: ObjectKey;
-  /** Seconds since the epoch. */
-  readonly expires: number;
+  readonly expiresAtMilliseconds: number;
 }
 
 export interface UpkeepOptions {
@@ -83,10 +70,11 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
 
   function wake(): void {
     again = true;
-    if (!closed)
-      running ??= run().finally(() => {
-        running = undefined;
-      });
+    if (closed) return;
+    running ??= run().finally(() => {
+      running = undefined;
+      if (again) wake();
+    });
   }
 
   async function run(): Promise<void> {
@@ -119,7 +107,11 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     if (material === undefined) return;
     if (shown?.certificate === material.certificate && shown.authorities === material.authorities) return;
     shown = material;
-    onMaterial(material);
+    try {
+      onMaterial(material);
+    } catch (error) {
+      log.error("the xDS server does not take its certificate and goes on with the one before", { error });
+    }
   }
 
   return {
@@ -144,13 +136,13 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   };
 }
 
-function authorityPlan({ state, lifetimes }: UpkeepOptions, demand: Demand | undefined): AuthorityPlan {
+function authorityPlan({ issuer, state, lifetimes }: UpkeepOptions, demand: Demand | undefined): AuthorityPlan {
   const isTrusted = ({ certificate }: Authority) =>
     demand !== undefined &&
     [...demand.namespaces].every((namespace) =>
       state.trust.get(namespace)?.data?.[TRUST_KEY]?.includes(certificate!.pem),
     );
-  return planAuthorities(authoritiesOf(state), isTrusted, Date.now(), lifetimes);
+  return planAuthorities(issuer.authorities(), isTrusted, Date.now(), lifetimes);
 }
 
 /** Makes everything that is due, in the order of the demand; `sound`: nothing failed. */
@@ -160,7 +152,7 @@ async function keep(
   may: () => boolean,
   onIssued: () => void,
 ): Promise<{ readonly wakeAt: number; readonly sound: boolean }> {
-  const { issuer, state, log } = options;
+  const { issuer, log } = options;
   const failed = { wakeAt: 0, sound: false };
   let plan = authorityPlan(options, demand);
   for (let steps = 0; plan.step !== undefined && may(); steps++) {
@@ -172,11 +164,13 @@ async function keep(
     plan = authorityPlan(options, demand);
   }
   const { signing, bundle } = plan;
-  if (signing === undefined) return failed;
+  // The first authority is on its way from somebody else.
+  if (signing === undefined) return { wakeAt: plan.wakeAt, sound: true };
   let sound = await spreadTrust(options, demand, bundle, may);
+  if (!may() || !done(await issuer.prepare(signing), log)) return failed;
   // What was just written may have completed the trust in the next authority.
   const after = authorityPlan(options, demand);
-  const leaves = issuer.planLeaves(demand.leaves, authoritiesOf(state), Date.now());
+  const leaves = issuer.planLeaves(demand.leaves, issuer.authorities(), Date.now());
   for (const due of leaves.issue) {
     if (!may()) break;
     const issued = done(await issuer.issue(due, signing, Date.now()), log);
@@ -185,7 +179,7 @@ async function keep(
     sound &&= issued;
   }
   for (const name of leaves.remove) if (may()) sound = done(await issuer.remove(name), log) && sound;
-  const next = issuer.planLeaves(demand.leaves, authoritiesOf(state), Date.now());
+  const next = issuer.planLeaves(demand.leaves, issuer.authorities(), Date.now());
   return { wakeAt: Math.min(after.wakeAt, next.wakeAt), sound };
 }
 
@@ -209,13 +203,13 @@ async function spreadTrust(
     const object = trustConfigMap(namespace, bundle);
     const applying = { fieldManager: FIELD_MANAGER, force: true };
     const answer = await client.serverSideApply<ConfigMapObject>(configMapType, object, applying);
-    if (answer.ok) holdTrust(state, namespace, answer.value);
+    if (answer.ok) hold(state.trust, namespace, answer.value);
     sound = done(answer, log) && sound;
   }
   for (const namespace of state.trust.keys()) {
     if (!may() || namespaces.has(namespace)) continue;
     const answer = await client.delete(configMapType, { namespace, name: TRUST_CONFIG_MAP });
-    if (answer.ok || answer.error.reason === "NotFound") holdTrust(state, namespace, undefined);
+    if (answer.ok || answer.error.reason === "NotFound") hold(state.trust, namespace, undefined);
     else sound = done(answer, log) && sound;
   }
   return sound;
@@ -237,10 +231,7 @@ function materialOf({ secrets }: CertificateState, authorities: string): ServerM
 }
 
 function figuresOf({ secrets }: CertificateState): CertificateFigure[] {
-  return [...secrets].flatMap(([name, { object, certificate }]) => {
-    if (certificate === undefined) return [];
-    const gateway = gatewayOf(object);
-    const expires = Math.floor(certificate.notAfter / 1000);
-    return [{ name, role: roleOf(object) ?? "", ...(gateway && { gateway }), expires }];
-  });
+  return [...secrets].flatMap(([name, { certificate }]) =>
+    certificate === undefined ? [] : [{ name, expiresAtMilliseconds: certificate.notAfter }],
+  );
 }

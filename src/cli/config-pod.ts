@@ -12,7 +12,12 @@ export interface PodIdentity {
   readonly serviceName: string;
   /** Domain of the cluster's DNS. */
   readonly clusterDomain: string;
+  /** Who issues the certificates of xDS. */
+  readonly certificates: CertificateIssuer;
 }
+
+/** `own`: Gatehouse. */
+export type CertificateIssuer = "own" | "cert-manager";
 
 /** Flags of the operator, as commander hands them over. Each has an environment variable too. */
 export interface OperatorFlags {
@@ -21,6 +26,7 @@ export interface OperatorFlags {
   readonly podName?: string;
   readonly serviceName: string;
   readonly clusterDomain: string;
+  readonly certificates: CertificateIssuer;
   readonly kubeconfig?: string;
   /** More controller names than the one of the configuration file. */
   readonly controllerName: readonly string[];
@@ -42,6 +48,11 @@ export function addOperatorOptions(command: Command): Command {
     )
     .addOption(
       option("--cluster-domain <domain>", "of the cluster's DNS", "KUBERNETES_CLUSTER_DOMAIN").default("cluster.local"),
+    )
+    .addOption(
+      option("--certificates <issuer>", "who issues the certificates of xDS", "GATEHOUSE_CERTIFICATES")
+        .choices(["own", "cert-manager"] satisfies CertificateIssuer[])
+        .default("own"),
     )
     .option("--kubeconfig <file>", "cluster to serve (default: KUBECONFIG, then the pod's own service account)")
     .addOption(
@@ -66,12 +77,12 @@ function splitNames(text: string): string[] {
  * @throws Error when neither a flag nor the pod tells the namespace
  */
 export function readPodIdentity(flags: OperatorFlags, namespaceFile = SERVICE_ACCOUNT_NAMESPACE): PodIdentity {
-  const { serviceName, clusterDomain } = flags;
+  const { serviceName, clusterDomain, certificates } = flags;
   const namespace = flags.namespace ?? readNamespace(namespaceFile);
   if (namespace === undefined) {
     throw new Error("the namespace of Gatehouse is not known: set --namespace or GATEHOUSE_NAMESPACE");
   }
-  return { namespace, podName: flags.podName ?? hostname(), serviceName, clusterDomain };
+  return { namespace, podName: flags.podName ?? hostname(), serviceName, clusterDomain, certificates };
 }
 
 function readNamespace(file: string): string | undefined {

@@ -242,6 +242,7 @@ test("flags win over the environment, and both over what the pod tells", () => {
     GATEHOUSE_CONFIG: "/etc/gatehouse.yaml",
     GATEHOUSE_CONTROLLER_NAMES: "example.com/a, example.com/b",
     KUBERNETES_CLUSTER_DOMAIN: "corp.internal",
+    GATEHOUSE_CERTIFICATES: "cert-manager",
   };
   const flags = parseFlags(["--namespace", "flag-ns"], environment);
   expect(flags.config).toBe("/etc/gatehouse.yaml");
@@ -250,10 +251,12 @@ test("flags win over the environment, and both over what the pod tells", () => {
     podName: "env-pod",
     serviceName: "env-svc",
     clusterDomain: "corp.internal",
+    certificates: "cert-manager",
   });
   expect(controllerNamesOf("gatehouse.dev/x", flags)).toEqual(["gatehouse.dev/x", "example.com/a", "example.com/b"]);
   const names = parseFlags(["--controller-name", "example.com/c", "example.com/d"]);
   expect(controllerNamesOf("example.com/d", names)).toEqual(["example.com/d", "example.com/c"]);
+  expect(parseFlags([]).certificates).toBe("own");
   expect(() => readPodIdentity(parseFlags([]), "/nowhere")).toThrow(/--namespace or GATEHOUSE_NAMESPACE/);
 });
 

@@ -3,15 +3,14 @@ import { addClusterMetrics } from "../admin/cluster-metrics.ts";
 import { createReadiness, type Readiness } from "../admin/readiness.ts";
 import { METRICS_PORT, PROBE_PORT, startAdminServer, startMetricsServer, startProbeServer } from "../admin/server.ts";
 import { supportedKinds } from "../api/kinds.ts";
-import { infrastructureName } from "../attach/infrastructure-name.ts";
 import type { Settings } from "../attach/model.ts";
 import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { flatText } from "../base/memory.ts";
 import { type Certificates, startCertificates } from "../certs/certificates.ts";
 import { authorizeByCertificate } from "../certs/client-certificate.ts";
-import { gatewaySubject, type ServerService, serverName, serverSubject } from "../certs/identity.ts";
-import { SERVER_SECRET } from "../certs/objects.ts";
+import { demandOf } from "../certs/demand.ts";
+import { type ServerService, serverName } from "../certs/identity.ts";
 import { authorizeByToken } from "../certs/service-account-token.ts";
 import { startClusterInfrastructure } from "../infra/kubernetes/cluster-infrastructure.ts";
 import { type ClusterEnvironment, ENVOY_IMAGE, podTls } from "../infra/kubernetes/environment.ts";
@@ -114,8 +113,7 @@ export async function startOperator(run: OperatorRun): Promise<RunningOperator> 
     status: () => writer.figures(),
     api: () => client.counters,
     watches: () => input?.states() ?? [],
-    certificates: () =>
-      parts.certificates.figures().map(({ name, expires }) => ({ name, expiresAtMilliseconds: expires * 1000 })),
+    certificates: () => parts.certificates.figures(),
   });
   const servers = await startServers(run, parts, readiness);
   await control.xds.listen(`${ALL_ADDRESSES}:${XDS_PORT}`);
@@ -183,6 +181,7 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
   const certificates = startCertificates({
     client,
     namespace: pod.namespace,
+    issuer: pod.certificates,
     trustScope: inGatewayNamespace ? configuration.watch : { type: "Namespaces", namespaces: [pod.namespace] },
     log: log.with({ component: "certificates" }),
     onMaterial(material) {
@@ -190,20 +189,8 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
       readiness.arrived(CERTIFICATES);
     },
   });
-  const demandCertificates = () => {
-    const gateways = [...infrastructure.known.keys()].sort();
-    const server = { secretName: SERVER_SECRET, subject: serverSubject(service, pod.clusterDomain) };
-    const clients = gateways.map((gateway) => ({
-      secretName: infrastructureName(gateway),
-      subject: gatewaySubject(pod.namespace, gateway),
-      gateway,
-    }));
-    // Envoys beside their Gateways show the token of their pod.
-    if (inGatewayNamespace) {
-      const namespaces = new Set(gateways.map((gateway) => splitObjectKey(gateway).namespace));
-      certificates.demand({ leaves: [server], namespaces });
-    } else certificates.demand({ leaves: [server, ...clients], namespaces: new Set([pod.namespace]) });
-  };
+  const installation = { service, clusterDomain: pod.clusterDomain, inGatewayNamespace };
+  const demandCertificates = () => certificates.demand(demandOf(installation, [...infrastructure.known.keys()].sort()));
   demandCertificates();
   return { control, writer, infrastructure, certificates, returning: watchReturns(control) };
 }

@@ -29,6 +29,7 @@ export interface Replica {
 export interface ReplicaOptions {
   readonly lifetimes?: Lifetimes;
   readonly trustScope?: WatchScope;
+  readonly issuer?: "own" | "cert-manager";
   readonly onMaterial?: (material: ServerMaterial) => void;
 }
 
@@ -40,6 +41,7 @@ export function startReplica(server: ApiServer, namespace: string, options: Repl
     client,
     namespace,
     lifetimes: options.lifetimes ?? defaultLifetimes,
+    ...(options.issuer && { issuer: options.issuer }),
     ...(options.trustScope && { trustScope: options.trustScope }),
     log: recordingLogger(lines),
     onMaterial(material) {

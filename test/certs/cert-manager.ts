@@ -1,0 +1,54 @@
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { ApiServer } from "../cluster/control-plane.ts";
+import { boundToParent } from "../cluster/programs.ts";
+import { launch, type MeasuredProcess } from "../harness/process.ts";
+
+const goModule = fileURLToPath(new URL("../../tools/cert-manager/go.mod", import.meta.url));
+
+/**
+ * Folder of cert-manager's controllers and CRDs; the same as CERT_MANAGER_TOOL of the Makefile.
+ *
+ * @throws Error that names the command which builds them
+ */
+function certManagerFolder(): string {
+  const version = /cert-manager v(\S+)/.exec(readFileSync(goModule, "utf8"))?.[1];
+  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
+  const folder = join(process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse"), `cert-manager-${version}`);
+  if (!existsSync(join(folder, ".built"))) {
+    throw new Error(`cert-manager is not in ${folder}: run \`make cert-manager\``);
+  }
+  return folder;
+}
+
+/** Installs cert-manager's CRDs and runs its controllers: no webhook, so what is applied must be right. */
+export async function startCertManager(server: ApiServer): Promise<MeasuredProcess> {
+  const folder = certManagerFolder();
+  await server.kubectl(["apply", "--server-side", "-f", join(folder, "crds")]);
+  await server.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+  return launch({
+    ...boundToParent(join(folder, "cert-manager"), ["--kubeconfig", server.kubeconfigPath]),
+    logPath: join(server.directory, "cert-manager.log"),
+  });
+}
+
+/** What `cmctl renew` does. */
+export async function renew(server: ApiServer, namespace: string, certificate: string): Promise<void> {
+  const path = `/apis/cert-manager.io/v1/namespaces/${namespace}/certificates/${certificate}`;
+  const { status } = await server.rest.json<{ status?: { conditions?: { type: string }[] } }>(path);
+  const condition = {
+    type: "Issuing",
+    status: "True",
+    reason: "ManuallyTriggered",
+    message: "asked for by hand",
+    lastTransitionTime: new Date().toISOString().replace(/\.\d+/, ""),
+  };
+  const conditions = [...(status?.conditions ?? []).filter(({ type }) => type !== "Issuing"), condition];
+  await server.rest.json(`${path}/status`, {
+    method: "PATCH",
+    contentType: "application/merge-patch+json",
+    body: { status: { conditions } },
+  });
+}
