@@ -30,6 +30,11 @@ test("health, readiness and views", async () => {
   const unready = await get("/readyz");
   expect(unready.status).toBe(503);
   expect(await unready.text()).toBe("waiting for the objects\nwaiting for the first commit\n");
+  readiness.explain("the first commit", () => "nothing listens");
+  expect(await (await get("/readyz")).text()).toBe(
+    "waiting for the objects\nwaiting for the first commit: nothing listens\n",
+  );
+  readiness.explain("the objects", () => undefined);
   readiness.arrived("the first commit");
   expect(await (await get("/readyz")).text()).toBe("waiting for the objects\n");
   readiness.arrived("the objects");

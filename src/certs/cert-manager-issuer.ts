@@ -13,10 +13,18 @@ import {
   rootIssuer,
 } from "./cert-manager-objects.ts";
 import { isIssuedBy } from "./certificate.ts";
+import type { Hindrance } from "./hindrance.ts";
 import { createSecretWriter, type Issuer, type IssuerOptions, nothingToDo } from "./issuer.ts";
 import type { DueLeaf } from "./leaves.ts";
 import { generationOf, roleOf, withMark } from "./objects.ts";
 import { authoritiesOf, hold, leavesOf } from "./state.ts";
+
+const NOT_INSTALLED: Hindrance = {
+  message:
+    "cert-manager is to issue them and is not installed (the API server has no kind Certificate or Issuer of cert-manager.io/v1): " +
+    "install cert-manager, or set GATEHOUSE_CERTIFICATES=own; Gatehouse goes on by itself as soon as it is there",
+  blocks: true,
+};
 
 const FIELD_MANAGER = "gatehouse-certificates";
 
@@ -31,7 +39,7 @@ export function createCertManagerIssuer(options: IssuerOptions): Issuer {
   async function apply<T extends KubeObject>(type: ResourceType, held: Map<string, T>, object: T) {
     const answer = await client.serverSideApply<T>(type, object, { fieldManager: FIELD_MANAGER, force: true });
     if (answer.ok) hold(held, object.metadata.name, answer.value);
-    return answer.ok || answer.error.reason !== "NotFound" ? answer : withHint(answer);
+    return answer;
   }
 
   async function remove(name: string): Promise<Answer<unknown>> {
@@ -70,7 +78,20 @@ export function createCertManagerIssuer(options: IssuerOptions): Issuer {
     return { issue, remove: [...present].filter((name) => !names.has(name)), wakeAt: Number.POSITIVE_INFINITY };
   }
 
+  /** Told of the first that is late; the others most likely are for the same reason. */
+  function late(): Hindrance | undefined {
+    const object = [...state.certificates.values()].find(
+      ({ metadata: { name } }) => state.secrets.get(name)?.certificate === undefined,
+    );
+    if (object === undefined) return undefined;
+    const { name } = object.metadata;
+    const said = object.status?.conditions?.find(({ type }) => type === "Ready")?.message;
+    const reason = said ?? "cert-manager has not looked at it; do its controllers run?";
+    return { message: `cert-manager has not issued Certificate ${namespace}/${name}: ${reason}`, blocks: false };
+  }
+
   return {
+    hindrance: () => (options.isInstalled() ? late() : NOT_INSTALLED),
     authorities,
     async perform(step, now) {
       if (step.do === "remove") return remove(step.authority.name);
@@ -113,11 +134,4 @@ function includes(present: unknown, wanted: unknown): boolean {
   if (typeof present !== "object" || present === null) return false;
   const there = present as Record<string, unknown>;
   return Object.entries(wanted).every(([key, value]) => includes(there[key], value));
-}
-
-function withHint<T>(answer: Extract<Answer<T>, { ok: false }>): Answer<T> {
-  const { error } = answer;
-  const hint =
-    "cert-manager is configured to issue xDS certificates but is not installed (no kind Certificate or Issuer)";
-  return { ok: false, error: { ...error, message: `${error.message}: ${hint}` } };
 }

@@ -25,16 +25,19 @@ export interface CertificatesOptions {
 }
 
 /** Certificates of the xDS server and its clients, kept in the cluster and followed by every replica. */
-export type Certificates = Pick<Upkeep, "demand" | "lead" | "figures" | "close">;
+export type Certificates = Pick<Upkeep, "demand" | "lead" | "figures" | "hindrance" | "close">;
 
 export function startCertificates(options: CertificatesOptions): Certificates {
   const { client, namespace, log, lifetimes = defaultLifetimes } = options;
   const state = emptyState();
+  const watches: WatchSet[] = [];
   const withCertManager = options.issuer === "cert-manager";
-  const issuer = (withCertManager ? createCertManagerIssuer : createOwnIssuer)({ client, namespace, lifetimes, state });
+  const states = () => watches.flatMap((watch) => watch.states());
+  const isInstalled = () => states().every(({ doing }) => doing !== "absent");
+  const issuing = { client, namespace, lifetimes, state, isInstalled };
+  const issuer = withCertManager ? createCertManagerIssuer(issuing) : createOwnIssuer(issuing);
   const upkeep = createUpkeep({ client, issuer, state, lifetimes, log, onMaterial: options.onMaterial });
   const own: WatchScope = { type: "Namespaces", namespaces: [namespace] };
-  const watches: WatchSet[] = [];
   const scopes = [
     { kinds: withCertManager ? [secrets, certificates, issuers] : [secrets], scope: own },
     { kinds: [trust], scope: options.trustScope ?? own },
@@ -53,6 +56,7 @@ export function startCertificates(options: CertificatesOptions): Certificates {
     demand: upkeep.demand,
     lead: upkeep.lead,
     figures: upkeep.figures,
+    hindrance: () => states().find(({ synced, error }) => !synced && error)?.error ?? upkeep.hindrance(),
     async close() {
       for (const watch of watches) watch.stop();
       await upkeep.close();

@@ -1,6 +1,7 @@
 import type { Answer, ApiError } from "../kube/api-error.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { Authority, AuthorityStep } from "./authorities.ts";
+import type { Hindrance } from "./hindrance.ts";
 import type { DueLeaf, LeafPlan, WantedLeaf } from "./leaves.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { roleOf, type SecretObject, secretType } from "./objects.ts";
@@ -8,6 +9,7 @@ import { type CertificateState, holdSecret } from "./state.ts";
 
 /** Who makes what the plans ask for. Each call writes at most a few objects, and holds in the state what the server answered. */
 export interface Issuer {
+  hindrance(): Hindrance | undefined;
   /** Those that there are, and those that are being made. */
   authorities(): Authority[];
   perform(step: AuthorityStep, now: number): Promise<Answer<unknown>>;
@@ -25,6 +27,8 @@ export interface IssuerOptions {
   readonly namespace: string;
   readonly lifetimes: Lifetimes;
   readonly state: CertificateState;
+  /** Whether the cluster has the kinds that the issuer writes. */
+  readonly isInstalled: () => boolean;
 }
 
 export const nothingToDo: Answer<unknown> = { ok: true, value: undefined };

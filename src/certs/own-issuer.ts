@@ -9,6 +9,7 @@ export function createOwnIssuer(options: IssuerOptions): Issuer {
   const { namespace, lifetimes, state } = options;
   const { write, remove } = createSecretWriter(options);
   return {
+    hindrance: () => undefined,
     authorities: () => authoritiesOf(state),
     async perform(step, now) {
       if (step.do === "remove") return remove(step.authority.name);

@@ -4,6 +4,7 @@ import type { Answer } from "../kube/api-error.ts";
 import type { KubeClient } from "../kube/client.ts";
 import { type Authority, type AuthorityPlan, planAuthorities } from "./authorities.ts";
 import type { Demand } from "./demand.ts";
+import { createHindranceLog } from "./hindrance.ts";
 import type { Issuer } from "./issuer.ts";
 import type { Lifetimes } from "./lifetimes.ts";
 import { type ConfigMapObject, configMapType, pairOf, SERVER_SECRET, TRUST_KEY, trustConfigMap } from "./objects.ts";
@@ -43,6 +44,8 @@ export interface Upkeep {
   /** The state has changed. To be called only once it is complete: before the first call nothing is written. */
   stateChanged(): void;
   figures(): CertificateFigure[];
+  /** What certificates wait for, with the way out. */
+  hindrance(): string | undefined;
   /** Resolves once nothing is being written any more. */
   close(): Promise<void>;
 }
@@ -57,13 +60,14 @@ const STEPS_MAX = 20;
 const FIELD_MANAGER = "gatehouse-certificates";
 
 export function createUpkeep(options: UpkeepOptions): Upkeep {
-  const { state, onMaterial, log } = options;
+  const { issuer, state, onMaterial, log } = options;
   let demand: Demand | undefined;
   let leads = false;
   let complete = false;
   let closed = false;
   let failures = 0;
   let shown: ServerMaterial | undefined;
+  const tell = createHindranceLog(log);
   let timer: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
   let again = false;
@@ -93,13 +97,16 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   async function round(): Promise<number> {
     show();
     if (!leads || !complete || demand === undefined) return Number.POSITIVE_INFINITY;
+    const hindrance = issuer.hindrance();
+    const lookAt = tell(hindrance);
+    if (hindrance?.blocks) return lookAt;
     const { wakeAt, sound } = await keep(options, demand, () => leads && !closed, show).catch((error: unknown) => {
       log.error("certificates could not be looked after; this is a bug in Gatehouse", { error });
       return { wakeAt: Number.POSITIVE_INFINITY, sound: false };
     });
     show();
     failures = sound ? 0 : failures + 1;
-    return sound ? wakeAt : Date.now() + Math.min(RETRY_MIN_MS * 2 ** (failures - 1), RETRY_MAX_MS);
+    return sound ? Math.min(wakeAt, lookAt) : Date.now() + Math.min(RETRY_MIN_MS * 2 ** (failures - 1), RETRY_MAX_MS);
   }
 
   function show(): void {
@@ -128,6 +135,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
       wake();
     },
     figures: () => figuresOf(state),
+    hindrance: () => (complete ? issuer.hindrance()?.message : undefined),
     async close() {
       closed = true;
       clearTimeout(timer);

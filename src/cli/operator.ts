@@ -189,6 +189,7 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
       readiness.arrived(CERTIFICATES);
     },
   });
+  readiness.explain(CERTIFICATES, certificates.hindrance);
   const installation = { service, clusterDomain: pod.clusterDomain, inGatewayNamespace };
   const demandCertificates = () => certificates.demand(demandOf(installation, [...infrastructure.known.keys()].sort()));
   demandCertificates();

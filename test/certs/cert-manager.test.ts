@@ -11,7 +11,7 @@ import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import type { MeasuredProcess } from "../harness/process.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { installCrds } from "../kube/gateway-api.ts";
-import { renew, startCertManager } from "./cert-manager.ts";
+import { installCertManagerCrds, renew, runCertManager, startCertManager } from "./cert-manager.ts";
 import {
   createNamespace,
   demandFor,
@@ -202,17 +202,34 @@ test("an installation that had its own authority goes on with it, and cert-manag
   await waitFor("a stream", () => isServed(replica));
 }, 60_000);
 
-test("without cert-manager's CRDs the log says what to do", async () => {
+test("what is missing of cert-manager is said, and taken up by itself when it comes", async () => {
   const bare = await startApiServer();
+  let late: MeasuredProcess | undefined;
   try {
     await createNamespace(bare, namespace);
-    const replica = startReplica(bare, namespace, { issuer: "cert-manager" });
+    await installCrds(bare);
+    const replica = startReplica(bare, namespace, { issuer: "cert-manager", onMaterial: server.setCertificates });
     replicas.push(replica);
-    replica.certificates.demand(demandFor(namespace, []));
+    replica.certificates.demand(demandFor(namespace, ["default/web"]));
     replica.certificates.lead(true);
-    await waitFor("the hint", () => replica.lines.some((line) => line.includes("is not installed")));
+    const said = (text: string) => replica.certificates.hindrance()?.includes(text);
+    await waitFor("the way out", () => said("install cert-manager, or set GATEHOUSE_CERTIFICATES=own"));
+    expect(replica.lines.filter((line) => line.includes("install cert-manager"))).toHaveLength(1);
+    await installCertManagerCrds(bare);
+    await waitFor("cert-manager to be asked", () =>
+      said(
+        `cert-manager has not issued Certificate ${namespace}/gatehouse-xds-ca-1: cert-manager has not looked at it`,
+      ),
+    );
+    await waitFor("a line", () => replica.lines.some((line) => line.includes("do its controllers run?")));
+    late = runCertManager(bare);
+    await waitFor("a stream", () => isServed(replica));
+    expect(replica.certificates.hindrance()).toBeUndefined();
+    const warned = replica.lines.filter((line) => line.includes('"level":"warn"'));
+    expect(warned.every((line) => line.includes("certificates wait"))).toBe(true);
   } finally {
     for (const replica of replicas.splice(0)) await replica.close();
+    await late?.stop();
     await bare.stop();
   }
-}, 60_000);
+}, 120_000);

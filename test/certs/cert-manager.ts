@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ApiServer } from "../cluster/control-plane.ts";
+import type { Cluster } from "../cluster/cluster.ts";
 import { boundToParent } from "../cluster/programs.ts";
 import { launch, type MeasuredProcess } from "../harness/process.ts";
 
@@ -23,19 +23,32 @@ function certManagerFolder(): string {
   return folder;
 }
 
-/** Installs cert-manager's CRDs and runs its controllers: no webhook, so what is applied must be right. */
-export async function startCertManager(server: ApiServer): Promise<MeasuredProcess> {
-  const folder = certManagerFolder();
-  await server.kubectl(["apply", "--server-side", "-f", join(folder, "crds")]);
+/** An API server alone, or that of a cluster. */
+type Server = Pick<Cluster, "kubectl" | "kubeconfigPath" | "directory" | "rest">;
+
+export async function installCertManagerCrds(server: Server): Promise<void> {
+  await server.kubectl(["apply", "--server-side", "-f", join(certManagerFolder(), "crds")]);
   await server.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+}
+
+/**
+ * Runs cert-manager's controllers with its gateway-shim: no webhook, so what is applied must be right. The CRDs of cert-manager and of
+ * the Gateway API must be there.
+ */
+export function runCertManager(server: Server): MeasuredProcess {
   return launch({
-    ...boundToParent(join(folder, "cert-manager"), ["--kubeconfig", server.kubeconfigPath]),
+    ...boundToParent(join(certManagerFolder(), "cert-manager"), ["--kubeconfig", server.kubeconfigPath]),
     logPath: join(server.directory, "cert-manager.log"),
   });
 }
 
+export async function startCertManager(server: Server): Promise<MeasuredProcess> {
+  await installCertManagerCrds(server);
+  return runCertManager(server);
+}
+
 /** What `cmctl renew` does. */
-export async function renew(server: ApiServer, namespace: string, certificate: string): Promise<void> {
+export async function renew(server: Server, namespace: string, certificate: string): Promise<void> {
   const path = `/apis/cert-manager.io/v1/namespaces/${namespace}/certificates/${certificate}`;
   const { status } = await server.rest.json<{ status?: { conditions?: { type: string }[] } }>(path);
   const condition = {
