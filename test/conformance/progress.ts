@@ -7,7 +7,8 @@ export interface Progress {
 /** Depth one below `TestConformance`: the suite's tests; deeper ones are their steps. */
 const RESULT = /^ {4}--- (PASS|FAIL|SKIP): TestConformance\/([^/ ]+) \(([\d.]+)s\)/;
 const STEP_FAILED = /^ +--- FAIL: TestConformance\/([^/ ]+\/.+) \(([\d.]+)s\)/;
-const STARTED = /^=== RUN +TestConformance\/([^/ ]+)$/;
+/** Unlike `=== RUN` only for tests that are not skipped. */
+const STARTED = /: Running ([A-Za-z0-9]+), relying on/;
 
 export function createProgress(print: (line: string) => void): Progress {
   const begun = new Map<string, number>();
