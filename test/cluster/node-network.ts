@@ -6,6 +6,9 @@ import { runCommand, runIp } from "./commands.ts";
 /** Name of the cluster's end of the link to the machine, which the machine makes. */
 export const CLUSTER_LINK = "host0";
 
+/** Number of the routing table for packets that the node itself sends. */
+const OWN_ROUTES = 100;
+
 export interface PodNetwork {
   /** Name for `ip netns` and {@link netnsPath}. */
   readonly name: string;
@@ -44,9 +47,14 @@ export async function createNodeNetwork(plan: AddressPlan): Promise<NodeNetwork>
     `address add ${plan.clusterEnd}/30 dev ${CLUSTER_LINK}`,
     `link set ${CLUSTER_LINK} up`,
     `route add default via ${plan.hostEnd} src ${plan.node}`,
-    // Where kube-proxy has no rule for an address, its packets end here instead of travelling to the machine and back.
-    `route add ${plan.serviceRange} dev lo src ${plan.node}`,
-    `route add ${plan.loadBalancerRange} dev lo src ${plan.node}`,
+    // What has no pod, or no rule of kube-proxy, ends here. A packet that went in circles instead would leave a connection behind that
+    // conntrack takes up again, without the rule that there is by then, when its port is used once more.
+    ...[plan.podRange, plan.serviceRange, plan.loadBalancerRange].map((range) => `route add unreachable ${range}`),
+    // The node's own packets meet kube-proxy only after they have a route.
+    `rule add iif lo lookup ${OWN_ROUTES}`,
+    ...[plan.serviceRange, plan.loadBalancerRange].map(
+      (range) => `route add ${range} dev lo src ${plan.node} table ${OWN_ROUTES}`,
+    ),
   ]);
   const pool = createAddressPool(plan.podRange);
   let counter = 0;

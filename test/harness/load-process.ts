@@ -7,8 +7,8 @@ import {
   type LoadReport,
   type LoadTarget,
 } from "./load.ts";
+import { type LoadConnection, openLoadConnection } from "./load-connection.ts";
 import { percentile } from "./percentile.ts";
-import { openRawConnection, type RawConnection, rawRequest } from "./raw-connection.ts";
 
 /** How often due requests are sent; at 200 requests a second every tick sends one. */
 const TICK_MS = 5;
@@ -22,7 +22,7 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
   const rate = options.requestsPerSecond ?? DEFAULT_RATE;
   const limitMs = options.limitMs ?? DEFAULT_LIMIT_MS;
   const expected = options.expectedStatus ?? DEFAULT_STATUS;
-  const slots: (RawConnection | undefined)[] = new Array(options.connections ?? DEFAULT_CONNECTIONS).fill(undefined);
+  const slots: (LoadConnection | undefined)[] = new Array(options.connections ?? DEFAULT_CONNECTIONS).fill(undefined);
   const free = slots.map((_, slot) => slot);
   const queue: { dueMs: number; target: LoadTarget }[] = [];
   const latencies: number[] = [];
@@ -45,7 +45,7 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
     inFlight++;
     try {
       const before = slots[slot];
-      const connection = before?.usable ? before : await openRawConnection(options.port, options.address);
+      const connection = before?.usable ? before : await openLoadConnection(options);
       slots[slot] = connection;
       const outcome = await answerWithin(connection, target, limitMs);
       finish(
@@ -99,15 +99,15 @@ function run(options: LoadOptions): { report(): LoadReport; stop(): Promise<Load
 }
 
 /** The status, or what went wrong. The limit destroys the connection, so a late answer cannot be taken for the next one. */
-function answerWithin(connection: RawConnection, target: LoadTarget, limitMs: number): Promise<number | string> {
+function answerWithin(connection: LoadConnection, target: LoadTarget, limitMs: number): Promise<number | string> {
   return new Promise((resolve) => {
     const timer = setTimeout(() => {
       connection.destroy();
       resolve("timeout");
     }, limitMs);
-    connection.send(rawRequest(target.host, target.path), (answer) => {
+    connection.ask(target, (answer) => {
       clearTimeout(timer);
-      resolve(typeof answer === "string" ? answer : answer.status);
+      resolve(answer);
     });
   });
 }

@@ -1,3 +1,5 @@
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer } from "node:net";
 import { afterEach, expect, test } from "@jest/globals";
 import { type Backend, startBackend } from "./backend.ts";
@@ -11,6 +13,8 @@ afterEach(async () => {
   backend = undefined;
 });
 
+/** Announces the end of a connection without refusing what is on its way. */
+const LAST_STREAM = 2 ** 31 - 1;
 const targets = [{ host: "a.example", path: "/x" }];
 
 test("every answer counts, on connections that are kept", async () => {
@@ -22,6 +26,47 @@ test("every answer counts, on connections that are kept", async () => {
   expect(report.failed).toBe(0);
   expect(report.succeeded).toBe(report.requests);
   expect(report.succeeded).toBe(backend.received.length);
+});
+
+test("a load of new connections uses each for one request", async () => {
+  const server = createHttpServer((_, response) => void response.end("ok"));
+  let connections = 0;
+  server.on("connection", () => connections++);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const load = await startLoad({ port, targets, style: "new-connections" });
+  await waitFor("30 answers", async () => (await load.report()).succeeded >= 30);
+  const report = await load.stop();
+  server.close();
+  expect(report.failures).toEqual([]);
+  expect(connections).toBe(report.requests);
+});
+
+test("a load over HTTP/2 leaves a connection that the server is about to close, and counts a broken one", async () => {
+  const sessions: ServerHttp2Session[] = [];
+  let breaks = false;
+  const server = createHttp2Server((_, response) => {
+    if (breaks) response.stream.session?.destroy();
+    else response.end("ok");
+  });
+  server.on("session", (session) => sessions.push(session));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  const load = await startLoad({ port, targets, style: "http2", connections: 1 });
+  try {
+    await waitFor("30 answers", async () => (await load.report()).succeeded >= 30);
+    expect(sessions).toHaveLength(1);
+    sessions[0]!.goaway(0, LAST_STREAM);
+    await waitFor("60 answers", async () => (await load.report()).succeeded >= 60);
+    expect(sessions).toHaveLength(2);
+    expect((await load.report()).failures).toEqual([]);
+    breaks = true;
+    await waitFor("a failure", async () => (await load.report()).failed > 0);
+  } finally {
+    await load.stop();
+    for (const session of sessions) session.destroy();
+    server.close();
+  }
 });
 
 test("a wrong status, a reset and a late answer are failures, once each", async () => {

@@ -15,8 +15,10 @@ export interface LoadOptions {
   readonly path?: string;
   /** Default 200. */
   readonly requestsPerSecond?: number;
-  /** Keep-alive connections, used in turn; default 20. */
+  /** Connections, used in turn, each for one request at a time; default 20. */
   readonly connections?: number;
+  /** Default `keep-alive`, of HTTP/1.1; `http2` is without TLS. */
+  readonly style?: "keep-alive" | "new-connections" | "http2";
   /** Default 200. */
   readonly expectedStatus?: number;
   /** A request without a complete answer after this is a failure; default 5,000. */

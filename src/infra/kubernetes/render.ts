@@ -79,7 +79,7 @@ function renderDaemonSet(
     kind: "DaemonSet",
     metadata: metadataOf(gateway, identity, { name }),
     spec: {
-      updateStrategy: strategy ?? { type: "RollingUpdate" },
+      ...(strategy && { updateStrategy: strategy }),
       selector: { matchLabels: { ...identity.selector } },
       template: renderPod(
         gateway,
@@ -91,5 +91,19 @@ function renderDaemonSet(
       revisionHistoryLimit: 10,
     },
   };
-  return patchObject(daemonSet as KubeObject, patch);
+  return replaceAhead(patchObject(daemonSet as KubeObject, patch) as IDaemonSet) as KubeObject;
+}
+
+/**
+ * A node's pod goes when its successor serves, unless somebody has said how pods are replaced. With a port of the node itself there
+ * can be only one, so the API server's default applies: first the end, then the beginning.
+ */
+function replaceAhead(daemonSet: IDaemonSet): IDaemonSet {
+  const { spec } = daemonSet;
+  const pod = spec?.template.spec;
+  const takesNodePorts =
+    pod?.hostNetwork || pod?.containers.some(({ ports }) => ports?.some(({ hostPort }) => hostPort));
+  if (spec === undefined || spec.updateStrategy !== undefined || takesNodePorts) return daemonSet;
+  const updateStrategy = { type: "RollingUpdate" as const, rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } };
+  return { ...daemonSet, spec: { ...spec, updateStrategy } };
 }
