@@ -19,6 +19,7 @@ PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VE
 KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
 CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
+CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -109,7 +110,13 @@ cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes
 cluster-packages:
 	@sh tools/system-packages.sh crun:crun ip:iproute2 nft:nftables
 
-conformance bundle:
+# Part of a run, for work on it: make conformance CONFORMANCE_ARGS="--run HTTPRouteWeight"
+conformance: $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs the official suite of the Gateway API
+	@sh tools/build-conformance.sh "$(CONFORMANCE_TOOL)"
+	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" CONFORMANCE_TOOL="$(CONFORMANCE_TOOL)" sh tools/in-namespaces.sh \
+		$(NODE) test/conformance/main.ts $(CONFORMANCE_ARGS)
+
+bundle:
 	@echo "make $@: not part of this version yet; it comes with the operator for clusters" >&2; exit 1
 
 clean: ## Removes what was built (the tool folder stays: delete $(GATEHOUSE_TOOLS) by hand)

@@ -197,7 +197,7 @@ describe("route rules", () => {
     ],
     [
       "gRPC service name",
-      grpcRoute({ matches: [{ method: { service: "a.B" } }] }),
+      grpcRoute({ matches: [{ method: { service: ".my_api.v1_2.Some_Service" } }] }),
       grpcRoute({ matches: [{ method: { service: "a/B" } }] }),
       "method.service: must",
     ],

@@ -148,12 +148,15 @@ function checkHeaderNames(
   );
 }
 
+/** As the CRD demands it for Exact: names of protobuf, with underscores, and with a dot before the first if one likes. */
+const grpcService = /^\.?[a-z_][a-z_0-9]*(?:\.[a-z_][a-z_0-9]*)*$/i;
+
 function checkGrpcMatch({ method, headers }: GRPCRouteMatch, path: FieldPath, report: Report): void {
   checkHeaderNames(headers, [...path, "headers"], report);
   if (method === undefined) return;
   if (!method.service && !method.method) report([...path, "method"], "must set service or method");
   if (method.type !== "Exact") return;
-  if (method.service && !/^(?:[A-Za-z0-9][-A-Za-z0-9]*\.)*[A-Za-z0-9_][-A-Za-z0-9_]*$/.test(method.service)) {
+  if (method.service && !grpcService.test(method.service)) {
     report([...path, "method", "service"], "must be the full name of a gRPC service, such as helloworld.Greeter");
   }
   if (method.method && !/^[A-Za-z_][A-Za-z_0-9]*$/.test(method.method)) {
