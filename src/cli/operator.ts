@@ -20,6 +20,7 @@ import { createKubeClient, type KubeClient } from "../kube/client.ts";
 import { loadKubeConfig } from "../kube/credentials.ts";
 import { createOperatorShell, type Observe } from "../kube/operator-shell.ts";
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
+import { INSTALLED_API_KEY } from "../pipeline/sources.ts";
 import { createStatusWriter, type StatusWriter } from "../status/writer.ts";
 import type { Configuration } from "./config.ts";
 import type { PodIdentity } from "./config-pod.ts";
@@ -272,6 +273,10 @@ function startInput(
     log: run.log.with({ component: "provider" }),
     onBatch(batch) {
       control.pipeline.stage(batch);
+      control.pipeline.notify();
+    },
+    onInstalledApi(installed) {
+      control.pipeline.sources.installedApi.set(INSTALLED_API_KEY, installed);
       control.pipeline.notify();
     },
     onSynced() {

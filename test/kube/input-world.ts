@@ -11,6 +11,7 @@ import {
 } from "../../src/inputs/kubernetes/kubernetes-input.ts";
 import { createKubeClient, type KubeClient } from "../../src/kube/client.ts";
 import type { KubeObject } from "../../src/kube/resource-type.ts";
+import type { InstalledApi } from "../../src/pipeline/sources.ts";
 import type { ApiServer } from "../cluster/control-plane.ts";
 import { waitFor } from "../harness/waiting.ts";
 
@@ -25,6 +26,8 @@ export interface Mirror {
   readonly deletions: readonly string[];
   /** Objects handed on for a collection, as often as they were. */
   handedOn(collection: CollectionName): number;
+  /** Told as installed, newest last. */
+  readonly installedApi: readonly InstalledApi[];
   observed(collection: CollectionName, key: ObjectKey): KubeObject | undefined;
   get(collection: CollectionName, key: ObjectKey): KubernetesObject | undefined;
   keys(collection: CollectionName): readonly ObjectKey[];
@@ -61,6 +64,7 @@ export function startMirror(options: MirrorOptions): Mirror {
   const counts = new Map<string, number>();
   const problems = new Map<string, ObjectProblem>();
   const deletions: string[] = [];
+  const installedApi: InstalledApi[] = [];
   let synced = 0;
   const input = startKubernetesInput({
     client,
@@ -81,6 +85,8 @@ export function startMirror(options: MirrorOptions): Mirror {
         }
       }
     },
+    // Whoever names kinds wants to see these and nothing else on the wire.
+    ...(options.kinds === undefined && { onInstalledApi: (installed) => void installedApi.push(installed) }),
     onSynced: () => {
       synced++;
     },
@@ -100,6 +106,7 @@ export function startMirror(options: MirrorOptions): Mirror {
       return synced;
     },
     problems,
+    installedApi,
     deletions,
     handedOn: (collection) => counts.get(collection) ?? 0,
     observed: (collection, key) => observed.get(`${collection} ${key}`),

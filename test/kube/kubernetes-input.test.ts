@@ -54,6 +54,17 @@ test("every kind that is served is asked for by the plural that the server uses"
   }
 });
 
+test("the installed version of Gateway API is told, and told again when it changes", async () => {
+  const of = await start();
+  expect(of.installedApi).toEqual([{ bundleVersions: ["v1.6.3"] }]);
+  const crd = "gatewayclasses.gateway.networking.k8s.io";
+  const annotate = (version: string) =>
+    server.kubectl(["annotate", "--overwrite", "crd", crd, `gateway.networking.k8s.io/bundle-version=${version}`]);
+  await annotate("v1.7.0");
+  await waitFor("the new version", () => of.installedApi.at(-1)?.bundleVersions[0] === "v1.7.0");
+  await annotate("v1.6.3");
+});
+
 describe("objects", () => {
   test("of every kind arrive as the server has them, none refused", async () => {
     await apply(

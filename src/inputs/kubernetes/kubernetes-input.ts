@@ -9,7 +9,9 @@ import type { ListWatchTiming, ObjectChanges } from "../../kube/list-watch.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
 import type { Batch } from "../../pipeline/pipeline.ts";
+import type { InstalledApi } from "../../pipeline/sources.ts";
 import { followedKinds } from "./followed-kinds.ts";
+import { gatewayApiDefinition, readInstalledApi } from "./installed-api.ts";
 
 /** What is wrong with an object that the API server took. */
 export interface ObjectProblem {
@@ -38,6 +40,8 @@ export interface KubernetesInputOptions {
   onSynced(): void;
   /** Shows each object as the server has it, with its status and before it is judged; undefined = deleted. Keep only what you need. */
   onObserved?(collection: CollectionName, key: ObjectKey, object: KubeObject | undefined): void;
+  /** Tells which Gateway API the cluster has, before `onSynced` and when it changes; not called where we may not read that. */
+  onInstalledApi?(installed: InstalledApi): void;
   /** An object's problem came, changed, or (undefined) is solved. Without it they are logged. */
   onProblem?(collection: CollectionName, key: ObjectKey, problem: ObjectProblem | undefined): void;
 }
@@ -88,13 +92,14 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
 
   const set = startWatchSet({
     client,
-    kinds,
+    kinds: options.onInstalledApi ? [...kinds, gatewayApiDefinition] : kinds,
     scope,
     log,
     timing,
     discoveryIntervalMilliseconds,
     onSynced: () => options.onSynced(),
     onChanges(name, changes) {
+      if (name === gatewayApiDefinition.collection) return options.onInstalledApi?.(readInstalledApi(changes));
       const collection = name as CollectionName;
       const batch = receive(collection, changes);
       // Each object has passed the validator of its kind, and its kind decides the collection.
