@@ -10,6 +10,8 @@ export interface RecordedRequest {
   readonly resource: string;
   /** Undefined: all namespaces, or a kind without. */
   readonly namespace: string | undefined;
+  /** Of a list or watch that asks for one object by its name, which roles may name; of no others, to keep the record short. */
+  readonly name?: string;
   readonly allowed: boolean;
 }
 
@@ -29,6 +31,7 @@ interface AuditEvent {
     readonly resource: string;
     readonly subresource?: string;
     readonly namespace?: string;
+    readonly name?: string;
   };
   readonly responseStatus?: { readonly code?: number };
   readonly annotations?: Readonly<Record<string, string>>;
@@ -61,12 +64,13 @@ const CREATED = 201;
 /** Requests that are not for objects (discovery) are every user's. */
 function readEvent({ verb, objectRef, responseStatus, annotations }: AuditEvent): RecordedRequest[] {
   if (objectRef === undefined) return [];
-  const { apiGroup = "", resource, subresource, namespace } = objectRef;
+  const { apiGroup = "", resource, subresource, namespace, name } = objectRef;
   const request: RecordedRequest = {
     verb,
     group: apiGroup,
     resource: subresource === undefined ? resource : `${resource}/${subresource}`,
     namespace: namespace === "" ? undefined : namespace,
+    ...(name && ["list", "watch"].includes(verb) && { name }),
     allowed: annotations?.["authorization.k8s.io/decision"] === "allow",
   };
   // Whoever makes an object by server-side apply is asked for both verbs.

@@ -8,12 +8,14 @@ export interface Grant {
   readonly group: string;
   readonly resource: string;
   readonly verb: string;
+  readonly resourceNames?: readonly string[];
 }
 
 interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
 }
 
 interface Role {
@@ -76,13 +78,15 @@ export async function findNeeded(
   return { all, needed };
 }
 
-function grantsOf(role: string, { apiGroups, resources, verbs }: Rule): Grant[] {
+function grantsOf(role: string, { apiGroups, resources, verbs, resourceNames }: Rule): Grant[] {
+  const names = resourceNames && { resourceNames };
   return apiGroups.flatMap((group) =>
-    resources.flatMap((resource) => verbs.map((verb) => ({ role, group, resource, verb }))),
+    resources.flatMap((resource) => verbs.map((verb) => ({ role, group, resource, verb, ...names }))),
   );
 }
 
-const ruleOf = ({ group, resource, verb }: Grant): Rule => ({
+const ruleOf = ({ group, resource, verb, resourceNames }: Grant): Rule => ({
+  ...(resourceNames && { resourceNames }),
   apiGroups: [group],
   resources: [resource],
   verbs: [verb],
@@ -125,7 +129,8 @@ async function isAllowed(rest: Rest, user: string, request: RecordedRequest): Pr
   const [, , namespace] = user.split(":");
   const [resource, subresource] = request.resource.split("/");
   const groups = ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"];
-  const attributes = { verb: request.verb, group: request.group, resource, subresource, namespace: request.namespace };
+  const { verb, group, name } = request;
+  const attributes = { verb, group, resource, subresource, namespace: request.namespace, name };
   const review = await rest.json<{ status: { allowed: boolean } }>(
     "/apis/authorization.k8s.io/v1/subjectaccessreviews",
     {
