@@ -64,11 +64,15 @@ export function findHostnameFault(host: string, loopbackAllowed: boolean, minLab
   return undefined;
 }
 
+/** Every process's files are to be found here once more: `/proc/self/root/…`. */
+const DETOURS = "/proc";
+
 /** @param guardedFolder where the control plane's own sockets are: Envoy's admin interface, and xDS with every private key */
 export function findSocketFault(path: string, guardedFolder: string | undefined): AddressFault | undefined {
   if (!path.startsWith("/"))
     return { reason: "InvalidAddress", message: `is "${path}", which is no absolute path; begin it with /` };
-  if (guardedFolder !== undefined && posix.normalize(path).startsWith(`${posix.normalize(guardedFolder)}/`)) {
+  const guarded = guardedFolder === undefined ? [] : [guardedFolder, DETOURS];
+  if (guarded.some((folder) => posix.normalize(path).startsWith(`${posix.normalize(folder)}/`))) {
     return { reason: "InvalidAddress", message: `is ${path}, a socket of Gatehouse itself: use one of a backend` };
   }
   return undefined;

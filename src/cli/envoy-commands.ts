@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { Command, InvalidArgumentError } from "commander";
 import { createLogger } from "../base/log.ts";
-import { podPorts } from "../envoy/pod-ports.ts";
+import { podPorts, podSockets } from "../envoy/pod-ports.ts";
+import { copyFromEnvoy } from "../infra/envoy-admin.ts";
 import { askForShutdown, startShutdownManager } from "../infra/shutdown-manager.ts";
 import { parseDuration } from "../translate/duration.ts";
 
@@ -14,14 +15,24 @@ export function createEnvoyCommands(): Command {
     .option("--drain-timeout <duration>", "longest time to wait for connections to end", readDuration, 60_000)
     .option("--min-drain-duration <duration>", "shortest time to keep serving", readDuration, 10_000)
     .option("--health-check-failure-delay <duration>", "drain so long before health checks fail", readDuration, 0)
-    .option("--port <port>", "port to listen on", Number, podPorts.shutdown)
-    .option("--admin-port <port>", "port of Envoy's admin interface", Number, podPorts.admin)
+    .option("--port <port>", "port for the kubelet", Number, podPorts.shutdown)
+    .option("--socket <path>", 'socket for "gatehouse envoy shutdown"', podSockets.shutdown)
+    .option("--admin <path>", "socket of Envoy's admin interface", podSockets.admin)
     .action(runShutdownManager);
   envoy
     .command("shutdown")
     .description("ask the pod's shutdown manager to drain Envoy, and wait until it is drained")
-    .option("--port <port>", "port of the shutdown manager", Number, podPorts.shutdown)
-    .action(({ port }: { port: number }) => askForShutdown(port));
+    .option("--socket <path>", "socket of the shutdown manager", podSockets.shutdown)
+    .action(({ socket }: { socket: string }) => askForShutdown(socket));
+  envoy
+    .command("admin")
+    .description("print a page of the admin interface of the pod's Envoy, such as /config_dump, /clusters, /stats")
+    .argument("<path>", "path and query")
+    .option("-X, --method <method>", "POST for what changes something, such as /logging?level=debug", "GET")
+    .option("--admin <path>", "socket of Envoy's admin interface", podSockets.admin)
+    .action((path: string, { method, admin }: { method: string; admin: string }) =>
+      copyFromEnvoy(admin, method, path, process.stdout),
+    );
   return envoy;
 }
 
@@ -30,14 +41,16 @@ interface ShutdownManagerFlags {
   readonly minDrainDuration: number;
   readonly healthCheckFailureDelay: number;
   readonly port: number;
-  readonly adminPort: number;
+  readonly socket: string;
+  readonly admin: string;
 }
 
 async function runShutdownManager(flags: ShutdownManagerFlags): Promise<void> {
   const log = createLogger({ level: "info" });
   const manager = await startShutdownManager({
-    adminAddress: `127.0.0.1:${flags.adminPort}`,
+    adminAddress: flags.admin,
     port: flags.port,
+    socket: flags.socket,
     ownPorts: [podPorts.ready, podPorts.stats],
     drain: {
       timeoutMs: flags.drainTimeout,

@@ -12,6 +12,7 @@ import { authorizeByCertificate } from "../certs/client-certificate.ts";
 import { demandOf } from "../certs/demand.ts";
 import { type ServerService, serverName } from "../certs/identity.ts";
 import { authorizeByToken } from "../certs/service-account-token.ts";
+import { podSockets } from "../envoy/pod-ports.ts";
 import { startClusterInfrastructure } from "../infra/kubernetes/cluster-infrastructure.ts";
 import { type ClusterEnvironment, ENVOY_IMAGE, podTls } from "../infra/kubernetes/environment.ts";
 import { followedKinds } from "../inputs/kubernetes/followed-kinds.ts";
@@ -219,6 +220,7 @@ function readSettings({ configuration, controllerNames }: OperatorRun, environme
   return {
     controllerNames,
     hostInfrastructure: false,
+    guardedFolder: podSockets.folder,
     privilegedPortOffset: 0,
     controlPlane: environment.controlPlane,
     backendsRefused: !configuration.backends,

@@ -1,4 +1,5 @@
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
+import { pipeline } from "node:stream/promises";
 
 /** A client of the admin interface of one Envoy on this host; its address is `host:port` or the path of a Unix socket. */
 
@@ -103,6 +104,32 @@ export function askEnvoy(adminAddress: string, method: string, path: string, hur
       .once("error", reject)
       .end();
   });
+}
+
+/** How long Envoy may say nothing while it writes a page for a person. */
+const PAGE_IDLE_MS = 60_000;
+
+/**
+ * One request, whose answer is written on while it comes: the configuration of 10,000 routes is hundreds of megabytes.
+ *
+ * @throws Error when the answer is no 200, with what Envoy says
+ */
+export async function copyFromEnvoy(
+  adminAddress: string,
+  method: string,
+  path: string,
+  output: NodeJS.WritableStream,
+): Promise<void> {
+  const response = await new Promise<IncomingMessage>((resolve, reject) => {
+    const call = request({ ...placeOf(adminAddress), method, path, agent: false, timeout: PAGE_IDLE_MS }, resolve);
+    call.once("timeout", () => call.destroy(new Error(`Envoy's admin interface says nothing for ${PAGE_IDLE_MS} ms`)));
+    call.once("error", reject).end();
+  });
+  if (response.statusCode !== 200) {
+    const text = await response.setEncoding("utf8").reduce((sum: string, chunk: string) => sum + chunk, "");
+    throw new Error(`Envoy's admin interface answers ${path} with ${response.statusCode}: ${text.trim()}`);
+  }
+  await pipeline(response, output, { end: false });
 }
 
 function placeOf(adminAddress: string): { socketPath: string } | { host: string; port: string } {

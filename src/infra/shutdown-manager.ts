@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.ts";
@@ -7,7 +8,10 @@ import { type DrainSettings, READY_WAIT_PATH, SHUTDOWN_HEALTH_PATH, SHUTDOWN_PAT
 export interface ShutdownManagerOptions {
   /** Admin interface of the pod's Envoy. */
   readonly adminAddress: string;
+  /** For the kubelet. */
   readonly port: number;
+  /** Path of the socket for those who may begin the draining: whoever is in the pod. */
+  readonly socket: string;
   /** Listeners of Envoy that serve no clients. */
   readonly ownPorts: readonly number[];
   readonly drain: DrainSettings;
@@ -29,7 +33,8 @@ const ANSWER_GRACE_MS = 10_000;
 /**
  * The container beside Envoy that ends it without losing a request. When the pod is to go, the kubelet asks both containers at the
  * same time, before any signal: this one by `gatehouse envoy shutdown`, which begins the draining, and Envoy's by a request for
- * {@link READY_WAIT_PATH}, which is answered when the draining is over. Whoever is not in the pod can wait but not begin it.
+ * {@link READY_WAIT_PATH}, which is answered when the draining is over. Only the socket begins it: the port is in reach of others, and
+ * of requests that Envoy itself is made to send.
  */
 export async function startShutdownManager(options: ShutdownManagerOptions): Promise<ShutdownManager> {
   const drained = Promise.withResolvers<void>();
@@ -43,64 +48,63 @@ export async function startShutdownManager(options: ShutdownManagerOptions): Pro
   // Somebody may wait before anything has begun, and nobody may.
   drained.promise.catch(() => undefined);
 
-  const server = createServer((call, response) => {
-    answer(call, response, begin, () => drained.promise, options).catch((error: unknown) => {
-      options.log.error("cannot answer a request", { path: call.url, error });
-      response.writeHead(500).end();
+  const serve = (pages: Pages) =>
+    createServer((call, response) => {
+      answer(call, response, pages, options).catch((error: unknown) => {
+        options.log.error("cannot answer a request", { path: call.url, error });
+        response.writeHead(500).end();
+      });
     });
-  });
-  await listen(server, options.port);
-  const address = server.address();
+  const [open, own] = [
+    serve({ [`GET ${SHUTDOWN_HEALTH_PATH}`]: async () => {}, [`GET ${READY_WAIT_PATH}`]: () => drained.promise }),
+    serve({ [`POST ${SHUTDOWN_PATH}`]: begin }),
+  ];
+  // Left by a container that was killed.
+  rmSync(options.socket, { force: true });
+  // All addresses: the kubelet asks at the pod's.
+  await Promise.all([listen(open, { port: options.port }), listen(own, { path: options.socket })]);
+  const address = open.address();
   return {
     port: typeof address === "object" && address !== null ? address.port : options.port,
     drain: begin,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: async () => void (await Promise.all([close(open), close(own)])),
   };
 }
 
-function listen(server: Server, port: number): Promise<void> {
+/** Method and path → resolves when it may be answered with 200. */
+type Pages = Readonly<Record<string, () => Promise<void>>>;
+
+function listen(server: Server, place: { readonly port: number } | { readonly path: string }): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    // All addresses: the kubelet asks at the pod's.
-    server.listen(port, () => resolve());
+    server.listen(place, () => resolve());
+  });
+}
+
+function close(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
   });
 }
 
 async function answer(
-  call: IncomingMessage,
+  { method, url }: IncomingMessage,
   response: ServerResponse,
-  begin: () => Promise<void>,
-  wait: () => Promise<void>,
+  pages: Pages,
   { drain }: ShutdownManagerOptions,
 ): Promise<void> {
-  const path = call.url?.split("?")[0];
-  if (path === SHUTDOWN_HEALTH_PATH) {
-    response.writeHead(200).end();
-    return;
-  }
-  const isBeginning = path === SHUTDOWN_PATH && call.method === "POST";
-  if (!isBeginning && path !== READY_WAIT_PATH) {
+  const page = pages[`${method} ${url?.split("?")[0]}`];
+  if (page === undefined) {
     response.writeHead(404).end();
-    return;
-  }
-  if (isBeginning && !isLoopback(call.socket.remoteAddress)) {
-    response.writeHead(403).end();
     return;
   }
   const limit = AbortSignal.timeout(drain.timeoutMs + ANSWER_GRACE_MS);
   const inTime = await Promise.race([
-    (isBeginning ? begin() : wait()).then(() => true),
+    page().then(() => true),
     new Promise<false>((resolve) => limit.addEventListener("abort", () => resolve(false), { once: true })),
   ]);
   response.writeHead(inTime ? 200 : 503).end();
-}
-
-function isLoopback(address: string | undefined): boolean {
-  return address === "::1" || /^(::ffff:)?127\./.test(address ?? "");
 }
 
 /** Resolves when no client is connected any more and the shortest time is over, or when the longest is. */
@@ -134,10 +138,10 @@ async function drainEnvoy({ adminAddress, ownPorts, drain, log }: ShutdownManage
 }
 
 /** Begins the draining from inside the pod and waits for its end: `gatehouse envoy shutdown`. */
-export function askForShutdown(port: number): Promise<void> {
+export function askForShutdown(socketPath: string): Promise<void> {
   return new Promise((resolve, reject) => {
     // Not fetch, which gives an answer up after five minutes.
-    const call = request({ host: "127.0.0.1", port, path: SHUTDOWN_PATH, method: "POST" }, (response) => {
+    const call = request({ socketPath, path: SHUTDOWN_PATH, method: "POST" }, (response) => {
       response.resume();
       if (response.statusCode === 200) response.once("end", resolve);
       else reject(new Error(`the shutdown manager answers ${response.statusCode}: Envoy is not drained in time`));

@@ -8,7 +8,7 @@ export interface DrainSettings {
   readonly healthCheckDelayMs: number;
 }
 
-/** Paths of the shutdown manager: it answers the second once Envoy is drained, and drains it on the third, asked from its own pod. */
+/** Paths of the shutdown manager: it answers the second once Envoy is drained, and drains it on the third, asked by its socket. */
 export const SHUTDOWN_HEALTH_PATH = "/healthz";
 export const READY_WAIT_PATH = "/shutdown/ready";
 export const SHUTDOWN_PATH = "/shutdown";

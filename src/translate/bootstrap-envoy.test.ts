@@ -15,7 +15,7 @@ const inCluster: BootstrapOptions = {
     address: { host: "gatehouse.gatehouse-system.svc.cluster.local", port: 18000 },
     tls: { serverName: "gatehouse", sdsFolder: "/sds", certificateFolder: "/certs", tokenFolder: "/token" },
   },
-  admin: { port: 19000 },
+  admin: { unixPath: "/envoy-admin/admin.sock", mode: 0o666 },
   pod: { address: "0.0.0.0", readyPort: 19003, statsPort: 19001 },
   memoryBytes: 1000,
 };
@@ -87,7 +87,7 @@ describe("overrides", () => {
   });
 
   test("Replace takes what is written, as long as it reaches the control plane the same way", () => {
-    const { admin: _, ...rest } = base;
+    const { overload_manager: _, ...rest } = base;
     expect(change({ type: "Replace", value: JSON.stringify(rest) })).toEqual({ bootstrap: rest });
   });
 
@@ -123,6 +123,16 @@ describe("overrides", () => {
       "a source more",
       { type: "Merge", value: "dynamic_resources: {cds_config: {path: /a}}" },
       "changes dynamic_resources",
+    ],
+    [
+      "a port for the admin interface",
+      { type: "Merge", value: "admin: {address: {socket_address: {address: 127.0.0.1, port_value: 19000}}}" },
+      'leave it {"pipe":{"path":"/envoy-admin/admin.sock","mode":438}}',
+    ],
+    [
+      "no admin interface",
+      { type: "JSONPatch", jsonPatches: [{ op: "remove", path: "/admin" }] },
+      "changes admin.address",
     ],
     [
       "another endpoint",

@@ -15,7 +15,8 @@ const FIELD = "spec.bootstrap";
 
 /**
  * Changes a bootstrap as an EnvoyProxy says. How Envoy reaches the control plane is not its to change (Envoy Gateway's rule): it
- * would get no configuration any more, and nobody would learn of it.
+ * would get no configuration any more, and nobody would learn of it. Nor is where its admin interface listens, for the like reason:
+ * it would be ended without being drained; and on a port it would be in reach of requests.
  */
 export function overrideBootstrap(base: Record<string, unknown>, override: BootstrapOverride): OverrideResult {
   const changed = override.type === "JSONPatch" ? patch(base, override) : merge(base, override);
@@ -35,6 +36,12 @@ export function overrideBootstrap(base: Record<string, unknown>, override: Boots
     return {
       field: FIELD,
       text: `changes the endpoints of ${XDS_CLUSTER}, so Envoy would not find the control plane; leave them as they are`,
+    };
+  }
+  if (canonical(adminAddress(bootstrap)) !== canonical(adminAddress(base))) {
+    return {
+      field: FIELD,
+      text: `changes admin.address, where Envoy is drained and its metrics are read; leave it ${JSON.stringify(adminAddress(base))}`,
     };
   }
   return changed;
@@ -82,6 +89,10 @@ function discovery(bootstrap: Record<string, unknown>): unknown {
     return rest;
   };
   return Object.fromEntries(Object.entries(resources).map(([name, source]) => [name, withoutTimeout(source)]));
+}
+
+function adminAddress({ admin }: Record<string, unknown>): unknown {
+  return isRecord(admin) ? admin["address"] : undefined;
 }
 
 function xdsEndpoints(bootstrap: Record<string, unknown>): unknown {

@@ -7,11 +7,12 @@ import { buildStatsConfig, type Metrics } from "./bootstrap-stats.ts";
 import { buildXdsFilters, buildXdsTransport } from "./bootstrap-xds.ts";
 
 /**
- * Where the admin interface listens: a Unix socket, or a port of 127.0.0.1 (0 = a free one, which Envoy writes to
- * `--admin-address-path`). Whoever reaches it may end the process, and a port is in reach of requests: a Backend of type
- * DynamicResolver connects to whatever host and port a client names, loopback included, as does on a host any Backend.
+ * Where the admin interface listens: a Unix socket (`mode`: its permissions, else what the process's umask leaves), or, for a
+ * measurement, a port of 127.0.0.1 (0 = a free one, which Envoy writes to `--admin-address-path`). Whoever reaches it may end the
+ * process, and a port is in reach of requests: a Backend of type DynamicResolver connects to whatever host and port a client names,
+ * loopback included, as does on a host any Backend.
  */
-export type AdminAddress = { readonly unixPath: string } | { readonly port: number };
+export type AdminAddress = { readonly unixPath: string; readonly mode?: number } | { readonly port: number };
 
 export interface BootstrapOptions {
   /** The gateway whose configuration this Envoy asks for, and what tells its Envoys apart; absent: the command line says it. */
@@ -64,7 +65,7 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
   const servesMetrics = pod !== undefined && !metrics.prometheus?.disable;
   return {
     ...(options.node && { node: options.node }),
-    admin: { address: envoyAddress(options.admin) },
+    admin: { address: adminAddress(options.admin) },
     dynamic_resources: {
       ads_config: {
         api_type: "DELTA_GRPC",
@@ -118,6 +119,11 @@ export function buildBootstrap(options: BootstrapOptions): Record<string, unknow
     deferred_stat_options: { enable_deferred_creation_stats: true },
     ...buildStatsConfig(metrics),
   };
+}
+
+function adminAddress(admin: AdminAddress): object {
+  if (!("unixPath" in admin)) return envoyAddress(admin);
+  return { pipe: { path: admin.unixPath, ...(admin.mode !== undefined && { mode: admin.mode }) } };
 }
 
 function envoyAddress(place: AdminAddress | XdsAddress): object {

@@ -4,7 +4,7 @@ import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { Settings } from "../attach/model.ts";
 import { parseQuantity } from "../attach/quantity.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
-import { podPorts } from "../envoy/pod-ports.ts";
+import { podPorts, podSockets } from "../envoy/pod-ports.ts";
 import { type BootstrapOptions, buildBootstrap } from "./bootstrap.ts";
 import { type OverrideResult, overrideBootstrap } from "./bootstrap-override.ts";
 
@@ -12,7 +12,7 @@ export interface BootstrapPlace {
   readonly controlPlane: ControlPlaneAddress;
   /** Who the Envoy is; in a pod its command line says it. */
   readonly node?: BootstrapOptions["node"];
-  /** Path of the admin interface's Unix socket; undefined: in a pod, where the shutdown manager reaches it by a port. */
+  /** Path of the admin interface's socket on a host; undefined: in a pod. */
   readonly adminSocket: string | undefined;
 }
 
@@ -24,13 +24,16 @@ export function buildProxyBootstrap(
   const bootstrap = buildBootstrap({
     ...(node && { node }),
     xds: controlPlane,
-    admin: adminSocket === undefined ? { port: podPorts.admin } : { unixPath: adminSocket },
+    admin: adminSocket === undefined ? podAdmin : { unixPath: adminSocket },
     ...(spec.telemetry?.metrics && { metrics: spec.telemetry.metrics }),
     ...(spec.metricSinks && { metricSinks: spec.metricSinks }),
     ...(adminSocket === undefined && podOptions(spec)),
   });
   return spec.bootstrap === undefined ? { bootstrap } : overrideBootstrap(bootstrap, spec.bootstrap);
 }
+
+/** Nobody but the pod's containers sees the folder, and they may run as different users. */
+const podAdmin = { unixPath: podSockets.admin, mode: 0o666 } as const;
 
 function podOptions({ ipFamily, provider }: EnvoyProxySpec): Pick<BootstrapOptions, "pod" | "memoryBytes"> {
   const { envoyDeployment, envoyDaemonSet } = provider?.kubernetes ?? {};

@@ -1,10 +1,11 @@
 import { mkdirSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { createServer, type Server, type TLSSocket } from "node:tls";
 import { afterEach, expect, test } from "@jest/globals";
 import type { IConfigMap, IPodTemplateSpec } from "kubernetes-models/v1";
-import { podPorts } from "../../src/envoy/pod-ports.ts";
+import { podPorts, podSockets } from "../../src/envoy/pod-ports.ts";
+import { askEnvoy } from "../../src/infra/envoy-admin.ts";
 import { locateEnvoy } from "../../src/infra/envoy-binary.ts";
 import { ENVOY_IMAGE, podTls } from "../../src/infra/kubernetes/environment.ts";
 import { renderGateway } from "../../src/infra/kubernetes/render.ts";
@@ -88,11 +89,11 @@ async function runPod(controlPlanePort: number, certs: string, sds: string) {
       gatehouseImage: "example.com/gatehouse:v1",
     },
   );
-  const ports = await freePorts(3);
+  const ports = await freePorts(2);
   const move = (text: string) =>
-    [podPorts.admin, podPorts.stats, podPorts.ready].reduce(
+    [podPorts.stats, podPorts.ready].reduce(
       (moved, port, index) => moved.replaceAll(`:${port}`, `:${ports[index]}`),
-      text.replaceAll("/certs", certs).replaceAll("/sds", sds),
+      text.replaceAll("/certs", certs).replaceAll("/sds", sds).replaceAll(podSockets.folder, sds),
     );
   const files = objects.find(({ kind }) => kind === "ConfigMap") as unknown as IConfigMap;
   mkdirSync(sds, { recursive: true });
@@ -110,7 +111,7 @@ async function runPod(controlPlanePort: number, certs: string, sds: string) {
     logPath: join(sds, "envoy.log"),
   });
   closers.push(() => envoy.stop());
-  return { envoy, adminPort: ports[0]!, statsPort: ports[1]!, readyPort: ports[2]! };
+  return { envoy, adminSocket: join(sds, basename(podSockets.admin)), statsPort: ports[0]!, readyPort: ports[1]! };
 }
 
 test("the Envoy of a rendered pod shows its certificate, trusts the control plane's alone, and takes a rotated one without a restart", async () => {
@@ -152,9 +153,7 @@ test("a server that only has a certificate of the authority, and another name, i
   );
   const pod = await runPod(server.port, certs, join(folder.path, "sds"));
   const failures = async () => {
-    const text = await fetch(`http://127.0.0.1:${pod.adminPort}/stats?filter=xds_cluster.ssl.fail_verify_san`).then(
-      (answer) => answer.text(),
-    );
+    const text = await askEnvoy(pod.adminSocket, "GET", "/stats?filter=xds_cluster.ssl.fail_verify_san");
     return Number(text.split(": ")[1]) > 0;
   };
   await waitFor("the refusal", () => failures().catch(() => false));

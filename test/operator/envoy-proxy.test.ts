@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { request } from "node:http";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -37,8 +38,14 @@ function applyProxy(kubernetes: Kubernetes, spec: object = {}): Promise<string> 
     metadata: { name: "eg", namespace: "default" },
     spec: { shutdown, provider: { type: "Kubernetes", kubernetes }, ...spec },
   };
-  return cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], JSON.stringify(proxy));
+  return apply(proxy);
 }
+
+const apply = (...items: readonly object[]): Promise<string> =>
+  cluster.kubectl(
+    ["apply", "--server-side", "--force-conflicts", "-f", "-"],
+    JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+  );
 
 beforeAll(async () => {
   cluster = await startCluster({ images: [...images, ...systemImages] });
@@ -105,6 +112,62 @@ async function roll(workload: string, change: () => Promise<unknown>): Promise<v
 
 const workloadName = async (kind: string): Promise<string> =>
   (await kubectl("get", kind, ...OURS, "-o", "name")).trim();
+
+test(
+  "a Backend that leads wherever a client says does not lead to what could harm Envoy",
+  async () => {
+    const backend = { group: "gateway.envoyproxy.io", kind: "Backend", name: "anywhere" };
+    const match = { headers: [{ name: "x-anywhere", value: "yes" }] };
+    await apply(
+      {
+        apiVersion: "gateway.envoyproxy.io/v1alpha1",
+        kind: "Backend",
+        metadata: { name: "anywhere", namespace: "default" },
+        spec: { type: "DynamicResolver" },
+      },
+      {
+        apiVersion: "gateway.networking.k8s.io/v1",
+        kind: "HTTPRoute",
+        metadata: { name: "anywhere", namespace: "default" },
+        spec: { parentRefs: [{ name: "eg" }], rules: [{ matches: [match], backendRefs: [backend] }] },
+      },
+    );
+    const [pod] = (await read("pods", ...OURS)).items as { status: { podIP: string } }[];
+    // The loopback of the pod is in reach.
+    await waitFor("the route", async () => (await through("127.0.0.1:19003", "/ready")) === 200, STEP_LIMIT_MS);
+    expect(await through("127.0.0.1:19001", "/stats/prometheus")).toBe(200);
+    const harmful: [port: number, path: string, method: string, status: number][] = [
+      [19_000, "/config_dump", "GET", 503],
+      [19_000, "/quitquitquit", "POST", 503],
+      [19_001, "/config_dump", "GET", 404],
+      [19_001, "/quitquitquit", "POST", 404],
+      [19_001, "/stats/prometheus/../../config_dump", "GET", 404],
+      [19_001, "/stats/prometheus", "POST", 404],
+      [19_002, "/shutdown", "POST", 404],
+      [19_003, "/healthcheck/fail", "POST", 404],
+    ];
+    for (const [port, path, method, status] of harmful) {
+      for (const host of ["127.0.0.1", "localhost", pod?.status.podIP]) {
+        expect([host, port, path, await through(`${host}:${port}`, path, method)]).toEqual([host, port, path, status]);
+      }
+    }
+    expect(await ask(address)).toBe(200);
+    await kubectl("delete", "httproute/anywhere", "backend.gateway.envoyproxy.io/anywhere");
+  },
+  STEP_LIMIT_MS,
+);
+
+/** The status that Envoy answers with, made to ask somebody. */
+function through(host: string, path: string, method = "GET"): Promise<number> {
+  return new Promise((resolve) => {
+    const headers = { host, "x-anywhere": "yes" };
+    const call = request({ host: address, port: 80, path, method, headers, agent: false }, (response) => {
+      response.resume();
+      response.once("end", () => resolve(response.statusCode ?? 0));
+    });
+    call.once("error", () => resolve(0)).end();
+  });
+}
 
 test(
   "a changed EnvoyProxy replaces the pods of a Deployment, and no client notices",

@@ -1,7 +1,7 @@
 import type { IContainer, IPodSpec, IPodTemplateSpec, IProbe, ISecurityContext, IVolume } from "kubernetes-models/v1";
 import type { EnvoyProxySpec } from "../../api/envoyproxy.ts";
 import { TRUST_CONFIG_MAP, type XdsTls } from "../../envoy/control-plane.ts";
-import { podPorts } from "../../envoy/pod-ports.ts";
+import { podPorts, podSockets } from "../../envoy/pod-ports.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { METRICS_PATH, READY_PATH } from "../../translate/bootstrap-listeners.ts";
 import { buildProxyBootstrap } from "../../translate/proxy-bootstrap.ts";
@@ -61,7 +61,7 @@ export function renderPod(
     securityContext: podSecurity(gateway, pod),
     ...(workload.initContainers && { initContainers: workload.initContainers }),
     containers: [renderEnvoy(gateway, environment, workload, mounts), renderShutdown(gateway, environment)],
-    volumes: [...mounts.map(({ volume }) => volume), ...(pod.volumes ?? [])],
+    volumes: [{ name: SOCKETS, emptyDir: {} }, ...mounts.map(({ volume }) => volume), ...(pod.volumes ?? [])],
   };
   const scraping = settings.telemetry?.metrics?.prometheus?.disable ? {} : scrapeAnnotations;
   const { labels, annotations } = metadataOf(gateway, identity, {
@@ -105,6 +105,10 @@ interface Mount {
   readonly volume: IVolume;
   readonly path: string;
 }
+
+/** Volume of the sockets by which the pod's containers speak to each other. */
+const SOCKETS = "envoy-admin";
+const socketsMount = { name: SOCKETS, mountPath: podSockets.folder };
 
 /** What Envoy needs to know the control plane and to be known by it; in one folder what must change together. */
 function xdsMounts({ name }: Identity, tls: XdsTls | undefined): readonly Mount[] {
@@ -152,6 +156,7 @@ function renderEnvoy(
     // Envoy gets its signal only when the other container has drained it.
     lifecycle: { preStop: { httpGet: { path: READY_WAIT_PATH, port: podPorts.shutdown, scheme: "HTTP" } } },
     volumeMounts: [
+      socketsMount,
       ...mounts.map(({ volume, path }) => ({ name: volume.name, mountPath: path, readOnly: true })),
       ...(container.volumeMounts ?? []),
     ],
@@ -226,6 +231,7 @@ function renderShutdown(
     ports: [{ name: "shutdown", containerPort: podPorts.shutdown, protocol: "TCP" }],
     resources: { requests: SHUTDOWN_REQUESTS },
     securityContext: { ...confined, readOnlyRootFilesystem: true },
+    volumeMounts: [socketsMount],
     startupProbe: { ...probe, failureThreshold: 30, periodSeconds: 2 },
     readinessProbe: { ...probe, periodSeconds: 10 },
     livenessProbe: { ...probe, periodSeconds: 10 },
