@@ -25,11 +25,17 @@ export const images: readonly Image[] = [
     user: NOBODY,
     group: NOBODY,
   },
-  {
-    pattern: "example.com/echo:*",
+  testProgram("echo"),
+  testProgram("otlp-receiver"),
+];
+
+/** A program of this folder. */
+function testProgram(name: string): Image {
+  return {
+    pattern: `example.com/${name}:*`,
     files: { [HOME]: root },
-    entrypoint: [`${HOME}/node_modules/node/bin/node`, `${HOME}/test/operator/echo.ts`],
+    entrypoint: [`${HOME}/node_modules/node/bin/node`, `${HOME}/test/operator/${name}.ts`],
     user: NOBODY,
     group: NOBODY,
-  },
-];
+  };
+}
