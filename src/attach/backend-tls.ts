@@ -83,7 +83,8 @@ export function resolveBackendTls(backend: Backend, tls: BackendTls, read: TlsRe
   const insecureSkipVerify = tls.insecureSkipVerify === true;
   const trust = insecureSkipVerify ? ("None" as const) : resolveTrust(tls, namespace, read);
   if (typeof trust === "object" && "reason" in trust) return { fault: trust };
-  const client = tls.clientCertificateRef && resolveClientCertificate(tls.clientCertificateRef, namespace, read);
+  const client =
+    tls.clientCertificateRef && resolveClientCertificate(tls.clientCertificateRef, namespace, "Backend", read);
   if (typeof client === "object") return { fault: client };
   return {
     tls: {
@@ -92,13 +93,20 @@ export function resolveBackendTls(backend: Backend, tls: BackendTls, read: TlsRe
       insecureSkipVerify,
       trust,
       ...(client !== undefined && { clientCertificate: client }),
-      ...bound("minVersion", tls.minVersion),
-      ...bound("maxVersion", tls.maxVersion),
-      ...words("ciphers", tls.ciphers),
-      ...words("ecdhCurves", tls.ecdhCurves),
-      ...words("signatureAlgorithms", tls.signatureAlgorithms),
-      ...words("alpnProtocols", tls.alpnProtocols),
+      ...tlsChoices(tls),
     },
+  };
+}
+
+/** What the two ends negotiate, as far as it is said. */
+export function tlsChoices(tls: BackendTls): Partial<UpstreamTls> {
+  return {
+    ...bound("minVersion", tls.minVersion),
+    ...bound("maxVersion", tls.maxVersion),
+    ...words("ciphers", tls.ciphers),
+    ...words("ecdhCurves", tls.ecdhCurves),
+    ...words("signatureAlgorithms", tls.signatureAlgorithms),
+    ...words("alpnProtocols", tls.alpnProtocols),
   };
 }
 
@@ -160,9 +168,11 @@ function checkAuthorities(object: Secret | ConfigMap): string | undefined {
   return check.fault;
 }
 
-function resolveClientCertificate(
+/** @param owner kind of the object in `namespace` that has the reference */
+export function resolveClientCertificate(
   reference: NonNullable<BackendTls["clientCertificateRef"]>,
   namespace: string,
+  owner: "Backend" | "EnvoyProxy",
   read: TlsReader,
 ): ObjectKey | BackendFault {
   const { group = "", kind = "Secret", name } = reference;
@@ -172,7 +182,7 @@ function resolveClientCertificate(
   if (reference.namespace !== undefined && reference.namespace !== namespace) {
     return fault(
       "clientCertificateRef.namespace",
-      `is ${reference.namespace}, and the Secret must be in the namespace of the Backend; move it to ${namespace}`,
+      `is ${reference.namespace}, and the Secret must be in the namespace of the ${owner}; move it to ${namespace}`,
     );
   }
   const key = objectKey(namespace, name);

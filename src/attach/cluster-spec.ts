@@ -3,11 +3,16 @@ import { flatText } from "../base/memory.ts";
 import { nameHash } from "../envoy/hash.ts";
 import type { ClusterReach, ClusterSpec, UpstreamTls } from "./model.ts";
 
+/** The group of a reach that no object stands for: a collector that an EnvoyProxy names by host and port. */
+export const HOST_GROUP = "host";
+
 /** How to speak to what is reached: everything of a cluster but its reach. */
 export interface ClusterSettings {
   readonly protocol: ClusterSpec["protocol"];
   readonly tls?: UpstreamTls;
   readonly credential?: ClusterSpec["credential"];
+  readonly family?: ClusterSpec["family"];
+  readonly stats?: ClusterSpec["stats"];
 }
 
 /** A Secret resource that a cluster needs, and the object that it is made of. */
@@ -29,15 +34,19 @@ const noSecrets: readonly SecretUse[] = Object.freeze([]);
  * a `Dns` reach is no part of the name: like EDS endpoints it changes in place, and no route notices.
  */
 export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings): ClusterSpec {
-  const { protocol, tls, credential } = settings;
+  const { protocol, tls, credential, family, stats } = settings;
   const ordered = tls && orderTls(tls);
-  const identity = JSON.stringify([identify(reach), protocol, ordered, orderCredential(credential)]);
+  const usual = [identify(reach), protocol, ordered, orderCredential(credential)];
+  const unusual = family === undefined && stats === undefined ? [] : [family, orderStats(stats)];
+  const identity = JSON.stringify([...usual, ...unusual]);
   return {
     name: flatText(nameReach(reach), "/", nameHash(identity)),
     reach,
     protocol,
     ...(ordered && { tls: ordered }),
     ...(credential && { credential }),
+    ...(family && { family }),
+    ...(stats && { stats }),
   };
 }
 
@@ -75,13 +84,18 @@ function parseTrust(reference: string): Pick<SecretUse, "source" | "key"> {
   return { source: reference.slice(0, slash) === "secret" ? "secret" : "configmap", key: reference.slice(slash + 1) };
 }
 
-/** What people read of a cluster's name: kind, namespace, name and port. */
+/** What people read of a cluster's name: kind, namespace, name and port. Without dots, which part the names of statistics. */
 function nameReach(reach: ClusterReach): string {
+  return describeReach(reach).replaceAll(".", "_");
+}
+
+function describeReach(reach: ClusterReach): string {
   switch (reach.kind) {
     case "Service":
       return `service/${reach.key}/${reach.port}`;
-    case "Backend":
     case "Dns":
+      return `${reach.group === HOST_GROUP ? "host" : "backend"}/${reach.key}`;
+    case "Backend":
     case "DynamicResolver":
       return `backend/${reach.key}`;
     case "Fallback":
@@ -96,7 +110,7 @@ function nameReach(reach: ClusterReach): string {
 function identify(reach: ClusterReach): readonly unknown[] {
   switch (reach.kind) {
     case "Service":
-      return ["Service", reach.key, reach.port, reach.portName];
+      return ["Service", reach.key, reach.port, reach.portName, ...(reach.address ? [reach.address] : [])];
     case "Backend":
     case "Dns":
       return [reach.kind, reach.group, reach.key];
@@ -127,6 +141,10 @@ function orderTls(tls: UpstreamTls): UpstreamTls {
     alpnProtocols: tls.alpnProtocols,
     fingerprints: tls.fingerprints,
   };
+}
+
+function orderStats(stats: ClusterSpec["stats"]): readonly unknown[] {
+  return [stats?.perEndpoint, stats?.sizes, stats?.name];
 }
 
 function orderCredential(credential: ClusterSpec["credential"]): readonly unknown[] | null {

@@ -1,4 +1,4 @@
-import { buildClusterSpec } from "./cluster-spec.ts";
+import { buildClusterSpec, HOST_GROUP } from "./cluster-spec.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { ClusterReach, ClusterSpec } from "./model.ts";
 import { type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
@@ -41,7 +41,7 @@ export function findCollector(
   if (backendRefs.length === 0) {
     if (host === undefined || port === undefined) return { field, text: "names no server; set backendRefs or host" };
     const endpoints = [{ address: { host, port }, hostname: host, priority: 0 }];
-    const reach: ClusterReach = { kind: "Dns", group: "host", key: `${host}:${port}`, endpoints };
+    const reach: ClusterReach = { kind: "Dns", group: HOST_GROUP, key: `${host}:${port}`, endpoints };
     return { cluster: buildClusterSpec(reach, { protocol }), authority: `${host}:${port}` };
   }
   const authority = nameBackend(backendRefs[0], namespace);

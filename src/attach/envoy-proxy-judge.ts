@@ -1,8 +1,10 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
+import { findCelFault } from "./cel-match.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import { judgeFilterOrder } from "./filter-order.ts";
 import { reservedLabels } from "./infrastructure-name.ts";
 import type { Settings } from "./model.ts";
+import { findStatNameFault } from "./routing-settings.ts";
 
 interface Verdict {
   readonly refused: readonly ProxyFinding[];
@@ -13,15 +15,22 @@ interface Verdict {
 export function judgeProxy(spec: EnvoyProxySpec, level: "GatewayClass" | "Gateway", settings: Settings): Verdict {
   const refused: ProxyFinding[] = [];
   const warnings: ProxyFinding[] = [];
-  for (const field of notImplemented(spec))
-    refused.push({ field, text: "is not implemented in this version; remove it" });
+  for (const [field, what] of notImplemented(spec, level)) {
+    refused.push({ field, text: `is not implemented in this version, ${what}; remove it` });
+  }
   if (level === "Gateway" && spec.mergeGateways) {
     refused.push({
       field: "spec.mergeGateways",
       text: "can only be decided for all Gateways of a class; set it in the EnvoyProxy of the GatewayClass",
     });
   }
-  refused.push(...judgeProvider(spec, settings), ...judgeProcess(spec), ...judgePod(spec));
+  refused.push(
+    ...judgeProvider(spec, settings),
+    ...judgeProcess(spec),
+    ...judgePod(spec),
+    ...judgeRouting(spec),
+    ...judgeMatches(spec),
+  );
   refused.push(...judgeFilterOrder(spec.filterOrder));
   if (settings.hostInfrastructure && spec.provider?.kubernetes !== undefined) {
     warnings.push({
@@ -29,27 +38,62 @@ export function judgeProxy(spec: EnvoyProxySpec, level: "GatewayClass" | "Gatewa
       text: "has no effect, because Envoy runs as a process of this host; keep it for a cluster or remove it",
     });
   }
+  warnings.push(...warnOfShorthand(spec));
   return { refused, warnings };
 }
 
-function* notImplemented(spec: EnvoyProxySpec): Generator<string> {
-  for (const field of ["geoIP", "lua", "luaValidation", "dynamicModules"] as const) {
-    if (spec[field] !== undefined) yield `spec.${field}`;
+/** Documentation shows a shorthand that the API does not have: it works here, and nowhere else. */
+function warnOfShorthand({ telemetry }: EnvoyProxySpec): ProxyFinding[] {
+  const { openTelemetry } = telemetry?.tracing?.provider ?? {};
+  const place = "spec.telemetry.tracing.provider";
+  return (["host", "port"] as const)
+    .filter((field) => openTelemetry?.[field] !== undefined)
+    .map((field) => ({
+      field: `${place}.openTelemetry.${field}`,
+      text: `is in effect as a shorthand of Gatehouse's for ${place}.${field}, the field of the API; write that one`,
+      reason: "Shorthand",
+    }));
+}
+
+/** Fields whose only use is by something that this version does not have. */
+function* notImplemented(
+  spec: EnvoyProxySpec,
+  level: "GatewayClass" | "Gateway",
+): Generator<readonly [field: string, what: string]> {
+  const lua = "which runs no Lua of EnvoyExtensionPolicies";
+  if (spec.geoIP !== undefined) yield ["spec.geoIP", "which decides nothing by where a client is"];
+  if (spec.lua !== undefined) yield ["spec.lua", lua];
+  if (spec.luaValidation !== undefined) yield ["spec.luaValidation", lua];
+  if (spec.dynamicModules !== undefined) yield ["spec.dynamicModules", "which has nothing that refers to a module"];
+  if (spec.mergeGateways && level === "GatewayClass") {
+    yield ["spec.mergeGateways", "which gives every Gateway Envoys of its own"];
   }
-  for (const field of ["backendTLS"] as const) {
-    if (spec[field] !== undefined) yield `spec.${field}`;
+  if (spec.telemetry?.healthCheckLog !== undefined) {
+    yield ["spec.telemetry.healthCheckLog", "which makes no active health checks"];
   }
-  if (spec.routingType !== undefined && spec.routingType !== "Endpoint") yield "spec.routingType";
-  for (const field of ["mergeGateways", "preserveRouteOrder"] as const) if (spec[field]) yield `spec.${field}`;
-  if (spec.telemetry?.healthCheckLog !== undefined) yield "spec.telemetry.healthCheckLog";
-  const { metrics } = spec.telemetry ?? {};
-  if (metrics !== undefined) {
-    const { prometheus: _, matches: __, sinks: ___, enableGRPCStats = true, ...others } = metrics;
-    if (!enableGRPCStats) yield "spec.telemetry.metrics.enableGRPCStats";
-    for (const [field, value] of Object.entries(others)) {
-      if (value !== false) yield `spec.telemetry.metrics.${field}`;
-    }
+}
+
+function judgeRouting({ routingType = "Endpoint", telemetry }: EnvoyProxySpec): ProxyFinding[] {
+  const findings: ProxyFinding[] = [];
+  if (routingType !== "Endpoint" && routingType !== "Service") {
+    findings.push({ field: "spec.routingType", text: `is ${routingType}; use Endpoint or Service` });
   }
+  const { clusterStatName } = telemetry?.metrics ?? {};
+  const text = clusterStatName === undefined ? undefined : findStatNameFault(clusterStatName);
+  if (text !== undefined) findings.push({ field: "spec.telemetry.metrics.clusterStatName", text });
+  return findings;
+}
+
+/** Of each log the expressions that choose its entries. */
+function judgeMatches({ telemetry }: EnvoyProxySpec): ProxyFinding[] {
+  return (telemetry?.accessLog?.settings ?? []).flatMap(({ matches = [] }, setting) =>
+    matches.flatMap((expression, index) => {
+      const text = findCelFault(expression);
+      return text === undefined
+        ? []
+        : [{ field: `spec.telemetry.accessLog.settings[${setting}].matches[${index}]`, text }];
+    }),
+  );
 }
 
 function judgeProvider(spec: EnvoyProxySpec, settings: Settings): ProxyFinding[] {

@@ -147,22 +147,28 @@ describe("problems", () => {
 
   test.each([
     "{routingType: Endpoint}",
-    "{telemetry: {metrics: {enableGRPCStats: true, enablePerEndpointStats: false}}}",
+    "{routingType: Service}",
+    "{telemetry: {metrics: {enableGRPCStats: false, enablePerEndpointStats: true, enableVirtualHostStats: true}}}",
+    "{telemetry: {metrics: {clusterStatName: '%ROUTE_KIND%/%BACKEND_REFS%'}}}",
     "{mergeBackends: {}}",
-    "{ipFamily: DualStack, preserveRouteOrder: false}",
+    "{ipFamily: DualStack, preserveRouteOrder: true}",
+    "{telemetry: {accessLog: {settings: [{matches: [response.code >= 500]}]}}}",
   ])("none with %s", (ofGateway) => {
     expect(resolve({ ofGateway }).gatewayLevel.refused).toEqual([]);
   });
 
   test.each([
-    ["{routingType: Service}", "spec.routingType"],
-    ["{telemetry: {metrics: {enableGRPCStats: false}}}", "spec.telemetry.metrics.enableGRPCStats"],
-    ["{telemetry: {metrics: {enableVirtualHostStats: true}}}", "spec.telemetry.metrics.enableVirtualHostStats"],
-    ["{telemetry: {metrics: {clusterStatName: x}}}", "spec.telemetry.metrics.clusterStatName"],
+    ["{routingType: Somehow}", "spec.routingType"],
+    ["{telemetry: {metrics: {clusterStatName: ''}}}", "spec.telemetry.metrics.clusterStatName"],
+    ["{telemetry: {metrics: {clusterStatName: '%ROUTE%'}}}", "spec.telemetry.metrics.clusterStatName"],
+    ["{telemetry: {metrics: {clusterStatName: '50%'}}}", "spec.telemetry.metrics.clusterStatName"],
+    [
+      "{telemetry: {accessLog: {settings: [{}, {matches: ['true', 'response.code >=']}]}}}",
+      "spec.telemetry.accessLog.settings[1].matches[1]",
+    ],
     ["{telemetry: {healthCheckLog: {}}}", "spec.telemetry.healthCheckLog"],
-    ["{preserveRouteOrder: true}", "spec.preserveRouteOrder"],
-    ["{backendTLS: {}}", "spec.backendTLS"],
     ["{lua: {}}", "spec.lua"],
+    ["{luaValidation: Disabled}", "spec.luaValidation"],
     ["{dynamicModules: []}", "spec.dynamicModules"],
     ["{provider: {type: Kubernetes, host: {envoyVersion: v1}}}", "spec.provider.host.envoyVersion"],
   ])("%s is not accepted and ignored", (ofGateway, field) => {
@@ -205,6 +211,20 @@ describe("problems", () => {
         "names ConfigMap x of group core, and only EnvoyProxy of group gateway.envoyproxy.io is read; name one",
     });
     expect(classOf({ group: "", kind: "ConfigMap", name: "x", namespace: "a" }).source).toBeUndefined();
+  });
+
+  test("the shorthand of a collector works with a warning that names the API's field", () => {
+    const ofGateway = "{telemetry: {tracing: {provider: {type: OpenTelemetry, openTelemetry: {host: a, port: 1}}}}}";
+    const { gatewayLevel } = resolve({ ofGateway });
+    expect(gatewayLevel.refused).toEqual([]);
+    const place = "spec.telemetry.tracing.provider";
+    expect(gatewayLevel.warnings).toEqual(
+      ["host", "port"].map((field) => ({
+        field: `${place}.openTelemetry.${field}`,
+        text: expect.stringContaining(`shorthand of Gatehouse's for ${place}.${field}, the field of the API`),
+        reason: "Shorthand",
+      })),
+    );
   });
 
   test("what has no effect on a host is a warning", () => {

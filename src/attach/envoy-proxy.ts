@@ -12,6 +12,8 @@ import { mergeObjects } from "./object-merge.ts";
 export interface ProxyFinding {
   readonly field: string;
   readonly text: string;
+  /** Of a warning: the condition's reason, `NoEffect` when left out. */
+  readonly reason?: string;
 }
 
 /** What a GatewayClass or a Gateway says about its Envoys, with what the less specific levels say. */
@@ -20,8 +22,8 @@ export interface ProxyLevel {
   readonly source?: ObjectKey;
   /** Its spec as written. */
   readonly own?: EnvoyProxySpec;
-  /** Where the references of each part of the telemetry are followed: in the namespace of the EnvoyProxy that has it. */
-  readonly namespaces: TelemetryNamespaces;
+  /** Where the references of each part are followed: in the namespace of the EnvoyProxy that has it. */
+  readonly namespaces: PartNamespaces;
   /** What is in effect: merged, with the parts that `refused` names still in it. */
   readonly spec: EnvoyProxySpec;
   /** What is wrong with the reference itself; then `spec` is that of the less specific level. */
@@ -32,7 +34,8 @@ export interface ProxyLevel {
   readonly warnings: readonly ProxyFinding[];
 }
 
-export interface TelemetryNamespaces {
+export interface PartNamespaces {
+  readonly backendTls?: string;
   readonly accessLog?: string;
   readonly tracing?: string;
   readonly metrics?: string;
@@ -91,7 +94,8 @@ export function parameterProblems(level: ProxyLevel, field: string): Problem[] {
   if (level.reference !== undefined) return [report(level.reference)];
   const subject =
     level.source === undefined ? "the EnvoyProxy of its class, or the default," : `EnvoyProxy ${level.source}`;
-  return level.refused.map((finding) => report(`leads to ${subject} whose field ${finding.field} ${finding.text}`));
+  const said = level.refused.map(({ field: own, text }) => `field ${own} ${text}`);
+  return said.length === 0 ? [] : [report(`leads to ${subject} whose ${said.join(". Its ")}`)];
 }
 
 function refused(
@@ -107,15 +111,16 @@ function judged(
   settings: Settings,
   found: EnvoyProxy,
   spec: EnvoyProxySpec,
-  below: TelemetryNamespaces,
+  below: PartNamespaces,
 ): ProxyLevel {
   const source = objectKey(found.metadata.namespace, found.metadata.name);
   const invalid = spec === found.spec ? [] : findInvalid(spec);
   const verdict = judgeProxy(spec, level, settings);
-  const { telemetry } = found.spec;
+  const { backendTLS, telemetry } = found.spec;
   const namespace = found.metadata.namespace ?? "";
   const namespaces = {
     ...below,
+    ...(backendTLS && { backendTls: namespace }),
     ...(telemetry?.accessLog && { accessLog: namespace }),
     ...(telemetry?.tracing && { tracing: namespace }),
     ...(telemetry?.metrics?.sinks && { metrics: namespace }),

@@ -9,6 +9,7 @@ import { reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
 import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
+import type { RoutingSettings } from "./routing-settings.ts";
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
@@ -22,15 +23,22 @@ export interface GatewayParameters {
   /** Why it cannot be used. What runs already goes on, so listeners stay; nothing new is started. */
   readonly problems: readonly Problem[];
   readonly portOffset: number;
+  readonly routing?: RoutingSettings;
 }
 
-export function planParameters(gateway: Gateway, level: ProxyLevel, settings: Settings): GatewayParameters {
+export function planParameters(
+  gateway: Gateway,
+  level: ProxyLevel,
+  settings: Settings,
+  routing?: RoutingSettings,
+): GatewayParameters {
   const { infrastructure } = gateway.spec;
   const own = infrastructure?.parametersRef !== undefined && !level.spec.mergeGateways;
   const keepsPorts = !settings.hostInfrastructure && level.spec.provider?.kubernetes?.useListenerPortAsContainerPort;
   return {
     problems: parameterProblems(level, own ? "spec.infrastructure.parametersRef" : "spec.gatewayClassName"),
     portOffset: keepsPorts ? 0 : settings.privilegedPortOffset,
+    ...(routing && { routing }),
   };
 }
 
@@ -41,7 +49,7 @@ export function draftGateway(
   parameters: GatewayParameters,
   settings: Settings,
 ): GatewayDraft {
-  const { portOffset } = parameters;
+  const { portOffset, routing } = parameters;
   const address = judgeAddresses(gateway, settings);
   const problems = [...judgeUnsupported(gateway), ...address.problems];
   const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
@@ -58,6 +66,7 @@ export function draftGateway(
     problems: [...problems, ...parameters.problems],
     portOffset,
     addresses: address.addresses ?? [],
+    ...(routing && { routing }),
     ...(address.bindAddress !== undefined && { bindAddress: address.bindAddress }),
   };
 }

@@ -9,6 +9,8 @@ export interface ListenerSettings {
   readonly ipFamily?: EnvoyProxySpec["ipFamily"];
   /** All HTTP filters in their order; undefined: the usual one. */
   readonly filterOrder?: readonly OrderedFilter[];
+  /** False: gRPC calls are not counted by their outcome. */
+  readonly countsGrpc?: boolean;
   readonly telemetry: Pick<TelemetryPlan, "accessLogs" | "tracing" | "requestIdTracing">;
 }
 
@@ -17,6 +19,7 @@ export function planListenerSettings(spec: EnvoyProxySpec, telemetry: TelemetryP
   return {
     ...(spec.ipFamily && { ipFamily: spec.ipFamily }),
     ...(spec.filterOrder && { filterOrder: orderFilters(spec.filterOrder) }),
+    ...(spec.telemetry?.metrics?.enableGRPCStats === false && { countsGrpc: false }),
     telemetry: {
       ...(accessLogs && { accessLogs }),
       ...(tracing && { tracing }),

@@ -4,6 +4,7 @@ import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
+import type { RoutingSettings } from "./routing-settings.ts";
 
 /**
  * The attached objects: what `attach/` finds out and `translate/` builds Envoy messages from. Everything is plain readonly
@@ -70,6 +71,8 @@ export interface GatewayPlan {
   readonly portOffset: number;
   /** Addresses of `spec.addresses`: to bind to on a host, to be reached at in a cluster. Empty: any. */
   readonly addresses: readonly string[];
+  /** How its Envoys reach backends; undefined: as usual. */
+  readonly routing?: RoutingSettings;
   /** The one to bind to (host infrastructure only); undefined = all. */
   readonly bindAddress?: string;
 }
@@ -136,6 +139,8 @@ export interface ParentAttachment {
   readonly gateway: ObjectKey;
   /** Of the Gateway's class. */
   readonly controllerName: string;
+  /** Of the Gateway. */
+  readonly routing?: RoutingSettings;
   /** Listeners that accepted the route; empty when `problems` says why not. */
   readonly listeners: readonly AttachedListener[];
   readonly problems: readonly Problem[];
@@ -212,6 +217,10 @@ export interface ClusterSpec {
   readonly tls?: UpstreamTls;
   /** Credential injected into requests by an upstream filter (HTTPRouteFilter credentialInjection). */
   readonly credential?: { readonly secret: ObjectKey; readonly header: string; readonly overwrite: boolean };
+  /** Addresses to reach it by; undefined: IPv4 where there are both. */
+  readonly family?: "IPv4" | "IPv6" | "DualStack";
+  /** What is counted beyond the usual, and the name under which it is (else the cluster's own). */
+  readonly stats?: { readonly perEndpoint?: true; readonly sizes?: true; readonly name?: string };
 }
 
 export type ClusterReach =
@@ -221,6 +230,8 @@ export type ClusterReach =
       readonly key: ObjectKey;
       readonly port: number;
       readonly portName: string;
+      /** Set: the one endpoint is the Service's own address, unless it has none. */
+      readonly address?: "Service";
     }
   /** IP or unix endpoints of a Backend: EDS. `group` tells the Envoy Gateway kind from the compat one. */
   | { readonly kind: "Backend"; readonly key: ObjectKey; readonly group: string }

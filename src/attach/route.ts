@@ -43,7 +43,8 @@ function attachToParent(
   plan: GatewayPlan,
   read: AttachReader,
 ): ParentAttachment {
-  const parent = { parentRef, gateway: plan.key, controllerName: plan.controllerName };
+  const { key: gateway, controllerName, routing } = plan;
+  const parent = { parentRef, gateway, controllerName, ...(routing && { routing }) };
   const refuse = (reason: string, text: string): ParentAttachment => ({
     ...parent,
     listeners: [],

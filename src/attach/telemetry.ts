@@ -1,9 +1,12 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
+import { adaptCluster } from "./adapt-route.ts";
+import { findCelFault } from "./cel-match.ts";
 import { type CollectorReference, findCollector } from "./collector.ts";
-import type { ProxyFinding, TelemetryNamespaces } from "./envoy-proxy.ts";
+import type { PartNamespaces, ProxyFinding } from "./envoy-proxy.ts";
 import { type MetricSink, planMetricSinks } from "./metric-sinks.ts";
 import type { ClusterSpec } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
+import type { RoutingSettings } from "./routing-settings.ts";
 
 type Telemetry = NonNullable<EnvoyProxySpec["telemetry"]>;
 type AccessLogSettings = NonNullable<NonNullable<Telemetry["accessLog"]>["settings"]>[number];
@@ -52,11 +55,15 @@ export interface TelemetryPlan {
 /** Where a file log goes when its sink names no path. */
 const STDOUT = "/dev/stdout";
 
-/** @param namespaces of the EnvoyProxies that have the parts */
+/**
+ * @param namespaces of the EnvoyProxies that have the parts
+ * @param routing how the gateway's Envoys reach what they call
+ */
 export function planTelemetry(
   telemetry: Telemetry,
-  namespaces: TelemetryNamespaces,
+  namespaces: PartNamespaces,
   read: ResolveReader,
+  routing?: RoutingSettings,
 ): TelemetryPlan {
   const clusters = new Map<string, ClusterSpec>();
   const refused: ProxyFinding[] = [];
@@ -68,8 +75,9 @@ export function planTelemetry(
         refused.push(collector);
         return undefined;
       }
-      clusters.set(collector.cluster.name, collector.cluster);
-      return { cluster: collector.cluster.name, authority: collector.authority };
+      const cluster = adaptCluster(collector.cluster, routing);
+      clusters.set(cluster.name, cluster);
+      return { cluster: cluster.name, authority: collector.authority };
     };
   const accessLogs = planAccessLogs(telemetry.accessLog, followIn(namespaces.accessLog));
   const tracing = planTracing(telemetry.tracing, followIn(namespaces.tracing));
@@ -89,14 +97,17 @@ type Follow = (reference: CollectorReference, protocol: ClusterSpec["protocol"],
 
 function planAccessLogs(accessLog: Telemetry["accessLog"], follow: Follow): AccessLogPlan[] | undefined {
   if (accessLog?.disable) return [];
-  return accessLog?.settings?.map(({ type, format, matches = [], sinks }, index): AccessLogPlan => {
+  return accessLog?.settings?.flatMap(({ type, format, matches = [], sinks }, index): AccessLogPlan[] => {
+    // Refused where the EnvoyProxy is judged; without what chooses its entries a log would hold what nobody wants.
+    if (matches.some((expression) => findCelFault(expression) !== undefined)) return [];
     const field = `spec.telemetry.accessLog.settings[${index}]`;
-    return {
+    const plan = {
       ...(type && { type }),
       ...(format && { format }),
       matches,
       sinks: sinks.flatMap((sink, position) => planSink(sink, `${field}.sinks[${position}]`, follow)),
     };
+    return [plan];
   });
 }
 

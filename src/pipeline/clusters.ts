@@ -1,6 +1,8 @@
 import type { ConfigMap, Secret } from "../api/core.ts";
+import { adaptRoute } from "../attach/adapt-route.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { RoutingSettings } from "../attach/routing-settings.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
@@ -56,12 +58,12 @@ export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
   }
 }
 
-/** Gateways on which the route is served by at least one listener. */
-function servingGateways(attachment: RouteAttachment): Set<ObjectKey> {
-  return new Set(
+/** How each Gateway on which the route is served by at least one listener reaches its backends. */
+function servingGateways(attachment: RouteAttachment): Map<ObjectKey, RoutingSettings | undefined> {
+  return new Map(
     attachment.parents
       .filter((parent) => parent.listeners.some((listener) => listener.routeTable !== undefined))
-      .map((parent) => parent.gateway),
+      .map((parent) => [parent.gateway, parent.routing]),
   );
 }
 
@@ -76,8 +78,9 @@ export function createClusterNodes(
     const attachment = read.get(routes.attachments, key);
     const result = new Map<string, GatewayCluster>();
     if (attachment === undefined) return result;
-    for (const gateway of servingGateways(attachment)) {
-      for (const spec of clustersOf(resolved))
+    const object = () => read.get(routes.routes, key)?.route;
+    for (const [gateway, routing] of servingGateways(attachment)) {
+      for (const spec of clustersOf(adaptRoute(resolved, routing, object)))
         result.set(flatText(gateway, "|", spec.name, "|", key), { gateway, spec });
     }
     return result;
@@ -115,6 +118,7 @@ function createEndpoints(graph: Graph, sources: Sources, specs: Collection<Clust
       usesEndpoints(spec)
         ? translateEndpoints(spec, {
             endpointSlices: (service) => read.lookup(slicesByService, service).values(),
+            service: (key) => read.get(sources.services, key),
             backend: (key) => read.get(sources.backends, key),
             staticBackend: (key) => read.get(sources.staticBackends, key),
           })

@@ -98,7 +98,7 @@ test("an EnvoyProxy that changes re-runs the Gateways that use it, and only what
   const { edit } = load();
   expect(edit(proxy("own", "{mergeType: JSONMerge, extraArgs: [--b]}"))).toEqual({
     gatewayProxies: 1,
-    gatewayTelemetry: 1,
+    gatewayReferences: 1,
     listenerSettings: 1,
     gatewayParameters: 1,
     infrastructure: 1,

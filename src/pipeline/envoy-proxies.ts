@@ -4,6 +4,7 @@ import { type GatewayParameters, planParameters } from "../attach/gateway.ts";
 import { type ListenerSettings, planListenerSettings } from "../attach/listener-settings.ts";
 import type { Settings } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
+import { planRouting, type RoutingPlan } from "../attach/routing-settings.ts";
 import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
@@ -55,21 +56,27 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
   const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
     grant.metadata.namespace ?? "",
   ]);
-  const telemetry = graph.map("gatewayTelemetry", ofGateways, (level, _key, read) =>
-    level.spec.telemetry === undefined
-      ? undefined
-      : planTelemetry(level.spec.telemetry, level.namespaces, createResolveReader(sources, grantsByNamespace, read)),
+  const follow = (level: ProxyLevel, read: Reader) =>
+    followReferences(level, createResolveReader(sources, grantsByNamespace, read));
+  const references = graph.map("gatewayReferences", ofGateways, (level, _key, read) => follow(level, read));
+  const ofClassReferences = graph.map("classReferences", ofClasses, (level, _name, read) =>
+    level.source === undefined ? undefined : follow(level, read),
   );
+  const telemetry = graph.map("gatewayTelemetry", references, (followed) => followed.telemetry);
   const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
     planListenerSettings(level.spec, read.get(telemetry, key)),
   );
   const parameters = graph.map("gatewayParameters", ofGateways, (level, key, read) => {
     const gateway = read.get(sources.gateways, key);
-    const refused = read.get(telemetry, key)?.refused ?? [];
-    const whole = refused.length === 0 ? level : { ...level, refused: [...level.refused, ...refused] };
-    return gateway && planParameters(gateway, whole, readSettings(sources, read));
+    const followed = read.get(references, key);
+    const whole = withFindings(level, followed);
+    return gateway && planParameters(gateway, whole, readSettings(sources, read), followed?.routing.settings);
   });
-  const uses = graph.union("proxyUses", usesOf(graph, "GatewayClass", ofClasses), usesOf(graph, "Gateway", ofGateways));
+  const uses = graph.union(
+    "proxyUses",
+    usesOf(graph, "GatewayClass", ofClasses, ofClassReferences),
+    usesOf(graph, "Gateway", ofGateways, references),
+  );
   return {
     ofClasses,
     ofGateways,
@@ -86,12 +93,35 @@ function withBootstrap(level: ProxyLevel, settings: Settings): ProxyLevel {
   return findings.length === 0 ? level : { ...level, refused: [...level.refused, ...findings] };
 }
 
-function usesOf(graph: Graph, kind: "GatewayClass" | "Gateway", levels: Collection<ProxyLevel>): Collection<ProxyUse> {
-  return graph.flatMap(`proxyUsesOf${kind}`, levels, ({ source, reference, refused, warnings }, key) =>
-    source === undefined || reference !== undefined
-      ? []
-      : [[`${kind}/${key}`, { proxy: source, ancestor: { kind, key }, level: { refused, warnings } }] as const],
-  );
+/** What the references of an EnvoyProxy lead to. */
+interface FollowedReferences {
+  readonly routing: RoutingPlan;
+  readonly telemetry?: TelemetryPlan;
+}
+
+function followReferences({ spec, namespaces }: ProxyLevel, read: ResolveReader): FollowedReferences {
+  const routing = planRouting(spec, namespaces.backendTls, read);
+  if (spec.telemetry === undefined) return { routing };
+  return { routing, telemetry: planTelemetry(spec.telemetry, namespaces, read, routing.settings) };
+}
+
+/** With what cannot be had because of what its references lead to. */
+function withFindings(level: ProxyLevel, followed: FollowedReferences | undefined): ProxyLevel {
+  const refused = [...(followed?.routing.refused ?? []), ...(followed?.telemetry?.refused ?? [])];
+  return refused.length === 0 ? level : { ...level, refused: [...level.refused, ...refused] };
+}
+
+function usesOf(
+  graph: Graph,
+  kind: "GatewayClass" | "Gateway",
+  levels: Collection<ProxyLevel>,
+  references: Collection<FollowedReferences>,
+): Collection<ProxyUse> {
+  return graph.flatMap(`proxyUsesOf${kind}`, levels, (level, key, read) => {
+    const { source, reference, refused, warnings } = withFindings(level, read.get(references, key));
+    if (source === undefined || reference !== undefined) return [];
+    return [[`${kind}/${key}`, { proxy: source, ancestor: { kind, key }, level: { refused, warnings } }] as const];
+  });
 }
 
 /** Reads what references lead to. */

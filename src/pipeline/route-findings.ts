@@ -1,5 +1,8 @@
+import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import { adaptRoute } from "../attach/adapt-route.ts";
 import { secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterReach, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { RoutingSettings } from "../attach/routing-settings.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
@@ -14,8 +17,45 @@ export interface GatewayProblem extends Problem {
   readonly gateway?: ObjectKey;
 }
 
+/** A route as Envoys of some Gateways serve it. */
+export interface ServedVariant {
+  readonly resolved: ResolvedRoute;
+  readonly gateways: readonly ObjectKey[];
+}
+
+/** Gateways with the same settings serve the same variant; nearly always there is one. */
+export function servedVariants(
+  resolved: ResolvedRoute,
+  attachment: RouteAttachment,
+  object: HTTPRoute | GRPCRoute,
+): readonly ServedVariant[] {
+  const gateways = new Map<RoutingSettings | undefined, ObjectKey[]>();
+  for (const { routing, gateway } of attachment.parents) {
+    gateways.set(routing, [...(gateways.get(routing) ?? []), gateway]);
+  }
+  return [...gateways].map(([routing, keys]) => {
+    return { resolved: adaptRoute(resolved, routing, () => object), gateways: keys };
+  });
+}
+
 /** Backends that take requests and have no endpoint; a mirror without one costs nobody an answer. */
-export function findUnavailable(resolved: ResolvedRoute, clusters: ClusterNodes, read: Reader): GatewayProblem[] {
+export function findUnavailable(
+  variants: readonly ServedVariant[],
+  clusters: ClusterNodes,
+  read: Reader,
+): GatewayProblem[] {
+  return variants.flatMap(({ resolved, gateways }) => {
+    const found = describeEmpty(resolved, clusters, read).map((what) => ({
+      condition: "BackendsAvailable",
+      reason: "EndpointsNotFound",
+      message: `${what} has no endpoint that is ready, so its share of requests is answered with 503; start its pods, or correct its selector or endpoints.`,
+    }));
+    if (variants.length === 1) return found;
+    return found.flatMap((problem) => gateways.map((gateway) => ({ ...problem, gateway })));
+  });
+}
+
+function describeEmpty(resolved: ResolvedRoute, clusters: ClusterNodes, read: Reader): string[] {
   const empty = new Map<string, ClusterReach>();
   for (const { backends } of resolved.rules) {
     for (const { target, weight } of backends) {
@@ -23,14 +63,7 @@ export function findUnavailable(resolved: ResolvedRoute, clusters: ClusterNodes,
       if (read.get(clusters.available, target.name) === false) empty.set(target.name, target.reach);
     }
   }
-  return [...empty.values()]
-    .map(describeReach)
-    .sort()
-    .map((what) => ({
-      condition: "BackendsAvailable",
-      reason: "EndpointsNotFound",
-      message: `${what} has no endpoint that is ready, so its share of requests is answered with 503; start its pods, or correct its selector or endpoints.`,
-    }));
+  return [...empty.values()].map(describeReach).sort();
 }
 
 function describeReach(reach: ClusterReach): string {
@@ -73,13 +106,14 @@ function nameRoute(key: string): string {
 
 /** What Envoy refused of the clusters that the route needs. */
 export function findRefusedBackends(
-  resolved: ResolvedRoute,
-  attachment: RouteAttachment,
+  variants: readonly ServedVariant[],
   sources: Sources,
   read: Reader,
 ): GatewayProblem[] {
   const problems = new Map<string, GatewayProblem>();
-  for (const { gateway } of attachment.parents) {
+  for (const { resolved, gateway } of variants.flatMap(({ resolved, gateways }) =>
+    gateways.map((gateway) => ({ resolved, gateway })),
+  )) {
     for (const spec of clustersOf(resolved)) {
       const parts = [
         [resourceTypes.cluster, spec.name, "cluster"],

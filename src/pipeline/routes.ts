@@ -1,4 +1,5 @@
 import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import { adaptRoute } from "../attach/adapt-route.ts";
 import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
@@ -8,14 +9,10 @@ import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
+import type { EntryShape } from "../translate/route-entry.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
-import {
-  type EncodedVirtualHost,
-  type RouteOverlap,
-  translateVirtualHost,
-  treeLimits,
-} from "../translate/virtual-host.ts";
+import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
 import { type GatewayNodes, type GatewayResource, sameGatewayResource } from "./gateways.ts";
 import type { Sources } from "./sources.ts";
@@ -36,10 +33,13 @@ export interface HostEntries {
   readonly host: string;
   readonly route: string;
   readonly entries: readonly RouteEntry[];
+  /** Requests to the host are counted. */
+  readonly counted?: true;
 }
 
 function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
   return (
+    a.counted === b.counted &&
     a.entries.length === b.entries.length &&
     a.entries.every((entry, position) => entry.hash === b.entries[position]?.hash)
   );
@@ -161,15 +161,18 @@ function translateAttachment(
 ): Iterable<readonly [string, HostEntries]> {
   const key = routeKey(object.kind, object.key);
   const result = new Map<string, HostEntries>();
-  for (const { listeners } of attachment.parents) {
+  for (const { listeners, routing } of attachment.parents) {
+    const adapted = adaptRoute(resolved, routing, () => object.route);
+    const shape = { keepsOrder: routing?.keepsOrder === true };
     for (const listener of listeners) {
       const table = listener.routeTable;
       if (table === undefined) continue;
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;
-        const entries = translateOn(object, resolved, listener, host);
-        result.set(id, { table, host: host.host, route: key, entries });
+        const entries = translateOn(object, adapted, listener, host, shape);
+        const counted = routing?.countsHosts && { counted: true as const };
+        result.set(id, { table, host: host.host, route: key, entries, ...counted });
       }
     }
   }
@@ -181,10 +184,11 @@ function translateOn(
   resolved: ResolvedRoute,
   listener: AttachedListener,
   host: AttachedHost,
+  shape: EntryShape,
 ): RouteEntry[] {
   return object.kind === "HTTPRoute"
-    ? translateHttpRoute(object.route, resolved, listener, host)
-    : translateGrpcRoute(object.route, resolved, listener, host);
+    ? translateHttpRoute(object.route, resolved, listener, host, shape)
+    : translateGrpcRoute(object.route, resolved, listener, host, shape);
 }
 
 function createTables(
@@ -201,8 +205,13 @@ function createTables(
     (group, members, _read, before) => {
       const separator = group.lastIndexOf("|");
       const entries: (readonly RouteEntry[])[] = [];
-      for (const member of members.values()) entries.push(member.entries);
-      return translateVirtualHost(group.slice(0, separator), group.slice(separator + 1), entries, treeLimits, before);
+      let counted = false;
+      for (const member of members.values()) {
+        entries.push(member.entries);
+        if (member.counted) counted = true;
+      }
+      const [table, host] = [group.slice(0, separator), group.slice(separator + 1)];
+      return translateVirtualHost(table, host, entries, { counted, before });
     },
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
   );

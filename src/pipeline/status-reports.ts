@@ -19,6 +19,7 @@ import {
   findRefusedRules,
   findUnavailable,
   type GatewayProblem,
+  servedVariants,
   wordsOf,
 } from "./route-findings.ts";
 import type { RouteNodes } from "./routes.ts";
@@ -123,10 +124,11 @@ export function createStatusReports(
       const object = read.get(routes.routes, key);
       const attachment = read.get(routes.attachments, key);
       if (object === undefined || attachment === undefined) return [];
+      const variants = servedVariants(resolved, attachment, object.route);
       const extra = [
-        ...findUnavailable(resolved, clusters, read),
+        ...findUnavailable(variants, clusters, read),
         ...findOverlaps(key, routes, read),
-        ...findRefusedBackends(resolved, attachment, sources, read),
+        ...findRefusedBackends(variants, sources, read),
         ...findRefusedRules(read.lookup(rejectionsByRoute, key)),
       ];
       return [[key, { kind: object.kind, object: object.route, attachment, resolved, extra }]];

@@ -32,7 +32,7 @@ export function buildEnvoyProxyStatus({ object, uses }: EnvoyProxyReport): Envoy
       problemAt(condition, reason, finding.field, finding.text);
     const problems = [
       ...level.refused.map(at("Accepted", "InvalidParameters")),
-      ...level.warnings.map(at("Warning", "NoEffect")),
+      ...level.warnings.map((finding) => at("Warning", finding.reason ?? "NoEffect")(finding)),
     ];
     const good = { reason: "Accepted", message: `The EnvoyProxy is in effect for ${ancestor.kind} ${ancestor.key}` };
     return {

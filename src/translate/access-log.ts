@@ -115,7 +115,7 @@ function buildSink(gateway: ObjectKey, sink: LogSink, format: Format): AccessLog
     case "File":
       return formatsOf(format).map((logFormat) => buildFile(sink.path, logFormat));
     case "ALS":
-      return [buildService(gateway, sink)];
+      return [buildService(gateway, sink, format)];
     case "OpenTelemetry":
       return [buildOpenTelemetry(gateway, sink, format)];
   }
@@ -144,10 +144,23 @@ function formatsOf(format: Format): SubstitutionFormatString[] {
   return formats.length === 0 ? [{ jsonFormat: defaultFields }] : formats;
 }
 
-function buildService(gateway: ObjectKey, { server, settings }: Extract<LogSink, { kind: "ALS" }>): AccessLog {
+/** The service gets all there is and writes it down itself: how, it is told when the stream begins (names of Envoy Gateway). */
+function describeFormat({ text, json }: NonNullable<Format>): { name: string; value: string }[] {
+  const oneLine = text?.trim().replace(/\s*[\r\n]+\s*/g, " ");
+  return [
+    ...(oneLine ? [{ name: "x-accesslog-text", value: oneLine }] : []),
+    ...(json ? [{ name: "x-accesslog-attr", value: JSON.stringify(sortedTexts(json)) }] : []),
+  ];
+}
+
+function buildService(
+  gateway: ObjectKey,
+  { server, settings }: Extract<LogSink, { kind: "ALS" }>,
+  format: Format,
+): AccessLog {
   const commonConfig: CommonGrpcAccessLogConfig = {
     logName: settings.logName ?? gateway,
-    grpcService: buildGrpcService(server),
+    grpcService: buildGrpcService(server, format && describeFormat(format)),
     transportApiVersion: ApiVersion.V3,
   };
   if (settings.type === "TCP") {
@@ -195,6 +208,11 @@ export function buildGrpcService(
     envoyGrpc: { clusterName: cluster, authority },
     initialMetadata: headers.map(({ name: key, value }) => ({ key: key.toLowerCase(), value })),
   };
+}
+
+/** The same with its keys in a fixed order. */
+export function sortedTexts(values: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).sort(([a], [b]) => compareStrings(a, b)));
 }
 
 function toKeyValues(values: Readonly<Record<string, string>>): KeyValueList {

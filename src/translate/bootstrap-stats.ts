@@ -14,13 +14,23 @@ const clusterStatistics = [
   ...["upstream_rq_retry_limit_exceeded", "upstream_rq_retry_overflow", "upstream_rq_pending_overflow"],
   ...["upstream_cx_connect_fail", "upstream_cx_connect_timeout", "upstream_cx_overflow", "upstream_cx_none_healthy"],
   ...["health_check.failure", "ssl.fail_.*", "ext_authz.*", "ratelimit.*"],
+  // Of routes of the kind GRPCRoute, whose calls do not fail by their HTTP status.
+  "grpc..*",
 ];
 
-/** A cluster's name ends with a word that has no dot: `service/namespace/name/port/hash`. */
-const OF_CLUSTERS = `cluster\\.(.*/)?[^/.]+\\.(${clusterStatistics.join("|").replace(/\.(?!\*)/g, "\\.")})`;
+/** What `enableRequestResponseSizesStats` asks for. */
+const SIZES = "upstream_r[qs]_(headers|body)_(size|count)";
+
+/** A cluster's name ends with a word that has no dot: `service/namespace/name/port/hash`. One that people choose may have. */
+function ofClusters({ clusterStatName, enableRequestResponseSizesStats }: Metrics): string {
+  const name = clusterStatName !== undefined ? ".+" : "(.*/)?[^/.]+";
+  const own = clusterStatistics.join("|").replace(/\.(?!\*)/g, "\\.");
+  return `cluster\\.${name}\\.(${own}${enableRequestResponseSizesStats ? `|${SIZES}` : ""})`;
+}
 
 /** Upper bounds in milliseconds. Every bucket costs a line for each backend in use. */
 const CLUSTER_BUCKETS_MS = [10, 50, 250, 1000, 5000];
+const SIZE_BUCKETS_BYTES = [256, 1024, 4096, 16_384, 65_536, 1_048_576];
 
 /** What the end of an Envoy waits for: see `src/infra/envoy-admin.ts`. */
 const OF_DRAINING = "(listener|http)\\..*downstream_(cx|rq)_active";
@@ -30,17 +40,23 @@ const OF_DRAINING = "(listener|http)\\..*downstream_(cx|rq)_active";
  * is then 104 MB and keeps the main thread, which also takes configuration, busy for 3 s. These defaults make it 0.4 s
  * (docs/performance.md); `telemetry.metrics.matches` takes their place.
  */
-export function buildStatsConfig({ matches }: Metrics): Record<string, unknown> {
+export function buildStatsConfig(metrics: Metrics): Record<string, unknown> {
+  const { matches } = metrics;
   const regex = (expression: string) => ({ safe_regex: { regex: expression } });
   const patterns =
     matches === undefined
-      ? [regex(NOT_OF_CLUSTERS), regex(OF_CLUSTERS)]
+      ? [regex(NOT_OF_CLUSTERS), regex(ofClusters(metrics))]
       : [regex(OF_DRAINING), ...matches.map(({ type, value }) => buildPattern(type ?? "Exact", value))];
   return {
     stats_config: {
       stats_matcher: { inclusion_list: { patterns } },
       ...(matches === undefined && {
-        histogram_bucket_settings: [{ match: { prefix: "cluster." }, buckets: CLUSTER_BUCKETS_MS }],
+        histogram_bucket_settings: [
+          ...(metrics.enableRequestResponseSizesStats
+            ? [{ match: regex(`cluster\\..*${SIZES}`), buckets: SIZE_BUCKETS_BYTES }]
+            : []),
+          { match: { prefix: "cluster." }, buckets: CLUSTER_BUCKETS_MS },
+        ],
       }),
     },
   };

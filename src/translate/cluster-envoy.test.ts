@@ -69,6 +69,12 @@ const reaches: readonly ClusterReach[] = [
     }),
   },
 ];
+/** What an EnvoyProxy may add. */
+const ofGateways: readonly ClusterSettings[] = [
+  ...(["IPv4", "IPv6", "DualStack"] as const).map((family) => ({ protocol: "http1" as const, family })),
+  { protocol: "http1", stats: { perEndpoint: true, sizes: true, name: "a/b:c|d" } },
+];
+
 const credential = { secret: "a/token", header: "Authorization", overwrite: true };
 
 const tlsVariants: readonly (UpstreamTls | undefined)[] = [
@@ -101,6 +107,7 @@ function allSpecs(): ClusterSpec[] {
         { protocol: "http1", ...(tls && { tls }) },
         { protocol: "http2", ...(tls && { tls }) },
         { protocol: "http2", ...(tls && { tls }), credential },
+        ...(tls === undefined ? ofGateways : []),
       ];
       const specs = settings.map((each) => buildClusterSpec(reach, each));
       // Envoy 1.40 crashes in `--mode validate` on such a cluster with secrets by ADS; a running one serves them.

@@ -1,9 +1,10 @@
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { BackendEndpoint, ClusterReach, ClusterSpec } from "../attach/model.ts";
+import type { BackendEndpoint, ClusterSpec } from "../attach/model.ts";
 import { pack } from "../envoy/any.ts";
 import { adsConfigSource } from "../envoy/constants.ts";
 import {
   Cluster,
+  type Cluster_CustomClusterType,
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
   type LoadBalancingPolicy,
@@ -63,15 +64,23 @@ const leastRequest: LoadBalancingPolicy = {
   ],
 };
 
-const dnsType = {
-  name: "envoy.cluster.dns",
-  typedConfig: pack(DnsCluster, {
-    dnsRefreshRate: DNS_REFRESH,
-    dnsFailureRefreshRate: DNS_FAILURE_REFRESH,
-    respectDnsTtl: true,
-    dnsLookupFamily: DnsLookupFamily.V4_PREFERRED,
-  }),
-};
+function dnsType(family: ClusterSpec["family"]): Cluster_CustomClusterType {
+  return {
+    name: "envoy.cluster.dns",
+    typedConfig: pack(DnsCluster, {
+      dnsRefreshRate: DNS_REFRESH,
+      dnsFailureRefreshRate: DNS_FAILURE_REFRESH,
+      respectDnsTtl: true,
+      dnsLookupFamily: family === undefined ? DnsLookupFamily.V4_PREFERRED : lookupFamilies[family],
+    }),
+  };
+}
+
+const lookupFamilies = {
+  IPv4: DnsLookupFamily.V4_ONLY,
+  IPv6: DnsLookupFamily.V6_ONLY,
+  DualStack: DnsLookupFamily.ALL,
+} as const;
 
 const circuitBreakers = { thresholds: [{ maxRetries: MAX_CONCURRENT_RETRIES }] };
 
@@ -90,7 +99,8 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
   const options = buildProtocolOptions(spec);
   const cluster: Cluster = {
     name,
-    ...discovery(name, reach, spec),
+    ...discovery(spec),
+    ...(spec.stats && countMore(spec.stats)),
     connectTimeout: CONNECT_TIMEOUT,
     perConnectionBufferLimitBytes: BUFFER_LIMIT_BYTES,
     circuitBreakers,
@@ -101,7 +111,20 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
   return encodeResource(Cluster, name, cluster, dependentsOf(spec));
 }
 
-function discovery(name: string, reach: ClusterReach, spec: ClusterSpec): Cluster {
+function countMore({ name, perEndpoint, sizes }: NonNullable<ClusterSpec["stats"]>): Cluster {
+  return {
+    ...(name !== undefined && { altStatName: name }),
+    ...((perEndpoint || sizes) && {
+      trackClusterStats: {
+        ...(perEndpoint && { perEndpointStats: true }),
+        ...(sizes && { requestResponseSizes: true }),
+      },
+    }),
+  };
+}
+
+function discovery(spec: ClusterSpec): Cluster {
+  const { reach } = spec;
   switch (reach.kind) {
     case "Service":
     case "Backend":
@@ -113,19 +136,19 @@ function discovery(name: string, reach: ClusterReach, spec: ClusterSpec): Cluste
         ignoreHealthOnHostRemoval: true,
       };
     case "Dns":
-      return resolveNames(name, groupByLocality(sortEndpoints(reach.endpoints)));
+      return resolveNames(spec, groupByLocality(sortEndpoints(reach.endpoints)));
     case "DnsFallback": {
       const members = reach.members.flatMap((member) => memberLocality(member, sortEndpoints(member.reach.endpoints)));
-      return resolveNames(name, members);
+      return resolveNames(spec, members);
     }
     case "DynamicResolver":
       return { clusterType: dynamicForwardProxyType(spec), lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED };
   }
 }
 
-function resolveNames(name: string, endpoints: LocalityLbEndpoints[]): Cluster {
+function resolveNames({ name, family }: ClusterSpec, endpoints: LocalityLbEndpoints[]): Cluster {
   return {
-    clusterType: dnsType,
+    clusterType: dnsType(family),
     loadAssignment: { clusterName: name, endpoints },
     loadBalancingPolicy: leastRequest,
     ignoreHealthOnHostRemoval: true,

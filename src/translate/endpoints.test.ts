@@ -1,8 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Backend } from "../api/backend.ts";
-import type { EndpointSlice } from "../api/core.ts";
+import type { EndpointSlice, Service } from "../api/core.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
-import { buildClusterSpec } from "../attach/cluster-spec.ts";
+import { buildClusterSpec, type ClusterSettings } from "../attach/cluster-spec.ts";
 import type { ClusterReach } from "../attach/model.ts";
 import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
 import { type EndpointReader, translateEndpoints } from "./endpoints.ts";
@@ -39,10 +39,15 @@ function backendOf(spec: Backend["spec"]): Backend {
 }
 
 /** One line per locality: priority, zone or region, weight, addresses. */
-function translate(reach: ClusterReach, read: Partial<EndpointReader>): { lines: string[]; endpoints: number } {
-  const spec = buildClusterSpec(reach, { protocol: "http1" });
+function translate(
+  reach: ClusterReach,
+  read: Partial<EndpointReader>,
+  settings: Partial<ClusterSettings> = {},
+): { lines: string[]; endpoints: number } {
+  const spec = buildClusterSpec(reach, { protocol: "http1", ...settings });
   const { resource, endpoints } = translateEndpoints(spec, {
     endpointSlices: () => [],
+    service: () => undefined,
     backend: () => undefined,
     staticBackend: () => undefined,
     ...read,
@@ -93,6 +98,29 @@ describe("endpoints of a Service", () => {
     expect(ofSlices(six, slice([at("10.0.0.1")])).lines).toEqual(["0 - 1 10.0.0.1:8080"]);
     expect(ofSlices(six).lines).toEqual(["0 - 1 fd00::1:8080"]);
     expect(ofSlices(slice([at("x.example.com")], { addressType: "FQDN" }))).toEqual({ lines: [], endpoints: 0 });
+  });
+
+  test("are IPv6 where both families exist and IPv6 is asked for", () => {
+    const [four, six] = [slice([at("10.0.0.1")]), slice([at("fd00::1")], { addressType: "IPv6" })];
+    const lines = (...slices: EndpointSlice[]) =>
+      translate(service, { endpointSlices: () => slices }, { family: "IPv6" }).lines;
+    expect(lines(four, six)).toEqual(["0 - 1 fd00::1:8080"]);
+    expect(lines(four)).toEqual(["0 - 1 10.0.0.1:8080"]);
+  });
+
+  test("are its own address where that is asked for, unless it has none", () => {
+    const slices = { endpointSlices: () => [slice([at("10.0.0.1")])] };
+    const lines = (clusterIPs: string[], settings: Partial<ClusterSettings> = {}) => {
+      const spec = { clusterIP: clusterIPs[0], clusterIPs };
+      const reach = { ...service, address: "Service" } as const;
+      return translate(reach, { ...slices, service: () => ({ metadata: { name: "web" }, spec }) as Service }, settings)
+        .lines;
+    };
+    expect(lines(["10.96.0.1", "fd00::9"])).toEqual(["0 - 1 10.96.0.1:80"]);
+    expect(lines(["10.96.0.1", "fd00::9"], { family: "IPv6" })).toEqual(["0 - 1 fd00::9:80"]);
+    expect(lines(["10.96.0.1"], { family: "IPv6" })).toEqual(["0 - 1 10.96.0.1:80"]);
+    expect(lines(["None"])).toEqual(["0 - 1 10.0.0.1:8080"]);
+    expect(translate({ ...service, address: "Service" }, slices).lines).toEqual(["0 - 1 10.0.0.1:8080"]);
   });
 
   test("need a TCP port of that name; an unnamed port has the empty name", () => {

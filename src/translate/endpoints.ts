@@ -1,5 +1,6 @@
+import { isIP, isIPv6 } from "node:net";
 import type { Backend } from "../api/backend.ts";
-import type { EndpointSlice } from "../api/core.ts";
+import type { EndpointSlice, Service } from "../api/core.ts";
 import { type StaticBackend, staticBackendDefinition } from "../api/static-backend.ts";
 import { backendEndpoints, staticBackendEndpoints } from "../attach/backend.ts";
 import type { BackendEndpoint, ClusterReach, ClusterSpec } from "../attach/model.ts";
@@ -12,6 +13,7 @@ import { groupByLocality, memberLocality } from "./locality.ts";
 export interface EndpointReader {
   /** All EndpointSlices of a Service, in any order. */
   endpointSlices(service: ObjectKey): Iterable<EndpointSlice>;
+  service(key: ObjectKey): Service | undefined;
   backend(key: ObjectKey): Backend | undefined;
   staticBackend(key: ObjectKey): StaticBackend | undefined;
 }
@@ -29,8 +31,8 @@ type ServiceReach = Extract<ClusterReach, { kind: "Service" }>;
  * Builds the ClusterLoadAssignment of an EDS cluster; empty when nothing can take requests, because Envoy waits for one.
  * O(n log n) of the endpoints.
  */
-export function translateEndpoints({ name, reach }: ClusterSpec, read: EndpointReader): TranslatedEndpoints {
-  const endpoints = localitiesOf(reach, read);
+export function translateEndpoints({ name, reach, family }: ClusterSpec, read: EndpointReader): TranslatedEndpoints {
+  const endpoints = localitiesOf(reach, family === "IPv6" ? "IPv6" : "IPv4", read);
   const message: ClusterLoadAssignment = { clusterName: name, endpoints };
   return {
     resource: encodeResource(ClusterLoadAssignment, name, message),
@@ -38,14 +40,16 @@ export function translateEndpoints({ name, reach }: ClusterSpec, read: EndpointR
   };
 }
 
-function localitiesOf(reach: ClusterReach, read: EndpointReader): LocalityLbEndpoints[] {
+type Family = "IPv4" | "IPv6";
+
+function localitiesOf(reach: ClusterReach, family: Family, read: EndpointReader): LocalityLbEndpoints[] {
   switch (reach.kind) {
     case "Service":
     case "Backend":
       // The priority of a Backend matters beside others only, and there the rule gives it (Fallback).
-      return groupByLocality(readEndpoints(reach, read).map((endpoint) => ({ ...endpoint, priority: 0 })));
+      return groupByLocality(readEndpoints(reach, family, read).map((endpoint) => ({ ...endpoint, priority: 0 })));
     case "Fallback":
-      return reach.members.flatMap((member) => memberLocality(member, readEndpoints(member.reach, read)));
+      return reach.members.flatMap((member) => memberLocality(member, readEndpoints(member.reach, family, read)));
     case "Dns":
     case "DnsFallback":
     case "DynamicResolver":
@@ -53,14 +57,31 @@ function localitiesOf(reach: ClusterReach, read: EndpointReader): LocalityLbEndp
   }
 }
 
-function readEndpoints(reach: EdsReach, read: EndpointReader): readonly BackendEndpoint[] {
-  if (reach.kind === "Service") return serviceEndpoints(reach, read.endpointSlices(reach.key));
+function readEndpoints(reach: EdsReach, family: Family, read: EndpointReader): readonly BackendEndpoint[] {
+  if (reach.kind === "Service") {
+    const address = reach.address && serviceAddress(reach, family, read);
+    return address === undefined ? serviceEndpoints(reach, family, read.endpointSlices(reach.key)) : [address];
+  }
   if (reach.group === staticBackendDefinition.group) {
     const backend = read.staticBackend(reach.key);
     return backend === undefined ? [] : sortUnique(staticBackendEndpoints(backend));
   }
   const backend = read.backend(reach.key);
   return backend === undefined ? [] : sortUnique(backendEndpoints(backend));
+}
+
+/** Undefined: the Service has no address of its own (it is headless), and its endpoints are all there is. */
+function serviceAddress(
+  { key, port }: ServiceReach,
+  family: Family,
+  read: EndpointReader,
+): BackendEndpoint | undefined {
+  const { clusterIP, clusterIPs = [] } = read.service(key)?.spec ?? {};
+  const addresses = [...clusterIPs, ...(clusterIP === undefined ? [] : [clusterIP])].filter(
+    (address) => isIP(address) > 0,
+  );
+  const host = addresses.find((address) => isIPv6(address) === (family === "IPv6")) ?? addresses[0];
+  return host === undefined ? undefined : { address: { host, port }, priority: 0 };
 }
 
 interface Candidate {
@@ -70,10 +91,13 @@ interface Candidate {
 
 /**
  * Endpoints of a Service port, chosen as kube-proxy chooses: those that are ready; when there are none, those that still
- * serve while they terminate. Where a Service has both families IPv4 is used (Envoy Gateway's default `ipFamily`), so that a
- * pod counts once.
+ * serve while they terminate. Where a Service has both families one is used, so that a pod counts once.
  */
-function serviceEndpoints(reach: ServiceReach, slices: Iterable<EndpointSlice>): readonly BackendEndpoint[] {
+function serviceEndpoints(
+  reach: ServiceReach,
+  wanted: Family,
+  slices: Iterable<EndpointSlice>,
+): readonly BackendEndpoint[] {
   const ready: Candidate[] = [];
   const draining: Candidate[] = [];
   for (const slice of slices) {
@@ -92,8 +116,9 @@ function serviceEndpoints(reach: ServiceReach, slices: Iterable<EndpointSlice>):
     }
   }
   const chosen = ready.length > 0 ? ready : draining;
-  const families = chosen.some(({ family }) => family === "IPv4") ? "IPv4" : "IPv6";
-  return sortUnique(chosen.flatMap(({ endpoint, family }) => (family === families ? [endpoint] : [])));
+  const other = wanted === "IPv4" ? "IPv6" : "IPv4";
+  const served = chosen.some(({ family }) => family === wanted) ? wanted : other;
+  return sortUnique(chosen.flatMap(({ endpoint, family }) => (family === served ? [endpoint] : [])));
 }
 
 /** Sorted by address, each address once: slices may overlap while their controller moves endpoints between them. */

@@ -45,6 +45,13 @@ export class FrameWriter {
     return this;
   }
 
+  /** A whole field that is framed already, or nothing. */
+  raw(field: Uint8Array): this {
+    this.#buffer.set(field, this.#offset);
+    this.#offset += field.byteLength;
+    return this;
+  }
+
   /** `byteLength` is that of the UTF-8 encoding. */
   text(tag: number, content: string, byteLength: number): this {
     this.open(tag, byteLength);

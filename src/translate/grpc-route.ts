@@ -4,7 +4,7 @@ import { httpFilterNames } from "./http-filters.ts";
 import { unresolvedRule } from "./http-route.ts";
 import { translateGrpcMatch } from "./match.ts";
 import type { MatchVariant } from "./match-variants.ts";
-import { buildEntries } from "./route-entry.ts";
+import { buildEntries, type EntryShape } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
 import { unlimitedTime } from "./route-timeouts.ts";
@@ -20,6 +20,7 @@ export function translateGrpcRoute(
   resolved: ResolvedRoute,
   listener: AttachedListener,
   host: AttachedHost,
+  shape: EntryShape = {},
 ): RouteEntry[] {
   return (route.spec.rules ?? []).flatMap((rule, ruleIndex) => {
     if (resolved.rules[ruleIndex]?.dropped) return [];
@@ -39,6 +40,6 @@ export function translateGrpcRoute(
     const matches = (hasMatches ? (rule.matches ?? []) : everyMethod).map(
       (match) => (variant: MatchVariant) => translateGrpcMatch(match, variant),
     );
-    return buildEntries("GRPCRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
+    return buildEntries("GRPCRoute", route.metadata, ruleIndex, template, host, matches, hasMatches, shape);
   });
 }

@@ -40,7 +40,7 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix,
     rds: { configSource: adsConfigSource, routeConfigName: routeTable },
-    httpFilters: buildHttpFilters(shape.settings.filterOrder, shape.logs.attempts),
+    httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
     },

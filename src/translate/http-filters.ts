@@ -1,4 +1,5 @@
 import { type OrderedFilter, orderedFilters } from "../api/envoyproxy-envoy.ts";
+import type { ListenerSettings } from "../attach/listener-settings.ts";
 import { pack } from "../envoy/any.ts";
 import type { AccessLog } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
 import { Cors } from "../envoy/generated/envoy/extensions/filters/http/cors/v3/cors.ts";
@@ -18,6 +19,15 @@ export const httpFilterNames = {
   router: "envoy.filters.http.router",
 } as const;
 
+type FilterSettings = Pick<ListenerSettings, "filterOrder" | "ipFamily" | "countsGrpc">;
+
+const grpcStats: HttpFilter = {
+  name: httpFilterNames.grpcStats,
+  // Stats a method would let a client create names without end: any path is a method.
+  typedConfig: pack(GrpcStats, { emitFilterState: true, statsForAllMethods: false }),
+  disabled: true,
+};
+
 /**
  * The HTTP filter chain: the same for every listener of a gateway, in the order of Envoy Gateway or of the EnvoyProxy, and independent of the routes, because a
  * changed chain is a changed Listener and drains its connections. What is `disabled` here costs a request nothing; a route
@@ -26,21 +36,16 @@ export const httpFilterNames = {
  * grpc_web is off by default because it would translate the requests of a backend that speaks gRPC-Web itself.
  */
 export function buildHttpFilters(
-  order: readonly OrderedFilter[] = orderedFilters,
+  { filterOrder: order = orderedFilters, ipFamily, countsGrpc = true }: FilterSettings = {},
   attemptLogs: readonly AccessLog[] = [],
 ): HttpFilter[] {
   const filters: HttpFilter[] = [
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true },
-    {
-      name: httpFilterNames.grpcStats,
-      // Stats a method would let a client create names without end: any path is a method.
-      typedConfig: pack(GrpcStats, { emitFilterState: true, statsForAllMethods: false }),
-      disabled: true,
-    },
+    ...(countsGrpc ? [grpcStats] : []),
     {
       name: httpFilterNames.dynamicForwardProxy,
-      typedConfig: pack(DynamicForwardProxy, { dnsCacheConfig: dnsCache }),
+      typedConfig: pack(DynamicForwardProxy, { dnsCacheConfig: dnsCache(ipFamily) }),
       disabled: true,
     },
   ];

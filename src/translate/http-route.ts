@@ -2,7 +2,7 @@ import type { HTTPRoute, HTTPRouteMatch } from "../api/gateway-api.ts";
 import type { AttachedHost, AttachedListener, ResolvedRoute, ResolvedRule } from "../attach/model.ts";
 import { translateHttpMatch } from "./match.ts";
 import type { MatchVariant } from "./match-variants.ts";
-import { buildEntries } from "./route-entry.ts";
+import { buildEntries, type EntryShape } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
 import { limitTime } from "./route-timeouts.ts";
@@ -19,6 +19,7 @@ export function translateHttpRoute(
   resolved: ResolvedRoute,
   listener: AttachedListener,
   host: AttachedHost,
+  shape: EntryShape = {},
 ): RouteEntry[] {
   return (route.spec.rules ?? [{}]).flatMap((rule, ruleIndex) => {
     if (resolved.rules[ruleIndex]?.dropped) return [];
@@ -37,6 +38,6 @@ export function translateHttpRoute(
     const matches = (hasMatches ? (rule.matches ?? []) : everyPath).map(
       (match) => (variant: MatchVariant) => translateHttpMatch(match, variant),
     );
-    return buildEntries("HTTPRoute", route.metadata, ruleIndex, template, host, matches, hasMatches);
+    return buildEntries("HTTPRoute", route.metadata, ruleIndex, template, host, matches, hasMatches, shape);
   });
 }

@@ -78,8 +78,8 @@ test("a virtual host that was updated has the bytes of one that is made of the s
       for (const { taken, added } of history) {
         const kept = groups.filter((_, index) => !taken.some((position) => position % groups.length === index));
         groups = [...kept, ...added.map((one, index) => [entry(one, index % 3), entry(one, 1)])];
-        host = translateVirtualHost("t", "*", groups, limits, host);
-        const fresh = translateVirtualHost("t", "*", groups, limits);
+        host = translateVirtualHost("t", "*", groups, { limits, ...(host && { before: host }) });
+        const fresh = translateVirtualHost("t", "*", groups, { limits });
         expect(bytesOf(host)).toBe(bytesOf(fresh));
         expect(host.hash).toBe(fresh.hash);
       }
@@ -91,9 +91,9 @@ test("a virtual host that was updated has the bytes of one that is made of the s
 test("an update of one route among thousands makes one leaf anew", () => {
   const limits = { listRoutesMax: 100, leafRoutesMax: 32, growthMax: 8 };
   const groups = Array.from({ length: 5_000 }, (_, index) => [entry({ type: "PathPrefix", value: `/foo/${index}` })]);
-  const host = translateVirtualHost("t", "*", groups, limits);
+  const host = translateVirtualHost("t", "*", groups, { limits });
   const edited = groups.with(1_234, [entry({ type: "PathPrefix", value: "/foo/1234" })]);
-  const next = translateVirtualHost("t", "*", edited, limits, host);
+  const next = translateVirtualHost("t", "*", edited, { limits, before: host });
   // The head carries the lengths; every other chunk but one is the very same object.
   expect(next.field.slice(1).filter((chunk) => !host.field.includes(chunk))).toHaveLength(1);
 });

@@ -5,13 +5,19 @@ import { Route } from "../envoy/generated/envoy/config/route/v3/route_components
 import { contentHash, nameHash } from "../envoy/hash.ts";
 import type { TranslatedMatch } from "./match.ts";
 import { type MatchVariant, nameVariant } from "./match-variants.ts";
-import { type RouteEntry, tieOf } from "./route-order.ts";
+import { type RouteEntry, rankHostname, tieOf } from "./route-order.ts";
 import type { RuleTemplate } from "./route-rule.ts";
 
 /** A rule with as many matches and variants as the API allows stays below the next rule in {@link RouteEntry.order}. */
 const SEQUENCE_RULE_STEP = 1_000_000;
 const SEQUENCE_MATCH_STEP = 1_000;
 const HEXADECIMAL = 16;
+
+/** What a gateway changes about the routes of its hosts. */
+export interface EntryShape {
+  /** Rules are asked in the order in which they are written, the oldest route first. */
+  readonly keepsOrder?: boolean;
+}
 
 /** A host as it appears in names: `*.example.com` as `*_example_com`. */
 export function underscoreHost(host: string): string {
@@ -33,6 +39,7 @@ export function buildEntries(
   host: AttachedHost,
   matches: readonly ((variant: MatchVariant) => TranslatedMatch | undefined)[],
   hasMatches: boolean,
+  { keepsOrder }: EntryShape = {},
 ): RouteEntry[] {
   const namespace = metadata.namespace ?? "";
   const origin = flatText(kind, "/", namespace, "/", metadata.name);
@@ -47,7 +54,7 @@ export function buildEntries(
       const position = `rule/${ruleIndex}/match/${hasMatches ? matchIndex : -1}${nameVariant(template.variants, variant)}`;
       const name = `${kind.toLowerCase()}/${namespace}/${metadata.name}/${position}/${suffix}`;
       const bytes = Route.encode({ name, match, ...template.complete(path, variant) }).finish();
-      const rank = rankOn(host.routeHostname);
+      const rank = keepsOrder ? rankHostname(host.routeHostname) : rankOn(host.routeHostname);
       const sequence = ruleIndex * SEQUENCE_RULE_STEP + matchIndex * SEQUENCE_MATCH_STEP + variantIndex;
       entries.push({
         order: { rank, tie, sequence },

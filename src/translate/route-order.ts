@@ -73,8 +73,7 @@ const COUNT_LIMIT = 32;
  */
 export function rankMatch(match: MatchRank): number {
   const { routeHostname, specificity } = match;
-  const isWildcard = routeHostname.startsWith("*");
-  let rank = (isWildcard ? 0 : HOSTNAME_LENGTH_LIMIT) + clamp(routeHostname.length, HOSTNAME_LENGTH_LIMIT);
+  let rank = rankHostname(routeHostname);
   const [tier, first, second] = rankPath(specificity);
   rank = rank * TIER_LIMIT + tier;
   rank = rank * LENGTH_LIMIT + clamp(first, LENGTH_LIMIT);
@@ -83,6 +82,12 @@ export function rankMatch(match: MatchRank): number {
   rank = rank * COUNT_LIMIT + clamp(match.headers, COUNT_LIMIT);
   rank = rank * COUNT_LIMIT + clamp(match.cookies, COUNT_LIMIT);
   return rank * COUNT_LIMIT + clamp(match.queryParams, COUNT_LIMIT);
+}
+
+/** The hostname's share of a rank, which decides before everything else. */
+export function rankHostname(routeHostname: string): number {
+  const isWildcard = routeHostname.startsWith("*");
+  return (isWildcard ? 0 : HOSTNAME_LENGTH_LIMIT) + clamp(routeHostname.length, HOSTNAME_LENGTH_LIMIT);
 }
 
 function rankPath(specificity: PathSpecificity): readonly [tier: number, first: number, second: number] {

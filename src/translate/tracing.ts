@@ -15,7 +15,7 @@ import { ParentBasedSamplerConfig } from "../envoy/generated/envoy/extensions/tr
 import { TraceIdRatioBasedSamplerConfig } from "../envoy/generated/envoy/extensions/tracers/opentelemetry/samplers/v3/trace_id_ratio_based_sampler.ts";
 import type { CustomTag } from "../envoy/generated/envoy/type/tracing/v3/custom_tag.ts";
 import { type FractionalPercent, FractionalPercent_DenominatorType } from "../envoy/generated/envoy/type/v3/percent.ts";
-import { buildGrpcService } from "./access-log.ts";
+import { buildGrpcService, sortedTexts } from "./access-log.ts";
 
 type Settings = TracingPlan["settings"];
 type Provider = Settings["provider"];
@@ -116,10 +116,6 @@ function buildOpenTelemetry(server: Server, serviceName: string, settings: OpenT
     }),
     ...(sampler && { sampler: buildSampler(sampler) }),
   };
-}
-
-function sortedTexts(values: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(values).sort(([a], [b]) => compareStrings(a, b)));
 }
 
 function buildSampler({ type, samplingPercentage }: NonNullable<OpenTelemetry["sampler"]>): TypedExtensionConfig {

@@ -36,7 +36,7 @@ function translate(
     table,
     host,
     entries.map((one) => [one]),
-    limits,
+    limits && { limits },
   );
 }
 

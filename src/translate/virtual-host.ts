@@ -2,7 +2,7 @@ import { listDifference } from "../base/difference.ts";
 import { compareStrings } from "../base/keys.ts";
 import { trimmed } from "../base/memory.ts";
 import { pack, typeUrl } from "../envoy/any.ts";
-import { RouteList } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
+import { RouteList, VirtualHost } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { HttpRequestHeaderMatchInput } from "../envoy/generated/envoy/type/matcher/v3/http_inputs.ts";
 import { TypedExtensionConfig } from "../envoy/generated/xds/core/v3/extension.ts";
 import { contentHash } from "../envoy/hash.ts";
@@ -76,27 +76,33 @@ const pathInput = TypedExtensionConfig.encode({
   typedConfig: pack(HttpRequestHeaderMatchInput, { headerName: ":path" }),
 }).finish();
 
+export interface HostOptions {
+  readonly limits?: TreeLimits;
+  /** Requests to the host are counted: as `vhost.<name>.vcluster.<host>` in Envoy's statistics. */
+  readonly counted?: boolean;
+  /** The host as it was: leaves of its tree that do not change keep their bytes. The outcome is the same without it. */
+  readonly before?: EncodedVirtualHost;
+}
+
 /**
  * Puts the routes of one host, in any order, into a virtual host: a list of routes in order, or a tree of such lists when
  * there are many ({@link planRouteTree}). The routes' bytes are copied, never encoded again.
  *
- * `before` is the host as it was: leaves of its tree that do not change keep their bytes. The outcome is the same without it.
  * O(n log n) compares and one copy; with `before`, O(n) compares of references and a copy of the leaves that change.
  */
 export function translateVirtualHost(
   table: string,
   host: string,
   groups: readonly RouteGroup[],
-  limits: TreeLimits = treeLimits,
-  before?: EncodedVirtualHost,
+  { limits = treeLimits, counted = false, before }: HostOptions = {},
 ): EncodedVirtualHost {
   const all = flatten(groups);
   const name = `${table}/${underscoreHost(host)}`;
   const tree = all.length > limits.listRoutesMax ? planTree(groups, all, limits, before) : undefined;
   const encoded =
     tree !== undefined && tree.size <= all.length * limits.growthMax
-      ? encodeTree(name, host, tree)
-      : encodeList(name, host, [...all].sort(compareEntries));
+      ? encodeTree(name, host, tree, counted)
+      : encodeList(name, host, [...all].sort(compareEntries), counted);
   const clusters: (readonly string[])[] = [];
   for (const entry of all) if (entry.clusters.length > 0) clusters.push(entry.clusters);
   const overlaps = findOverlaps(all);
@@ -134,16 +140,30 @@ function planTree(
 
 type Encoded = Pick<EncodedVirtualHost, "field" | "byteLength" | "hash">;
 
-function encodeList(name: string, host: string, routes: readonly RouteEntry[]): Encoded {
-  const hash = contentHash(`${name}\n${host}\n${routes.map((route) => route.hash).join("")}`);
-  const size = routesSize(VIRTUAL_HOST.routes, routes);
+function encodeList(name: string, host: string, routes: readonly RouteEntry[], counted: boolean): Encoded {
+  const hash = contentHash(`${nameContent(name, host, counted)}\n${routes.map((route) => route.hash).join("")}`);
+  const counter = counted ? encodeCounter(host) : noBytes;
+  const size = routesSize(VIRTUAL_HOST.routes, routes) + counter.byteLength;
   const { head, byteLength } = encodeHead(name, host, size, size, (writer) => {
     for (const { bytes } of routes) writer.bytes(VIRTUAL_HOST.routes, bytes);
+    writer.raw(counter);
   });
   return { field: [head], byteLength, hash };
 }
 
-function encodeTree(name: string, host: string, { leaves, others }: RouteTree): Encoded {
+/** A virtual cluster that every request belongs to: without one Envoy counts nothing by virtual host. */
+function encodeCounter(host: string): Uint8Array {
+  const name = underscoreHost(host);
+  return VirtualHost.encode({
+    virtualClusters: [{ name, headers: [{ name: ":method", presentMatch: true }] }],
+  }).finish();
+}
+
+function nameContent(name: string, host: string, counted: boolean): string {
+  return `${name}\n${host}${counted ? "\ncounted" : ""}`;
+}
+
+function encodeTree(name: string, host: string, { leaves, others }: RouteTree, counted: boolean): Encoded {
   const encoded = leaves.map(encodeLeaf);
   const mapSize = encoded.reduce((sum, { bytes }) => sum + bytes.byteLength, 0);
   const treeSize =
@@ -151,10 +171,12 @@ function encodeTree(name: string, host: string, { leaves, others }: RouteTree): 
   const otherwise = others.length === 0 ? noBytes : encodeOtherwise(others);
   const matcherSize = (leaves.length === 0 ? 0 : fieldSize(MATCHER.tree, treeSize)) + otherwise.byteLength;
   const hashes = encoded.map((leaf) => leaf.hash).join("\n");
-  const hash = contentHash(`${name}\n${host}\n${hashes}\n\n${others.map((route) => route.hash).join("")}`);
-  const size = fieldSize(VIRTUAL_HOST.matcher, matcherSize);
+  const routes = `${hashes}\n\n${others.map((route) => route.hash).join("")}`;
+  const hash = contentHash(`${nameContent(name, host, counted)}\n${routes}`);
+  const counter = counted ? encodeCounter(host) : noBytes;
+  const size = fieldSize(VIRTUAL_HOST.matcher, matcherSize) + counter.byteLength;
   const { head, byteLength } = encodeHead(name, host, size, size - mapSize - otherwise.byteLength, (writer) => {
-    writer.open(VIRTUAL_HOST.matcher, matcherSize);
+    writer.raw(counter).open(VIRTUAL_HOST.matcher, matcherSize);
     if (leaves.length === 0) return;
     writer.open(MATCHER.tree, treeSize).bytes(MATCHER_TREE.input, pathInput);
     writer.open(MATCHER_TREE.prefixMatchMap, mapSize);

@@ -102,6 +102,7 @@ const envoyProxy: readonly ChecklistRow[] = [
   ["Accepted=True/Accepted", "status/envoy-proxy-status.ts", "envoy-proxies"],
   ["Accepted=False/InvalidParameters", "status/envoy-proxy-status.ts", "envoy-proxies"],
   ["Warning=True/NoEffect", "status/envoy-proxy-status.ts", "envoy-proxies"],
+  ["Warning=True/Shorthand", "attach/envoy-proxy-judge.ts", "envoy-proxies"],
 ];
 
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {

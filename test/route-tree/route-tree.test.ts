@@ -32,10 +32,12 @@ let envoy: TableEnvoy;
 beforeAll(async () => {
   const limitless = Number.POSITIVE_INFINITY;
   const lists = hosts.map(({ host, entries }) =>
-    translateVirtualHost("t", host, [entries], { listRoutesMax: limitless, leafRoutesMax: 0, growthMax: 0 }),
+    translateVirtualHost("t", host, [entries], {
+      limits: { listRoutesMax: limitless, leafRoutesMax: 0, growthMax: 0 },
+    }),
   );
   const trees = hosts.map(({ host, entries, leafRoutesMax }) =>
-    translateVirtualHost("t", host, [entries], { listRoutesMax: 0, leafRoutesMax, growthMax: limitless }),
+    translateVirtualHost("t", host, [entries], { limits: { listRoutesMax: 0, leafRoutesMax, growthMax: limitless } }),
   );
   envoy = await startTableEnvoy(
     [false, true].flatMap((normalizes) =>

@@ -17,11 +17,14 @@ const host = "seen.example.com";
 interface Collector {
   readonly port: number;
   readonly received: Map<string, string>;
+  /** Headers of the last call, by path. */
+  readonly headers: Map<string, Readonly<Record<string, unknown>>>;
   stop(): void;
 }
 
 async function startCollector(): Promise<Collector> {
   const received = new Map<string, string>();
+  const headersByPath: Collector["headers"] = new Map();
   const server: Http2Server = createServer();
   const sessions = new Set<{ destroy(): void }>();
   server.on("session", (session) => sessions.add(session));
@@ -29,6 +32,7 @@ async function startCollector(): Promise<Collector> {
     // Envoy ends in the middle of a stream when a test does.
     stream.on("error", () => {});
     const path = String(headers[":path"]);
+    headersByPath.set(path, headers);
     stream.on("data", (chunk: Buffer) => {
       const credential = String(headers["x-key"] ?? "");
       received.set(path, `${received.get(path) ?? ""}${credential}${chunk.toString("latin1")}`);
@@ -43,6 +47,7 @@ async function startCollector(): Promise<Collector> {
   return {
     port: (server.address() as AddressInfo).port,
     received,
+    headers: headersByPath,
     stop() {
       for (const session of sessions) session.destroy();
       server.close();
@@ -137,6 +142,35 @@ test("spans and records go to the collector, with credentials", async () => {
   expect(collector.received.get(traces)).toContain("httproute/default/route/rule/0");
   expect(collector.received.get(traces)).toContain("secret-key");
   expect(collector.received.get(records)).toContain("record of /");
+}, 90_000);
+
+test("a log service gets entries, and the format that it is to write them in", async () => {
+  world.files.writeAtomically("collector.yaml", backendYaml("collector", collector.port));
+  const service = `{type: ALS, als: {type: HTTP, logName: of-the-test, backendRefs: [${toBackend("collector")}]}}`;
+  const format = (text: string) => `{format: ${text}, sinks: [${service}]}`;
+  const path = "/envoy.service.accesslog.v3.AccessLogService/StreamAccessLogs";
+  world.files.writeAtomically("gateway.yaml", gatewayYamlWithProxy());
+  const untilLogged = (formatted: string, name: string, value: string) => {
+    world.files.writeAtomically(
+      "proxy.yaml",
+      proxyYaml(`{telemetry: {accessLog: {settings: [${format(formatted)}]}}}`),
+    );
+    return waitFor(
+      "an entry",
+      async () => {
+        await world.send({ host, path: "/served" });
+        return collector.received.get(path)?.includes("of-the-test") && collector.headers.get(path)?.[name] === value;
+      },
+      30_000,
+    );
+  };
+  await untilLogged('{text: "%REQ(:PATH)% %PROTOCOL%\\n"}', "x-accesslog-text", "%REQ(:PATH)% %PROTOCOL%");
+  expect(collector.received.get(path)).toContain("/served");
+  await untilLogged(
+    '{json: {b: "%PROTOCOL%", a: "%REQ(:PATH)%"}}',
+    "x-accesslog-attr",
+    '{"a":"%REQ(:PATH)%","b":"%PROTOCOL%"}',
+  );
 }, 90_000);
 
 test("figures go to the collector", async () => {

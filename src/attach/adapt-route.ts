@@ -1,0 +1,117 @@
+import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import { objectKey } from "../base/keys.ts";
+import { buildClusterSpec } from "./cluster-spec.ts";
+import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule, UpstreamTls } from "./model.ts";
+import type { RoutingSettings, TlsDefaults } from "./routing-settings.ts";
+
+/**
+ * A route as the Envoys of one Gateway serve it: the same backends, reached as the Gateway's EnvoyProxy says. Without such settings,
+ * which is the rule, it is the route itself, and all Gateways share its clusters.
+ *
+ * @param object is asked for only when its names matter
+ */
+export function adaptRoute(
+  resolved: ResolvedRoute,
+  settings: RoutingSettings | undefined,
+  object: () => HTTPRoute | GRPCRoute | undefined,
+): ResolvedRoute {
+  if (settings === undefined) return resolved;
+  const route = settings.statName === undefined ? undefined : object();
+  const rules = resolved.rules.map((rule, index): ResolvedRule => {
+    const statName = route && nameStatistics(settings.statName ?? "", resolved.routeKind, route, index);
+    const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName);
+    return {
+      ...rule,
+      backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
+      mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
+    };
+  });
+  return { ...resolved, rules };
+}
+
+function replaceTarget<T extends { readonly target?: ClusterSpec }>(holder: T, target: ClusterSpec | undefined): T {
+  return target === undefined ? holder : { ...holder, target };
+}
+
+/** A cluster as the Envoys of one Gateway have it. */
+export function adaptCluster(
+  spec: ClusterSpec,
+  settings: RoutingSettings | undefined,
+  statName: string | undefined = undefined,
+): ClusterSpec {
+  if (settings === undefined) return spec;
+  const reach = settings.serviceAddresses ? addressServices(spec.reach) : spec.reach;
+  const family = familyOf(spec.reach, settings.ipFamily);
+  const stats = { ...settings.stats, ...(statName !== undefined && { name: statName }) };
+  return buildClusterSpec(reach, {
+    protocol: spec.protocol,
+    ...(spec.credential && { credential: spec.credential }),
+    ...(spec.tls && { tls: completeTls(spec.tls, settings.tls) }),
+    ...(family && { family }),
+    ...(Object.keys(stats).length > 0 && { stats }),
+  });
+}
+
+function addressServices(reach: ClusterReach): ClusterReach {
+  switch (reach.kind) {
+    case "Service":
+      return { ...reach, address: "Service" };
+    case "Fallback":
+      return {
+        ...reach,
+        members: reach.members.map((member) =>
+          member.reach.kind === "Service" ? { ...member, reach: { ...member.reach, address: "Service" } } : member,
+        ),
+      };
+    default:
+      return reach;
+  }
+}
+
+/** Only what differs from the usual is said, so that Gateways with and without the field share clusters. */
+function familyOf(reach: ClusterReach, ipFamily: RoutingSettings["ipFamily"]): ClusterSpec["family"] {
+  const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
+  if (usesNames) return ipFamily;
+  const usesServices =
+    reach.kind === "Service" ||
+    (reach.kind === "Fallback" && reach.members.some(({ reach: { kind } }) => kind === "Service"));
+  return usesServices && ipFamily === "IPv6" ? ipFamily : undefined;
+}
+
+/** What a backend says itself stands; a range of versions is taken as a whole, since halves of two need not fit together. */
+function completeTls(tls: UpstreamTls, defaults: TlsDefaults | undefined): UpstreamTls {
+  if (defaults === undefined) return tls;
+  const { minVersion, maxVersion, ...others } = defaults;
+  const ownVersions = tls.minVersion !== undefined || tls.maxVersion !== undefined;
+  return { ...others, ...(!ownVersions && { minVersion, maxVersion }), ...withoutUndefined(tls) };
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
+/** Where an operator has nothing to say. */
+const NOTHING = "-";
+
+/** Puts what a rule is into a pattern (`telemetry.metrics.clusterStatName`). */
+function nameStatistics(
+  pattern: string,
+  kind: ResolvedRoute["routeKind"],
+  { metadata, spec }: HTTPRoute | GRPCRoute,
+  index: number,
+): string {
+  const rule: { readonly name?: string; readonly backendRefs?: readonly { name: string; namespace?: string }[] } =
+    spec.rules?.[index] ?? {};
+  const backends = (rule.backendRefs ?? []).map(({ name, namespace }) =>
+    objectKey(namespace ?? metadata.namespace, name),
+  );
+  const values: Readonly<Record<string, string>> = {
+    "%ROUTE_NAME%": metadata.name,
+    "%ROUTE_NAMESPACE%": metadata.namespace ?? NOTHING,
+    "%ROUTE_KIND%": kind.toLowerCase(),
+    "%ROUTE_RULE_NAME%": rule.name ?? NOTHING,
+    "%ROUTE_RULE_NUMBER%": String(index),
+    "%BACKEND_REFS%": backends.join("|") || NOTHING,
+  };
+  return pattern.replace(/%[^%]*%/g, (operator) => values[operator] ?? operator);
+}
