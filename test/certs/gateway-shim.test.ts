@@ -151,6 +151,9 @@ test("a Gateway that names an issuer gets its certificate from cert-manager, and
   const seen: { serial: string; atMs: number }[] = [];
   const failures: string[] = [];
   let stopped = false;
+  cleanups.push(() => {
+    stopped = true;
+  });
   const traffic = (async () => {
     while (!stopped) {
       await shake(port, authority).then(
