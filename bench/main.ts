@@ -4,6 +4,7 @@ import { cpus, platform, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { locateEnvoy } from "../src/infra/envoy-binary.ts";
+import { runClusterEditScenario } from "./cluster-edit-scenario.ts";
 import { runEditScenario } from "./edit-scenario.ts";
 import { runEngineScenario } from "./engine-scenario.ts";
 import { runOneHostScenario } from "./one-host-scenario.ts";
@@ -17,7 +18,14 @@ const EDITS_QUICK = 5;
 const ENGINE_EDITS = 100;
 const ENGINE_EDITS_QUICK = 20;
 
-const scenarioNames = ["engine", "edit-hosts", "edit-paths", "one-host"] as const;
+const scenarioNames = [
+  "engine",
+  "edit-hosts",
+  "edit-paths",
+  "one-host",
+  "cluster-edit-hosts",
+  "cluster-edit-paths",
+] as const;
 type ScenarioName = (typeof scenarioNames)[number];
 
 const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
@@ -25,6 +33,8 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "edit-hosts": [100, 1_000, 10_000],
   "edit-paths": [100, 1_000, 10_000],
   "one-host": [1, 100, 1_000, 10_000],
+  "cluster-edit-hosts": [1_000, 10_000],
+  "cluster-edit-paths": [1_000, 10_000],
 };
 
 interface Arguments {
@@ -52,13 +62,18 @@ async function runBench({ scenario, sizes, quick, output }: Arguments): Promise<
 
 function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[]): Promise<void> {
   const recorder = createRecorder(rows, name, n);
+  const edits = quick ? EDITS_QUICK : EDITS;
   switch (name) {
     case "engine":
       return runEngineScenario(n, quick ? ENGINE_EDITS_QUICK : ENGINE_EDITS, recorder);
     case "edit-hosts":
-      return runEditScenario({ shape: "hosts", routes: n, edits: quick ? EDITS_QUICK : EDITS }, recorder);
+      return runEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "edit-paths":
-      return runEditScenario({ shape: "paths", routes: n, edits: quick ? EDITS_QUICK : EDITS }, recorder);
+      return runEditScenario({ shape: "paths", routes: n, edits }, recorder);
+    case "cluster-edit-hosts":
+      return runClusterEditScenario({ shape: "hosts", routes: n, edits }, recorder);
+    case "cluster-edit-paths":
+      return runClusterEditScenario({ shape: "paths", routes: n, edits }, recorder);
     case "one-host":
       return runOneHostScenario(n, recorder);
   }
