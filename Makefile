@@ -100,8 +100,8 @@ run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the
 	@echo "==> Starting Gatehouse on config/samples/quickstart"
 	@bin/gatehouse standalone config/samples/quickstart --demo-backend 13000
 
-bench: $(BUILT) $(ENVOY_TOOL)/.installed ## Measures; prints a table and writes bench/results.json
-	@$(NODE) bench/main.ts $(BENCH_ARGS)
+bench: $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Measures; prints a table and writes bench/results.json
+	@sh tools/in-namespaces.sh $(NODE) bench/main.ts $(BENCH_ARGS)
 
 # What to run on it (test/cluster/README.md): make cluster CLUSTER_ARGS="--images images.json --apply config/default"
 cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes cluster up until Ctrl-C

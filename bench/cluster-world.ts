@@ -3,6 +3,7 @@ import { freePort } from "../test/harness/ports.ts";
 import { waitFor } from "../test/harness/waiting.ts";
 import { type ApiTable, startApiTable, tableObjects } from "./api-table.ts";
 import { type OperatorProcess, startGatewayEnvoy, startOperatorProcess } from "./operator-process.ts";
+import { ownAddress } from "./own-address.ts";
 import { progress } from "./results.ts";
 import { awaitRest, awaitTable, type Stage, whileRunning } from "./stage.ts";
 import type { TableOptions } from "./table.ts";
@@ -32,7 +33,8 @@ export async function inClusterWorld(stage: Stage, run: (world: ClusterWorld) =>
     envoy = await whileRunning(operator, startGatewayEnvoy(api.server));
     await whileRunning(operator, awaitTable(stage, api.table));
     recorder.add("cold_start", "ms", performance.now() - startedMs);
-    await whileRunning(operator, awaitStatuses(operator, stage.routes));
+    const written = () => areStatusesWritten(operator!, stage.routes);
+    await whileRunning(operator, waitFor("the statuses", written, STATUSES_LIMIT_MS));
     await awaitRest([operator.pid, envoy.pid]);
     recorder.add("control_plane_rss_after_start", "MB", operator.rssBytes() / BYTES_PER_MEGABYTE);
     world = { table: api.table, api, operator, envoy };
@@ -45,21 +47,26 @@ export async function inClusterWorld(stage: Stage, run: (world: ClusterWorld) =>
 }
 
 /** An API server that has the table; nothing follows it yet. */
-export async function loadTable({ title, shape, routes, backends }: Stage): Promise<ApiTable & { table: TableOptions }> {
-  progress(`${title}: an API server and its objects`);
-  const table: TableOptions = { shape, port: await freePort(), backendPort: backends.a };
+async function loadTable(stage: Stage): Promise<ApiTable & { table: TableOptions }> {
+  progress(`${stage.title}: an API server and its objects`);
+  const table = await createTableOptions(stage);
   const api = await startApiTable();
-  await api.create(tableObjects(table, routes));
-  return { ...api, table };
+  try {
+    await api.create(tableObjects(table, stage.routes));
+    return { ...api, table };
+  } catch (error) {
+    await api.stop();
+    throw error;
+  }
+}
+
+export async function createTableOptions({ shape, backends }: Stage): Promise<TableOptions> {
+  return { shape, port: await freePort(), backendPort: backends.a, backendAddress: await ownAddress() };
 }
 
 /** Every route has its first status, and nothing waits to be written. */
-export async function awaitStatuses({ metric }: OperatorProcess, routes: number): Promise<void> {
-  await waitFor(
-    "the statuses",
-    async () =>
-      (await metric("gatehouse_status_writes_total", 'kind="HTTPRoute"')) >= routes &&
-      (await metric("gatehouse_status_queue_depth")) + (await metric("gatehouse_status_in_flight")) === 0,
-    STATUSES_LIMIT_MS,
-  );
+export async function areStatusesWritten({ metric }: OperatorProcess, routes: number): Promise<boolean> {
+  const written = await metric("gatehouse_status_writes_total", 'kind="HTTPRoute"');
+  const waiting = await metric("gatehouse_status_queue_depth");
+  return written >= routes && waiting + (await metric("gatehouse_status_in_flight")) === 0;
 }

@@ -19,7 +19,7 @@ function startServer(name: string): Promise<number> {
     });
   });
   return new Promise((resolve) => {
-    server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+    server.listen(0, "0.0.0.0", () => resolve((server.address() as AddressInfo).port));
   });
 }
 

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { type TemporaryDirectory, temporaryDirectory } from "../test/harness/directory.ts";
-import { type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
+import { type GatehouseOptions, type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
 import { freePort } from "../test/harness/ports.ts";
 import { processRssBytes } from "../test/harness/process.ts";
 import { measureEdits } from "./edit-run.ts";
@@ -63,17 +63,27 @@ async function runEndToEnd(stage: Stage): Promise<EditRun> {
 
     progress(`${title}: control plane killed and started again`);
     const restartLoad = await startSteadyLoad(stage, table);
-    gatehouse = await measureRestart(
-      gatehouse,
-      { directory: files.path, launcher, args: gatehouseArguments },
-      recorder,
-    );
+    gatehouse = await restart(gatehouse, { directory: files.path, launcher, args: gatehouseArguments }, recorder);
     recordLoad(recorder, "_at_restart", await restartLoad.stop());
     return run;
   } finally {
     await gatehouse?.stop();
     files.discard();
   }
+}
+
+async function restart(
+  gatehouse: GatehouseProcess,
+  options: GatehouseOptions,
+  recorder: Recorder,
+): Promise<GatehouseProcess> {
+  const [pid] = await gatehouse.envoyPids();
+  const envoy = await gatehouse.envoyAdmin();
+  const start = () => startGatehouse({ ...options, env: gatehouse.env });
+  const successor = await measureRestart({ envoy, kill: gatehouse.kill9, start }, recorder);
+  const [pidNow] = await successor.envoyPids();
+  if (pidNow !== pid) progress(`  FAILED: Envoy itself was restarted, process ${pid} became ${pidNow}`);
+  return successor;
 }
 
 function createFileApplier(files: TemporaryDirectory, table: TableOptions): Applier {

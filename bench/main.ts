@@ -7,7 +7,10 @@ import { locateEnvoy } from "../src/infra/envoy-binary.ts";
 import { runClusterEditScenario } from "./cluster-edit-scenario.ts";
 import { runEditScenario } from "./edit-scenario.ts";
 import { runEngineScenario } from "./engine-scenario.ts";
+import { runFirstStatusesScenario } from "./first-statuses-scenario.ts";
 import { runOneHostScenario } from "./one-host-scenario.ts";
+import { runOperatorRestartScenario } from "./operator-restart-scenario.ts";
+import { runQuickstartScenario } from "./quickstart-scenario.ts";
 import { createRecorder, formatTables, missedGoals, progress, type Row, writeResults } from "./results.ts";
 
 const resultsPath = fileURLToPath(new URL("./results.json", import.meta.url));
@@ -25,6 +28,9 @@ const scenarioNames = [
   "one-host",
   "cluster-edit-hosts",
   "cluster-edit-paths",
+  "first-statuses",
+  "operator-restart",
+  "quickstart",
 ] as const;
 type ScenarioName = (typeof scenarioNames)[number];
 
@@ -35,6 +41,9 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "one-host": [1, 100, 1_000, 10_000],
   "cluster-edit-hosts": [1_000, 10_000],
   "cluster-edit-paths": [1_000, 10_000],
+  "first-statuses": [10_000],
+  "operator-restart": [10_000],
+  quickstart: [1],
 };
 
 interface Arguments {
@@ -74,6 +83,12 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
       return runClusterEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "cluster-edit-paths":
       return runClusterEditScenario({ shape: "paths", routes: n, edits }, recorder);
+    case "first-statuses":
+      return runFirstStatusesScenario(n, recorder);
+    case "operator-restart":
+      return runOperatorRestartScenario(n, recorder);
+    case "quickstart":
+      return runQuickstartScenario(recorder);
     case "one-host":
       return runOneHostScenario(n, recorder);
   }

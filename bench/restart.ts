@@ -1,6 +1,6 @@
-import { type GatehouseOptions, type GatehouseProcess, startGatehouse } from "../test/harness/gatehouse.ts";
+import type { AdminAccess } from "../test/harness/envoy.ts";
 import { pause, waitFor } from "../test/harness/waiting.ts";
-import { progress, type Recorder } from "./results.ts";
+import type { Recorder } from "./results.ts";
 
 /** The control plane is away for so long. */
 const AWAY_MS = 1_000;
@@ -10,19 +10,29 @@ const RECONNECT_LIMIT_MS = 60_000;
 /** Envoy counts an update for each response that it accepted, of each type. */
 const UPDATE_STATS = "(cds|lds|rds\\..*|cluster\\..*)\\.(update_success|update_rejected|config_reload)$";
 
-/** Kills the control plane, starts its successor beside the running Envoy, and counts what that sends. `options` as at the first start. */
-export async function measureRestart(
-  gatehouse: GatehouseProcess,
-  options: GatehouseOptions,
+interface ControlPlane {
+  metric(name: string): Promise<number>;
+}
+
+export interface Restart<Successor extends ControlPlane> {
+  /** Of the Envoy that runs on. */
+  readonly envoy: AdminAccess;
+  kill(): Promise<void>;
+  start(): Promise<Successor>;
+  /** Resolves when the successor does everything that a control plane does. */
+  settled?(successor: Successor): Promise<void>;
+}
+
+/** Kills the control plane, starts its successor beside the running Envoy, and counts what that sends. */
+export async function measureRestart<Successor extends ControlPlane>(
+  { envoy, kill, start, settled }: Restart<Successor>,
   recorder: Recorder,
-): Promise<GatehouseProcess> {
-  const [envoyPid] = await gatehouse.envoyPids();
-  const envoy = await gatehouse.envoyAdmin();
+): Promise<Successor> {
   const before = await envoy.stats(UPDATE_STATS);
-  await gatehouse.kill9();
+  await kill();
   await pause(AWAY_MS);
   const startedMs = performance.now();
-  const successor = await startGatehouse({ ...options, env: gatehouse.env });
+  const successor = await start();
   await waitFor(
     "Envoy to be connected to the new control plane",
     async () =>
@@ -31,9 +41,8 @@ export async function measureRestart(
     RECONNECT_LIMIT_MS,
   );
   recorder.add("restart_to_connected", "ms", performance.now() - startedMs);
+  await settled?.(successor);
   await pause(SETTLE_MS);
-  const [envoyPidNow] = await successor.envoyPids();
-  if (envoyPidNow !== envoyPid) progress(`  Envoy itself was restarted: process ${envoyPid} became ${envoyPidNow}`);
   const after = await envoy.stats(UPDATE_STATS);
   let updates = 0;
   for (const [name, value] of after) updates += value - (before.get(name) ?? 0);

@@ -17,6 +17,8 @@ export interface TableOptions {
   readonly port: number;
   /** Where the backends of all routes are: the same server, in clusters of their own. */
   readonly backendPort: number;
+  /** Default {@link LOOPBACK}, which Gatehouse refuses in a cluster: it would be the pod of Envoy itself. */
+  readonly backendAddress?: string;
 }
 
 /** What one route is at some moment. */
@@ -32,6 +34,7 @@ export const REVISION_HEADER = "x-revision";
 export const FIRST_REVISION = "first";
 export const GATEWAY = { namespace: "default", name: "http" } as const;
 
+const LOOPBACK = "127.0.0.1";
 const gatewayApi = "gateway.networking.k8s.io/v1";
 const namespace = GATEWAY.namespace;
 
@@ -60,7 +63,8 @@ export function gatewayObjects({ port }: TableOptions): PlainObject[] {
 export function routeObjects(options: TableOptions, index: number, state: RouteState): PlainObject[] {
   const { host, prefix } = routeAddress(options.shape, index);
   const port = state.backendPort ?? options.backendPort;
-  const backend = options.shape === "paths" ? staticBackend(index, port) : ipBackend(index, port);
+  const address = options.backendAddress ?? LOOPBACK;
+  const backend = options.shape === "paths" ? staticBackend(index, address, port) : ipBackend(index, address, port);
   const group = backend.apiVersion.split("/")[0];
   return [
     backend,
@@ -118,20 +122,20 @@ export function routeFileWriter(options: TableOptions): (index: number, state: R
       .replaceAll(String(port), String(state.backendPort ?? options.backendPort));
 }
 
-function ipBackend(index: number, port: number): PlainObject {
+function ipBackend(index: number, address: string, port: number): PlainObject {
   return {
     apiVersion: "gateway.envoyproxy.io/v1alpha1",
     kind: "Backend",
     metadata: { name: `backend-${index}`, namespace },
-    spec: { endpoints: [{ ip: { address: "127.0.0.1", port } }] },
+    spec: { endpoints: [{ ip: { address, port } }] },
   };
 }
 
-function staticBackend(index: number, port: number): PlainObject {
+function staticBackend(index: number, address: string, port: number): PlainObject {
   return {
     apiVersion: "gateway.kgateway.dev/v1alpha1",
     kind: "Backend",
     metadata: { name: `backend-${index}`, namespace },
-    spec: { type: "Static", static: { hosts: [{ host: "127.0.0.1", port }] } },
+    spec: { type: "Static", static: { hosts: [{ host: address, port }] } },
   };
 }

@@ -4,6 +4,8 @@ import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 export interface ClusterMetricSources {
   /** This replica writes statuses and infrastructure. */
   readonly leading: () => boolean;
+  /** Kinds with a status, so that each is counted from 0 on. */
+  readonly statusKinds: readonly string[];
   readonly status: () => {
     readonly writes: number;
     readonly reads: number;
@@ -67,6 +69,7 @@ export function addClusterMetrics(registry: Registry, sources: ClusterMetricSour
     labelNames: ["kind"],
     registers: [registry],
   });
+  for (const kind of sources.statusKinds) byKind.inc({ kind }, 0);
   return {
     statusWritten({ kind, lane, milliseconds }) {
       seconds.observe({ lane }, milliseconds / 1000);

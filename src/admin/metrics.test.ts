@@ -5,6 +5,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 
 const sources: ClusterMetricSources = {
   leading: () => true,
+  statusKinds: ["HTTPRoute", "Gateway"],
   status: () => ({
     writes: 9,
     reads: 3,
@@ -67,6 +68,7 @@ test("figures are those of the moment of the scrape", async () => {
   expect(lines).toEqual(
     expect.arrayContaining([
       'gatehouse_status_writes_total{kind="HTTPRoute"} 1',
+      'gatehouse_status_writes_total{kind="Gateway"} 0',
       'gatehouse_status_write_seconds_bucket{le="0.05",lane="edited"} 1',
       'gatehouse_status_write_seconds_bucket{le="0.025",lane="edited"} 0',
       'gatehouse_status_queue_depth{lane="edited"} 5',

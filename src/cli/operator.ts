@@ -22,7 +22,8 @@ import { loadKubeConfig } from "../kube/credentials.ts";
 import { createOperatorShell, type Observe } from "../kube/operator-shell.ts";
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
 import { INSTALLED_API_KEY } from "../pipeline/sources.ts";
-import { createStatusWriter, type StatusWriter } from "../status/writer.ts";
+import { createStatusWriter, type StatusWriter, type WrittenStatus } from "../status/writer.ts";
+import { statusKinds } from "../status/writer-kinds.ts";
 import type { Configuration } from "./config.ts";
 import type { PodIdentity } from "./config-pod.ts";
 import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from "./control-plane.ts";
@@ -67,7 +68,7 @@ export async function startOperator(run: OperatorRun): Promise<RunningOperator> 
   const config = loadKubeConfig(run.kubeconfig);
   const client = createKubeClient({ config, ...(configuration.clientRate && { rate: configuration.clientRate }) });
   const readiness = createReadiness([OBJECTS, COMMIT, CERTIFICATES]);
-  const parts = assemble(run, client, readiness);
+  const parts = assemble(run, client, readiness, (write) => metrics.statusWritten(write));
   const { control, writer } = parts;
   const committed = Promise.withResolvers<void>();
   void committed.promise.then(() => readiness.arrived(COMMIT));
@@ -110,8 +111,9 @@ export async function startOperator(run: OperatorRun): Promise<RunningOperator> 
       await Promise.all([writer.stop(), parts.infrastructure.stop()]);
     },
   });
-  addClusterMetrics(control.metrics.registry, {
+  const metrics = addClusterMetrics(control.metrics.registry, {
     leading: () => shell.leading,
+    statusKinds: [...statusKinds.keys()].filter((kind) => typeOfKind(kind) !== undefined),
     status: () => writer.figures(),
     api: () => client.counters,
     watches: () => input?.states() ?? [],
@@ -140,7 +142,12 @@ interface Parts {
   readonly returning: ReturningGateways;
 }
 
-function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): Parts {
+function assemble(
+  run: OperatorRun,
+  client: KubeClient,
+  readiness: Readiness,
+  onWritten: (write: WrittenStatus) => void,
+): Parts {
   const { configuration, pod, log } = run;
   const service: ServerService = { namespace: pod.namespace, name: pod.serviceName };
   const environment = describeEnvironment(run, service);
@@ -178,6 +185,7 @@ function assemble(run: OperatorRun, client: KubeClient, readiness: Readiness): P
     typeOf: (kind) => typeOfKind(kind),
     render: (key) => control.status(key),
     log: log.with({ component: "status" }),
+    onWritten,
     ...(configuration.clientRate && { limits: { rate: configuration.clientRate } }),
   });
   const certificates = startCertificates({

@@ -1,0 +1,97 @@
+import type { EnvoyProcess } from "../test/harness/envoy.ts";
+import { pause, waitFor } from "../test/harness/waiting.ts";
+import { type ApiTable, type StoredObject, startApiTable, tableObjects } from "./api-table.ts";
+import { areStatusesWritten, createTableOptions } from "./cluster-world.ts";
+import { type OperatorProcess, startGatewayEnvoy, startOperatorProcess } from "./operator-process.ts";
+import { progress, type Recorder } from "./results.ts";
+import { onStage, type Stage, whileRunning } from "./stage.ts";
+import { routeObjects, type TableOptions } from "./table.ts";
+
+const STATUSES_LIMIT_MS = 300_000;
+/** From one edit's status to the next edit. */
+const EDIT_PAUSE_MS = 500;
+const EDIT_LIMIT_MS = 60_000;
+/** Routes that are edited in turn: the first, so that they are there while others are still being created. */
+const EDITED_ROUTES = 100;
+const BYTES_PER_MEGABYTE = 1e6;
+
+/** When the routes come to be, seen from the operator. */
+const orders = ["before", "while"] as const;
+
+/**
+ * Many routes brought to their first status, twice: they were there before the operator starts, and they are created while it runs,
+ * so that a user has just created each. What a fresh edit's status takes meanwhile.
+ */
+export function runFirstStatusesScenario(routes: number, recorder: Recorder): Promise<void> {
+  return onStage("first-statuses", { shape: "hosts", routes, edits: 0 }, recorder, async (stage) => {
+    for (const order of orders) await bringStatuses(stage, order);
+  });
+}
+
+async function bringStatuses(stage: Stage, order: (typeof orders)[number]): Promise<void> {
+  const { recorder, title, routes } = stage;
+  const table = await createTableOptions(stage);
+  progress(`${title}: an API server`);
+  const api = await startApiTable();
+  let operator: OperatorProcess | undefined;
+  let envoy: EnvoyProcess | undefined;
+  try {
+    const [gatewayClass, gateway, ...rest] = tableObjects(table, routes);
+    await api.create([gatewayClass!, gateway!]);
+    if (order === "before") await api.create(rest);
+    progress(`${title}: statuses of routes created ${order} ${order === "before" ? "the operator starts" : "it runs"}`);
+    const startedMs = performance.now();
+    operator = startOperatorProcess(api.server);
+    envoy = await whileRunning(operator, startGatewayEnvoy(api.server));
+    let createdMs = startedMs;
+    let creating = Promise.resolve();
+    if (order === "while") {
+      createdMs = performance.now();
+      creating = api.create(rest);
+    }
+    const latencies = await whileRunning(operator, editUntilWritten(api, table, operator, routes));
+    await creating;
+    recorder.add(`${order}_first_statuses`, "ms", performance.now() - createdMs);
+    recorder.addDistribution(`${order}_edit_to_status`, "ms", latencies);
+    recorder.add(`${order}_control_plane_rss`, "MB", operator.rssBytes() / BYTES_PER_MEGABYTE);
+    recorder.add(`${order}_control_plane_cpu`, "ms", operator.cpuSeconds() * 1_000);
+  } finally {
+    await operator?.stop();
+    await envoy?.stop();
+    await api.stop();
+  }
+}
+
+/** Edits one route after another until every route has its status. Milliseconds from an edit to its status. */
+async function editUntilWritten(
+  api: ApiTable,
+  table: TableOptions,
+  operator: OperatorProcess,
+  routes: number,
+): Promise<number[]> {
+  const latencies: number[] = [];
+  const begun = async () => (await operator.metric("gatehouse_status_writes_total", 'kind="HTTPRoute"')) > 0;
+  await waitFor("the first status of a route", begun, STATUSES_LIMIT_MS);
+  const deadline = performance.now() + STATUSES_LIMIT_MS;
+  while (!(await areStatusesWritten(operator, routes))) {
+    if (performance.now() > deadline) throw new Error(`not all statuses were written in ${STATUSES_LIMIT_MS} ms`);
+    const route = routeObjects(table, latencies.length % Math.min(routes, EDITED_ROUTES), {
+      revision: `edited-${latencies.length}`,
+    })[1]!;
+    const startMs = performance.now();
+    const { generation } = (await api.apply(route)).metadata;
+    await waitFor(
+      `the status of ${route.metadata.name}`,
+      async () => observedGeneration(await api.get(route)) === generation,
+      EDIT_LIMIT_MS,
+    );
+    latencies.push(performance.now() - startMs);
+    await pause(EDIT_PAUSE_MS);
+  }
+  return latencies;
+}
+
+function observedGeneration({ status }: StoredObject): number | undefined {
+  const { parents } = (status ?? {}) as { parents?: { conditions: { observedGeneration?: number }[] }[] };
+  return parents?.[0]?.conditions[0]?.observedGeneration;
+}
