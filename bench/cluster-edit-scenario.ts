@@ -79,7 +79,7 @@ async function measureApiServer(api: ApiTable, table: TableOptions, edits: numbe
   const { metadata } = await api.get(routeAt(0));
   let onEvent = () => {};
   const watching = new AbortController();
-  const query = `?watch=1&resourceVersion=${metadata.resourceVersion}`;
+  const query = `?watch=1&resourceVersion=${metadata.resourceVersion}&fieldSelector=metadata.name=${metadata.name}`;
   const watch = api.server.rest.lines(collectionPath(routeAt(0)) + query, () => onEvent(), watching.signal);
   watch.catch(() => {});
   for (let edit = 0; edit < edits; edit++) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.ts";
 import type { ApiError } from "./api-error.ts";
 import type { KubeClient } from "./client.ts";
-import type { KubeObject, ResourceType } from "./resource-type.ts";
+import { type Lease, leases, nextLease, sameHold } from "./lease.ts";
 
 /** How leadership is kept; the Lease of Kubernetes' own components works the same way. */
 export interface ElectionTiming {
@@ -58,24 +58,6 @@ export interface Election {
   readonly leader: string | undefined;
   /** Stops leading, waits for `onLost`, and releases the lease, so that another takes over at once. */
   stop(): Promise<void>;
-}
-
-export const leases: ResourceType = {
-  group: "coordination.k8s.io",
-  version: "v1",
-  kind: "Lease",
-  plural: "leases",
-  namespaced: true,
-};
-
-interface Lease extends KubeObject {
-  readonly spec?: {
-    readonly holderIdentity?: string | null;
-    readonly leaseDurationSeconds?: number | null;
-    readonly acquireTime?: string | null;
-    readonly renewTime?: string | null;
-    readonly leaseTransitions?: number | null;
-  };
 }
 
 /** A moment by both clocks. */
@@ -170,7 +152,7 @@ async function attempt(race: Race): Promise<void> {
   const sent = { monotonic: race.clock.monotonic(), wall: race.clock.wall() };
   const { client } = race.options;
   const before = race.missing ? undefined : race.seen?.lease;
-  const lease = nextLease(race, before);
+  const lease = nextLease({ ...race.options, ...race.timing }, before, race.clock.wall());
   const written =
     before === undefined
       ? await client.create(leases, lease, call(race))
@@ -286,38 +268,4 @@ function call({ timing, stopping }: Race) {
 
 function report({ options: { log } }: Race, error: ApiError): void {
   if (error.reason !== "Aborted") log.debug("the lease could not be read or written", { error: error.message });
-}
-
-function nextLease({ options, timing, clock }: Race, before: Lease | undefined): Lease {
-  const { namespace, name, identity } = options;
-  const now = microTime(clock.wall());
-  const mine = before?.spec?.holderIdentity === identity;
-  const transitions = before?.spec?.leaseTransitions ?? 0;
-  return {
-    apiVersion: "coordination.k8s.io/v1",
-    kind: "Lease",
-    metadata: { ...before?.metadata, name, namespace },
-    spec: {
-      holderIdentity: identity,
-      leaseDurationSeconds: Math.max(1, Math.ceil(timing.leaseMilliseconds / 1000)),
-      acquireTime: mine ? (before?.spec?.acquireTime ?? now) : now,
-      renewTime: now,
-      leaseTransitions: mine || before === undefined ? transitions : transitions + 1,
-    },
-  };
-}
-
-/** Whether two states of the lease show that its holder did nothing in between. */
-function sameHold(a: Lease, b: Lease): boolean {
-  return (
-    a.metadata.uid === b.metadata.uid &&
-    a.spec?.holderIdentity === b.spec?.holderIdentity &&
-    a.spec?.renewTime === b.spec?.renewTime &&
-    a.spec?.leaseTransitions === b.spec?.leaseTransitions
-  );
-}
-
-/** RFC 3339 with the six digits that a MicroTime needs. */
-function microTime(wall: number): string {
-  return new Date(wall).toISOString().replace("Z", "000Z");
 }

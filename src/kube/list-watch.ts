@@ -2,7 +2,8 @@ import { type ObjectKey, objectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { type ApiError, errorOfFailure, errorOfStatus } from "./api-error.ts";
 import { countFailure, type Failures, noFailures, type SharedWaits, totalOf } from "./back-off.ts";
-import type { KubeClient, ListQuery, Page } from "./client.ts";
+import type { KubeClient } from "./client.ts";
+import type { ListQuery, Page } from "./client-calls.ts";
 import { describeTarget, type KubeObject, type ResourceType } from "./resource-type.ts";
 import { readWatch, type WatchEnd, type WatchEvent } from "./watch-events.ts";
 

@@ -1,6 +1,6 @@
 import type { Logger } from "../base/log.ts";
 import { type Answer, errorOfStatus } from "../kube/api-error.ts";
-import type { CallOptions } from "../kube/client.ts";
+import type { CallOptions } from "../kube/client-calls.ts";
 import type { KubeObject, ResourceType } from "../kube/resource-type.ts";
 import type { DesiredCondition } from "./conditions.ts";
 import { createStatusWriter, type StatusWriter, type StatusWriterOptions } from "./writer.ts";

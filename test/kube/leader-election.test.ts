@@ -6,9 +6,9 @@ import {
   type ElectionClock,
   type ElectionTiming,
   type Leadership,
-  leases,
   startElection,
 } from "../../src/kube/leader-election.ts";
+import { leases } from "../../src/kube/lease.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { type FaultProxy, startFaultProxy } from "./fault-proxy.ts";
