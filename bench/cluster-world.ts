@@ -1,6 +1,7 @@
 import type { EnvoyProcess } from "../test/harness/envoy.ts";
+import { readMetric } from "../test/harness/gatehouse.ts";
 import { freePort } from "../test/harness/ports.ts";
-import { waitFor } from "../test/harness/waiting.ts";
+import { pause } from "../test/harness/waiting.ts";
 import { type ApiTable, startApiTable, tableObjects } from "./api-table.ts";
 import { type OperatorProcess, startGatewayEnvoy, startOperatorProcess } from "./operator-process.ts";
 import { ownAddress } from "./own-address.ts";
@@ -17,6 +18,7 @@ export interface ClusterWorld {
 }
 
 const STATUSES_LIMIT_MS = 300_000;
+const STATUSES_POLL_MS = 500;
 const BYTES_PER_MEGABYTE = 1e6;
 
 /** Runs with a world in which everything is served and every status written; ends it in any case. */
@@ -33,8 +35,7 @@ export async function inClusterWorld(stage: Stage, run: (world: ClusterWorld) =>
     envoy = await whileRunning(operator, startGatewayEnvoy(api.server));
     await whileRunning(operator, awaitTable(stage, api.table));
     recorder.add("cold_start", "ms", performance.now() - startedMs);
-    const written = () => areStatusesWritten(operator!, stage.routes);
-    await whileRunning(operator, waitFor("the statuses", written, STATUSES_LIMIT_MS));
+    await whileRunning(operator, awaitStatuses(operator, stage.routes));
     await awaitRest([operator.pid, envoy.pid]);
     recorder.add("control_plane_rss_after_start", "MB", operator.rssBytes() / BYTES_PER_MEGABYTE);
     world = { table: api.table, api, operator, envoy };
@@ -64,9 +65,22 @@ export async function createTableOptions({ shape, backends }: Stage): Promise<Ta
   return { shape, port: await freePort(), backendPort: backends.a, backendAddress: await ownAddress() };
 }
 
-/** Every route has its first status, and nothing waits to be written. */
-export async function areStatusesWritten({ metric }: OperatorProcess, routes: number): Promise<boolean> {
-  const written = await metric("gatehouse_status_writes_total", 'kind="HTTPRoute"');
-  const waiting = await metric("gatehouse_status_queue_depth");
-  return written >= routes && waiting + (await metric("gatehouse_status_in_flight")) === 0;
+/** The statuses of routes written so far, and whether nothing waits to be written. */
+export async function statusProgress(operator: OperatorProcess): Promise<{ routes: number; isDone: boolean }> {
+  const text = await operator.metrics();
+  const ofRoutes = text.split("\n").filter((line) => line.includes('kind="HTTPRoute"'));
+  const waiting = readMetric(text, "gatehouse_status_queue_depth") + readMetric(text, "gatehouse_status_in_flight");
+  return { routes: readMetric(ofRoutes.join("\n"), "gatehouse_status_writes_total"), isDone: waiting === 0 };
+}
+
+/** Resolves when every route has its first status and nothing waits to be written. */
+export async function awaitStatuses(operator: OperatorProcess, routes: number): Promise<void> {
+  const deadline = performance.now() + STATUSES_LIMIT_MS;
+  for (;;) {
+    const progress = await statusProgress(operator).catch(() => undefined);
+    if (progress?.isDone && progress.routes >= routes) return;
+    if (performance.now() > deadline) throw new Error(`not all statuses were written in ${STATUSES_LIMIT_MS} ms`);
+    // Seldom: telling its metrics costs the operator 5 ms.
+    await pause(STATUSES_POLL_MS);
+  }
 }

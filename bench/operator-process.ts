@@ -19,8 +19,10 @@ import { GATEWAY } from "./table.ts";
 
 /** `gatehouse operator` as a process of its own. Its ports are those of a pod, so one runs at a time. */
 export interface OperatorProcess extends MeasuredProcess {
-  /** Value of a Prometheus metric, summed over its label sets whose text contains `label`. Rejects when there is none. */
-  metric(name: string, label?: string): Promise<number>;
+  /** Value of a Prometheus metric, summed over its label sets. Rejects when there is none. */
+  metric(name: string): Promise<number>;
+  /** All metrics, as Prometheus reads them. */
+  metrics(): Promise<string>;
 }
 
 const launcher = fileURLToPath(new URL("../bin/gatehouse", import.meta.url));
@@ -42,12 +44,9 @@ export function startOperatorProcess({ kubeconfigPath, directory }: ApiServer): 
     args: ["operator", "--kubeconfig", kubeconfigPath, "--config", configPath, ...identity],
     logPath: join(directory, "operator.log"),
   });
-  const metric = async (name: string, label = "") => {
-    const response = await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`);
-    const lines = (await response.text()).split("\n").filter((line) => line.includes(label));
-    return readMetric(lines.join("\n"), name);
-  };
-  return Object.defineProperties({ metric }, Object.getOwnPropertyDescriptors(child)) as OperatorProcess;
+  const metrics = async () => (await fetch(`http://127.0.0.1:${METRICS_PORT}/metrics`)).text();
+  const metric = async (name: string) => readMetric(await metrics(), name);
+  return Object.defineProperties({ metric, metrics }, Object.getOwnPropertyDescriptors(child)) as OperatorProcess;
 }
 
 /** The Envoy of the table's Gateway as its pod would run it, with the certificate that the operator has issued for it. */

@@ -1,5 +1,7 @@
 /** Distinct strings that the pool remembers; beyond it starts anew, and the common ones are soon back. */
 const POOLED_STRINGS_MAX = 4_096;
+/** Longer texts are seldom said twice, and the pool would keep what its object no longer does. */
+const POOLED_LENGTH_MAX = 256;
 /** V8 makes a substring of at least so many characters a view that keeps the whole text in memory. */
 const SLICED_LENGTH_MIN = 13;
 
@@ -19,6 +21,7 @@ export function createStringPool(): StringPool {
     const known = pool.get(text);
     if (known !== undefined) return known;
     const own = text.length < SLICED_LENGTH_MIN ? text : copy(text);
+    if (text.length > POOLED_LENGTH_MAX) return own;
     if (pool.size >= POOLED_STRINGS_MAX) pool.clear();
     pool.set(own, own);
     return own;

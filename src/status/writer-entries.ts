@@ -112,15 +112,24 @@ const referenceDefaults: Readonly<Record<string, Readonly<Record<string, string>
   ancestorRef: { group: "gateway.networking.k8s.io", kind: "Gateway" },
 };
 
+/** Called four times for each status that is written, so it makes nothing but the text. */
 function canonical(value: unknown, field = ""): string {
   if (value === undefined || value === null) return "";
   if (typeof value !== "object") return JSON.stringify(value);
-  const items = Array.isArray(value)
-    ? value.map((item) => canonical(item)).filter((item) => item !== "")
-    : Object.entries({ ...referenceDefaults[field], ...value }).flatMap(([name, inner]) => {
-        const text = name === "lastTransitionTime" ? "" : canonical(inner, name);
-        return text === "" ? [] : [`${JSON.stringify(name)}:${text}`];
-      });
-  if (items.length === 0) return "";
-  return Array.isArray(value) ? `[${items.sort().join()}]` : `{${items.sort().join()}}`;
+  const items: string[] = [];
+  if (Array.isArray(value)) {
+    for (const item of value) add(items, canonical(item));
+    return items.length === 0 ? "" : `[${items.sort().join()}]`;
+  }
+  const defaults = referenceDefaults[field];
+  for (const name in defaults) if (!(name in value)) add(items, canonical(defaults[name]), name);
+  for (const name of Object.keys(value)) {
+    if (name === "lastTransitionTime") continue;
+    add(items, canonical((value as Readonly<Record<string, unknown>>)[name], name), name);
+  }
+  return items.length === 0 ? "" : `{${items.sort().join()}}`;
+}
+
+function add(items: string[], text: string, name?: string): void {
+  if (text !== "") items.push(name === undefined ? text : `${JSON.stringify(name)}:${text}`);
 }

@@ -140,7 +140,14 @@ describe("objects", () => {
     await waitFor("the status", () =>
       JSON.stringify(mirror.observed("httpRoutes", "default/statused")).includes("example.com/other"),
     );
-    expect(mirror.get("httpRoutes", "default/statused")).toEqual(before);
+    expect(mirror.get("httpRoutes", "default/statused")).toBe(before);
+    const relabelled = { metadata: { labels: { team: "a" } } };
+    await server.rest.json(path.replace(/.status$/, ""), {
+      method: "PATCH",
+      contentType: "application/merge-patch+json",
+      body: relabelled,
+    });
+    await waitFor("the label", () => mirror.get("httpRoutes", "default/statused")?.metadata.labels?.["team"] === "a");
   });
 
   test("that our validators refuse cost only themselves, and keep their last good version", async () => {

@@ -10,8 +10,10 @@ import type { KubeObject } from "../../kube/resource-type.ts";
 import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
 import type { Batch } from "../../pipeline/pipeline.ts";
 import type { InstalledApi } from "../../pipeline/sources.ts";
+import { createStringPool } from "../string-pool.ts";
 import { followedKinds } from "./followed-kinds.ts";
 import { gatewayApiDefinition, readInstalledApi } from "./installed-api.ts";
+import { revisionOf } from "./revision.ts";
 
 /** What is wrong with an object that the API server took. */
 export interface ObjectProblem {
@@ -60,6 +62,8 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
   const { client, scope, log, timing, discoveryIntervalMilliseconds, kinds = followedKinds } = options;
   const problems = new Map<string, ObjectProblem>();
   const inUse = new Map<CollectionName, Set<ObjectKey>>();
+  const judged = new Map<CollectionName, Map<ObjectKey, string>>();
+  const strings = createStringPool();
 
   function reportProblem(collection: CollectionName, key: ObjectKey, problem: ObjectProblem | undefined): void {
     const id = `${collection} ${key}`;
@@ -74,17 +78,30 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
     }
   }
 
+  /** True: a version of the object that differs from this one by its status alone was judged already. */
+  function isJudged(collection: CollectionName, key: ObjectKey, raw: KubeObject | undefined): boolean {
+    const revisions = judged.get(collection) ?? new Map<ObjectKey, string>();
+    judged.set(collection, revisions);
+    const revision = raw && revisionOf(raw);
+    if (revision !== undefined && revisions.get(key) === revision) return true;
+    if (revision === undefined) revisions.delete(key);
+    else revisions.set(key, revision);
+    return false;
+  }
+
   function receive(collection: CollectionName, changes: ObjectChanges): Map<ObjectKey, KubernetesObject | undefined> {
     const batch = new Map<ObjectKey, KubernetesObject | undefined>();
     const used = inUse.get(collection) ?? new Set();
     inUse.set(collection, used);
     for (const [key, raw] of changes) {
       options.onObserved?.(collection, key, raw);
+      // Half of all events when statuses are written: no more than they bring is done about them.
+      if (isJudged(collection, key, raw)) continue;
       const { object, problems: fields } = raw ? validateObject(raw, "drop") : { problems: [] };
       const kept = raw !== undefined && object === undefined && used.has(key);
       if (raw === undefined) used.delete(key);
       else if (object !== undefined) used.add(key);
-      if (!kept) batch.set(key, object && withoutVersion(object));
+      if (!kept) batch.set(key, object && strings.compact(withoutVersion(object)));
       reportProblem(collection, key, raw && describeProblem(raw, key, { object, fields, kept }));
     }
     return batch;
