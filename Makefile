@@ -10,6 +10,7 @@ GRPCIO_TOOLS_VERSION := 1.85.1
 KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/\1/p' tools/kubernetes/go.mod)
 ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
 GATEWAY_API_VERSION := 1.6.3
+OLM_API_VERSION := $(shell sed -n 's/.*github.com.operator-framework.api v\([^ ]*\).*/\1/p' tools/olm/go.mod)
 CERT_MANAGER_VERSION := $(shell sed -n 's/^\tgithub.com.cert-manager.cert-manager v\([^ ]*\).*/\1/p' tools/cert-manager/go.mod)
 
 # Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
@@ -20,6 +21,8 @@ KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ET
 GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
 CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
 CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
+
+OLM_TOOL := $(GATEHOUSE_TOOLS)/olm-$(OLM_API_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -61,6 +64,10 @@ tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
 kubernetes: prerequisites $(GATEWAY_API_TOOL)/.installed ## Puts etcd, the Kubernetes control plane and the Gateway API's CRDs into the tool folder
 	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" etcd kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy coredns
 
+$(OLM_TOOL)/.installed: tools/build-olm.sh tools/olm/main.go tools/olm/go.mod
+	@$(MAKE) prerequisites
+	@sh tools/build-olm.sh "$(OLM_TOOL)"
+
 cert-manager: prerequisites
 	@sh tools/build-cert-manager.sh "$(CERT_MANAGER_TOOL)"
 
@@ -92,7 +99,7 @@ lint: $(GENERATED) ## Checks format, style and the directions of imports
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 9 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci --forceExit
 
@@ -116,8 +123,10 @@ conformance: $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Ru
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" CONFORMANCE_TOOL="$(CONFORMANCE_TOOL)" sh tools/in-namespaces.sh \
 		$(NODE) test/conformance/main.ts $(CONFORMANCE_ARGS)
 
-bundle:
-	@echo "make $@: not part of this version yet; it comes with the operator for clusters" >&2; exit 1
+# Each change of config/ or of a kind has to be followed by this; a test looks.
+bundle: generate ## Writes bundle/, bundle.Dockerfile and olm/ (for OLM) from config/ and src/api
+	@sh tools/build-kubernetes.sh "$(KUBERNETES_TOOL)" kubectl
+	@$(NODE) tools/generate-bundle.ts "$(firstword $(wildcard $(KUBEBUILDER_ASSETS)/kubectl) $(KUBERNETES_TOOL)/bin/kubectl)"
 
 clean: ## Removes what was built (the tool folder stays: delete $(GATEHOUSE_TOOLS) by hand)
 	@echo "==> Removing node_modules, dist and generated sources"

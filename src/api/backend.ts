@@ -136,6 +136,9 @@ export const backendDefinition = defineKind({
   categories: ["envoy-gateway"],
   description: "A destination of routes that is not a Service: addresses, host names or sockets.",
   printerColumns: [
+    { name: "Type", type: "string", jsonPath: ".spec.type" },
+    { name: "Host", type: "string", jsonPath: ".spec.endpoints[0].fqdn.hostname", priority: 1 },
+    { name: "IP", type: "string", jsonPath: ".spec.endpoints[0].ip.address", priority: 1 },
     { name: "Status", type: "string", jsonPath: '.status.conditions[?(@.type=="Accepted")].reason' },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   ],

@@ -143,7 +143,12 @@ export const httpRouteFilterDefinition = defineKind({
   shortNames: ["hrf"],
   categories: ["envoy-gateway"],
   description: "A filter for the ExtensionRef of HTTPRoute rules and backends.",
-  printerColumns: [{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" }],
+  printerColumns: [
+    { name: "Answers", type: "integer", jsonPath: ".spec.directResponse.statusCode" },
+    { name: "Rewrites path", type: "string", jsonPath: ".spec.urlRewrite.path.type" },
+    { name: "Rewrites host", type: "string", jsonPath: ".spec.urlRewrite.hostname.type" },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  ],
   spec,
 });
 

@@ -178,7 +178,10 @@ export function object<F extends Fields>(description: string, fields: F, options
 export interface PrinterColumn {
   readonly name: string;
   readonly type: "string" | "integer" | "date" | "boolean";
+  /** Only its first result is shown. */
   readonly jsonPath: string;
+  /** 1: only with `kubectl get -o wide`. */
+  readonly priority?: 1;
 }
 
 /** A kind of ours: everything that its CustomResourceDefinition says. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { type Command, Option } from "commander";
+import type { WatchScope } from "../kube/watch-set.ts";
 
 /** What this process has to know of the pod that it runs in. */
 export interface PodIdentity {
@@ -28,6 +29,8 @@ export interface OperatorFlags {
   readonly clusterDomain: string;
   readonly certificates: CertificateIssuer;
   readonly kubeconfig?: string;
+  /** The only ones to read; none: as the configuration file says. */
+  readonly watchNamespace: readonly string[];
   /** More controller names than the one of the configuration file. */
   readonly controllerName: readonly string[];
 }
@@ -54,6 +57,15 @@ export function addOperatorOptions(command: Command): Command {
         .choices(["own", "cert-manager"] satisfies CertificateIssuer[])
         .default("own"),
     )
+    .addOption(
+      option(
+        "--watch-namespace <name...>",
+        "read these namespaces only, whatever the configuration file says",
+        "WATCH_NAMESPACE",
+      )
+        .argParser(addNames)
+        .default([], "as the file says"),
+    )
     .option("--kubeconfig <file>", "cluster to serve (default: KUBECONFIG, then the pod's own service account)")
     .addOption(
       option(
@@ -61,14 +73,14 @@ export function addOperatorOptions(command: Command): Command {
         "serve GatewayClasses with these controllerNames too",
         "GATEHOUSE_CONTROLLER_NAMES",
       )
-        .argParser((name: string, before: readonly string[] = []) => [...before, ...splitNames(name)])
+        .argParser(addNames)
         .default([], "none"),
     );
 }
 
 /** An environment variable holds all names in one text. */
-function splitNames(text: string): string[] {
-  return text.split(/[\s,]+/).filter((name) => name !== "");
+function addNames(text: string, before: readonly string[] = []): string[] {
+  return [...before, ...text.split(/[\s,]+/).filter((name) => name !== "")];
 }
 
 /**
@@ -91,6 +103,17 @@ function readNamespace(file: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Where to read. Whoever installs Gatehouse for some namespaces (OLM by its OperatorGroup) permits no more than those, so their
+ * word counts before the file's.
+ */
+export function watchScopeOf(
+  configured: WatchScope,
+  { watchNamespace }: Pick<OperatorFlags, "watchNamespace">,
+): WatchScope {
+  return watchNamespace.length === 0 ? configured : { type: "Namespaces", namespaces: [...new Set(watchNamespace)] };
 }
 
 /** The names whose GatewayClasses are ours: the configured one first, each once. */

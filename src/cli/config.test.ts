@@ -6,7 +6,13 @@ import { formatPath } from "../api/field.ts";
 import { readConfiguration } from "./config.ts";
 import { parseConfiguration } from "./config-file.ts";
 import { createLogLevels } from "./config-logging.ts";
-import { addOperatorOptions, controllerNamesOf, type OperatorFlags, readPodIdentity } from "./config-pod.ts";
+import {
+  addOperatorOptions,
+  controllerNamesOf,
+  type OperatorFlags,
+  readPodIdentity,
+  watchScopeOf,
+} from "./config-pod.ts";
 
 const head = { apiVersion: "gateway.envoyproxy.io/v1alpha1", kind: "EnvoyGateway" };
 const kubernetes = (fields: object) => ({ provider: { type: "Kubernetes", kubernetes: fields } });
@@ -258,6 +264,15 @@ test("flags win over the environment, and both over what the pod tells", () => {
   expect(controllerNamesOf("example.com/d", names)).toEqual(["example.com/d", "example.com/c"]);
   expect(parseFlags([]).certificates).toBe("own");
   expect(() => readPodIdentity(parseFlags([]), "/nowhere")).toThrow(/--namespace or GATEHOUSE_NAMESPACE/);
+});
+
+test("namespaces that the installation names are the only ones to read", () => {
+  const configured = { type: "NamespaceSelector", selector: "team" } as const;
+  const scope = (names: string) => watchScopeOf(configured, parseFlags([], { WATCH_NAMESPACE: names }));
+  expect(scope("a,b")).toEqual({ type: "Namespaces", namespaces: ["a", "b"] });
+  // How OLM says: all.
+  expect(scope("")).toBe(configured);
+  expect(watchScopeOf(configured, parseFlags([]))).toBe(configured);
 });
 
 interface Fields {

@@ -18,15 +18,15 @@ const DELAY_MAX_MS = 60_000;
  *
  * @param name told in every answer, to tell several apart
  */
-export async function startDemoBackend(port: number, name: string): Promise<DemoBackend> {
+export async function startDemoBackend(port: number, name: string, host = "127.0.0.1"): Promise<DemoBackend> {
   const server = createServer((request, response) => {
     echo(name, request, response).catch(() => response.destroy());
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) =>
-      reject(new Error(`the demo backend cannot listen on 127.0.0.1:${port}: ${error.message}; choose another port`)),
+      reject(new Error(`the demo backend cannot listen on ${host}:${port}: ${error.message}; choose another port`)),
     );
-    server.listen(port, "127.0.0.1", resolve);
+    server.listen(port, host, resolve);
   });
   return {
     port: (server.address() as AddressInfo).port,

@@ -4,7 +4,13 @@ import type { Configuration } from "./config.ts";
 import { readConfiguration } from "./config.ts";
 import { changedParts, watchConfiguration } from "./config-file.ts";
 import { createLogLevels } from "./config-logging.ts";
-import { addOperatorOptions, controllerNamesOf, type OperatorFlags, readPodIdentity } from "./config-pod.ts";
+import {
+  addOperatorOptions,
+  controllerNamesOf,
+  type OperatorFlags,
+  readPodIdentity,
+  watchScopeOf,
+} from "./config-pod.ts";
 import { readVersion } from "./version.ts";
 
 export interface ServeFlags extends OperatorFlags {
@@ -43,7 +49,8 @@ async function runOperator(flags: ServeFlags): Promise<void> {
             if (changed.length > 0) ended.resolve(`the configuration changed: ${changed.join(", ")}`);
           },
         });
-  const configuration = watched?.current ?? defaultConfiguration();
+  const read = watched?.current ?? defaultConfiguration();
+  const configuration = { ...read, watch: watchScopeOf(read.watch, flags) };
   levels.set(configuration.logging.levels);
   const log = createLogger({ level: levels.thresholds, format: configuration.logging.format ?? "json" });
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => ended.resolve(signal));

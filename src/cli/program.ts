@@ -125,11 +125,14 @@ function addDemoBackend(program: Command): void {
   program
     .command("demo-backend")
     .description("serve a small HTTP backend that answers with what it was asked (?status=503 ?delay=200)")
-    .requiredOption("--port <port>", "on 127.0.0.1", parsePort)
+    .requiredOption("--port <port>", "to listen on", parsePort)
+    .option("--host <address>", "to listen on", "127.0.0.1")
     .option("--name <name>", "told in every answer", "demo")
-    .action(async ({ port, name }: { port: number; name: string }) => {
-      const backend = await startDemoBackend(port, name);
-      print(`backend ${name} answers on http://127.0.0.1:${backend.port}; Ctrl-C stops`);
+    .action(async ({ port, host, name }: { port: number; host: string; name: string }) => {
+      const backend = await startDemoBackend(port, name, host);
+      print(`backend ${name} answers on http://${host}:${backend.port}; Ctrl-C stops`);
+      // The first process of a container ends by no signal that it does not handle.
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => void backend.close());
     });
 }
 
