@@ -52,6 +52,7 @@ function resolve(...references: (Partial<Reference> & { name: string })[]) {
   };
   const objects = readObjects(grant, [...secrets, granted]);
   const listener: ListenerPlan = {
+    gateway: "a/eg",
     name: "https",
     index: 1,
     protocol: "HTTPS",

@@ -15,13 +15,19 @@ interface Verdict {
 export function judgeProxy(spec: EnvoyProxySpec, level: "GatewayClass" | "Gateway", settings: Settings): Verdict {
   const refused: ProxyFinding[] = [];
   const warnings: ProxyFinding[] = [];
-  for (const [field, what] of notImplemented(spec, level)) {
+  for (const [field, what] of notImplemented(spec)) {
     refused.push({ field, text: `is not implemented in this version, ${what}; remove it` });
   }
   if (level === "Gateway" && spec.mergeGateways) {
     refused.push({
       field: "spec.mergeGateways",
       text: "can only be decided for all Gateways of a class; set it in the EnvoyProxy of the GatewayClass",
+    });
+  }
+  if (level === "GatewayClass" && spec.mergeGateways && settings.inGatewayNamespace) {
+    refused.push({
+      field: "spec.mergeGateways",
+      text: "cannot be had while Envoys run in the namespaces of their Gateways; remove it, or let them run in the controller's namespace",
     });
   }
   refused.push(
@@ -56,18 +62,12 @@ function warnOfShorthand({ telemetry }: EnvoyProxySpec): ProxyFinding[] {
 }
 
 /** Fields whose only use is by something that this version does not have. */
-function* notImplemented(
-  spec: EnvoyProxySpec,
-  level: "GatewayClass" | "Gateway",
-): Generator<readonly [field: string, what: string]> {
+function* notImplemented(spec: EnvoyProxySpec): Generator<readonly [field: string, what: string]> {
   const lua = "which runs no Lua of EnvoyExtensionPolicies";
   if (spec.geoIP !== undefined) yield ["spec.geoIP", "which decides nothing by where a client is"];
   if (spec.lua !== undefined) yield ["spec.lua", lua];
   if (spec.luaValidation !== undefined) yield ["spec.luaValidation", lua];
   if (spec.dynamicModules !== undefined) yield ["spec.dynamicModules", "which has nothing that refers to a module"];
-  if (spec.mergeGateways && level === "GatewayClass") {
-    yield ["spec.mergeGateways", "which gives every Gateway Envoys of its own"];
-  }
   if (spec.telemetry?.healthCheckLog !== undefined) {
     yield ["spec.telemetry.healthCheckLog", "which makes no active health checks"];
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { EnvoyProxy, EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
-import { parameterProblems, resolveClassProxy, resolveGatewayProxy } from "./envoy-proxy.ts";
+import { mergesGateways, parameterProblems, resolveClassProxy, resolveGatewayProxy } from "./envoy-proxy.ts";
 import { infrastructureName, labelValue } from "./infrastructure-name.ts";
 import type { Settings } from "./model.ts";
 
@@ -39,7 +39,10 @@ function resolve(options: {
   } as Gateway;
   const read = (key: string) => proxies.get(key);
   const classLevel = resolveClassProxy(gatewayClass, settings, read);
-  return { classLevel, gatewayLevel: resolveGatewayProxy(gateway, classLevel, settings, read) };
+  return {
+    classLevel,
+    gatewayLevel: resolveGatewayProxy(gateway, classLevel, mergesGateways(classLevel, settings), settings, read),
+  };
 }
 
 describe("levels", () => {

@@ -32,6 +32,8 @@ export interface ProxyLevel {
   readonly refused: readonly ProxyFinding[];
   /** What has no effect here but does no harm. */
   readonly warnings: readonly ProxyFinding[];
+  /** The EnvoyProxy that a Gateway refers to in vain, because it shares its Envoys with others. */
+  readonly unused?: ObjectKey;
 }
 
 export interface PartNamespaces {
@@ -71,13 +73,18 @@ export function resolveClassProxy(gatewayClass: GatewayClass, settings: Settings
 export function resolveGatewayProxy(
   gateway: Gateway,
   classLevel: ProxyLevel,
+  isMerged: boolean,
   settings: Settings,
   read: ProxyReader,
 ): ProxyLevel {
   const reference = gateway.spec.infrastructure?.parametersRef;
-  // All Gateways of such a class share their Envoys, so none can have an EnvoyProxy of its own.
-  if (reference === undefined || classLevel.spec.mergeGateways) return { ...classLevel, source: undefined };
   const namespace = gateway.metadata.namespace ?? "";
+  if (reference === undefined) return { ...classLevel, source: undefined };
+  // All Gateways of such a class share their Envoys, so none can have an EnvoyProxy of its own.
+  if (isMerged) {
+    const unused = sourceOf(reference, namespace);
+    return { ...classLevel, source: undefined, ...(unused !== undefined && { unused }) };
+  }
   const found = follow(reference, namespace, read);
   if (typeof found === "string") return refused(classLevel, found, sourceOf(reference, namespace));
   const { mergeType } = found.spec;
@@ -86,6 +93,19 @@ export function resolveGatewayProxy(
   const below =
     own === undefined ? classLevel.spec : merge(settings.defaultProxy ?? {}, own, own.mergeType ?? mergeType);
   return judged("Gateway", settings, found, merge(below, found.spec, mergeType), classLevel.namespaces);
+}
+
+/**
+ * Whether the Gateways of a class share their Envoys. While its EnvoyProxy cannot be used, what runs goes on as it was, so then it
+ * is as it was before.
+ */
+export function mergesGateways(
+  { spec, reference, refused }: ProxyLevel,
+  settings: Settings,
+  before?: boolean,
+): boolean {
+  if (before !== undefined && (reference !== undefined || refused.length > 0)) return before;
+  return spec.mergeGateways === true && !settings.inGatewayNamespace;
 }
 
 /** What a level's problems mean to the object that refers to the EnvoyProxy in `field`. */

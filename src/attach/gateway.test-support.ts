@@ -1,8 +1,10 @@
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
-import { type ProxyLevel, resolveClassProxy, resolveGatewayProxy } from "./envoy-proxy.ts";
+import { objectKey } from "../base/keys.ts";
+import { mergesGateways, type ProxyLevel, resolveClassProxy, resolveGatewayProxy } from "./envoy-proxy.ts";
 import { draftGateway, planGateway, planParameters } from "./gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "./gateway-class.ts";
 import type { GatewayDraft, GatewayPlan, Settings } from "./model.ts";
+import type { PortClaim } from "./port-claims.ts";
 
 export const ourClass: GatewayClassPlan = {
   name: "c",
@@ -20,18 +22,20 @@ export function draftOfGateway(
   classProxy: ProxyLevel = noProxy,
 ): GatewayDraft {
   const object = gateway as Gateway;
-  const level = resolveGatewayProxy(object, classProxy, settings, () => undefined);
-  return draftGateway(object, ourClass, planParameters(object, level, settings), settings);
+  const key = objectKey(object.metadata.namespace, object.metadata.name);
+  const fleet = mergesGateways(classProxy, settings) ? ourClass.name : key;
+  const level = resolveGatewayProxy(object, classProxy, fleet !== key, settings, () => undefined);
+  return draftGateway(object, ourClass, planParameters(object, level, fleet, settings), settings);
 }
 
 /** The plan of a Gateway from first to last, where there is no EnvoyProxy object at all. */
 export function planOfGateway(
   gateway: Pick<Gateway, "metadata" | "spec">,
   settings: Settings,
-  portOwner: (bindPort: number) => string | undefined = () => undefined,
+  claimsAt: (bindPort: number) => Iterable<PortClaim> = () => [],
   classProxy: ProxyLevel = noProxy,
 ): GatewayPlan {
-  return planGateway(draftOfGateway(gateway, settings, classProxy), portOwner);
+  return planGateway(draftOfGateway(gateway, settings, classProxy), claimsAt);
 }
 
 /** The plan of a class where there is no EnvoyProxy object at all. */

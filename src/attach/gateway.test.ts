@@ -1,8 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
-import { draftOfGateway, planOfClass, planOfGateway } from "./gateway.test-support.ts";
-import { claimedPorts } from "./gateway.ts";
+import { planOfClass, planOfGateway } from "./gateway.test-support.ts";
 import type { GatewayPlan, Settings } from "./model.ts";
 import { explained, parseObject } from "./objects.test-support.ts";
 
@@ -14,8 +13,12 @@ function plan(
   given: Partial<Settings> = {},
   owner: (port: number) => string | undefined = () => undefined,
 ) {
-  const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
-  const found = planOfGateway(gateway as Gateway, { ...settings, ...given }, owner);
+  const metadata = { namespace: "a", name: "gw", creationTimestamp: "2026-01-01T00:00:00Z" };
+  const gateway = { metadata, spec: { gatewayClassName: "c", ...parse(spec) } } as unknown as Gateway;
+  const found = planOfGateway(gateway, { ...settings, ...given }, (bindPort) => {
+    const other = owner(bindPort);
+    return other === undefined ? [] : [{ gateway: other, fleet: other, created: "", port: bindPort, protocol: "HTTP" }];
+  });
   for (const { message } of [found, ...found.listeners].flatMap(({ problems }) => problems)) {
     expect(message).toMatch(explained);
   }
@@ -166,18 +169,6 @@ describe("ports", () => {
     expect(found.listeners[3]?.problems[0]?.message).toContain("b/older");
     expect(found.ports.map(({ name }) => name)).toEqual(["a/gw/s1", "a/gw/h3"]);
   });
-});
-
-test("a Gateway claims the ports that it could serve, as they are bound", () => {
-  const claims = (spec: string) => {
-    const gateway = { metadata: { namespace: "a", name: "gw" }, spec: { gatewayClassName: "c", ...parse(spec) } };
-    const offset = { ...settings, privilegedPortOffset: 10_000 };
-    return claimedPorts(draftOfGateway(gateway as Gateway, offset));
-  };
-  const listeners =
-    "listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 81, protocol: UDP}, {name: z, port: 8080, protocol: HTTP}, {name: w, port: 8080, protocol: HTTP, hostname: a.com}]";
-  expect(claims(listeners)).toEqual([8080, 10_080]);
-  expect(claims(`addresses: [{type: Hostname, value: a.com}]\n${listeners}`)).toEqual([]);
 });
 
 test("a Gateway whose EnvoyProxy cannot be used is not accepted, and its listeners stay for the Envoys that run", () => {

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import type { Gateway } from "../api/gateway-api.ts";
-import { type ObjectKey, objectKey } from "../base/keys.ts";
+import { type FleetKey, objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { podPorts } from "../envoy/pod-ports.ts";
 import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
@@ -9,33 +9,46 @@ import { reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
 import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
+import { type PortClaim, settleListener } from "./port-claims.ts";
+import { namePort } from "./resource-names.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
 const FIRST_UNPRIVILEGED_PORT = 1024;
 
 /** The port that Envoy binds for a port of a listener. */
-function bindPortOf(port: number, offset: number): number {
+export function bindPortOf(port: number, offset: number): number {
   return port < FIRST_UNPRIVILEGED_PORT ? port + offset : port;
 }
 
 /** What the EnvoyProxy in effect means for a Gateway's listeners. */
 export interface GatewayParameters {
+  readonly fleet: FleetKey;
   /** Why it cannot be used. What runs already goes on, so listeners stay; nothing new is started. */
   readonly problems: readonly Problem[];
   readonly portOffset: number;
   readonly routing?: RoutingSettings;
+  /** Why no Gateway of the fleet can have addresses of its own; completes a sentence about `spec.addresses`. */
+  readonly commonAddress?: string;
 }
 
 export function planParameters(
   gateway: Gateway,
   level: ProxyLevel,
+  fleet: FleetKey,
   settings: Settings,
   routing?: RoutingSettings,
 ): GatewayParameters {
   const { infrastructure } = gateway.spec;
-  const own = infrastructure?.parametersRef !== undefined && !level.spec.mergeGateways;
+  const isMerged = fleet !== objectKey(gateway.metadata.namespace, gateway.metadata.name);
+  const own = infrastructure?.parametersRef !== undefined && !isMerged;
+  const common =
+    isMerged && (settings.hostInfrastructure || level.spec.provider?.kubernetes?.envoyService?.type === "ClusterIP");
   const keepsPorts = !settings.hostInfrastructure && level.spec.provider?.kubernetes?.useListenerPortAsContainerPort;
   return {
+    fleet,
+    ...(common && {
+      commonAddress: `cannot be chosen, because all Gateways of GatewayClass ${fleet} share one; remove it`,
+    }),
     problems: parameterProblems(level, own ? "spec.infrastructure.parametersRef" : "spec.gatewayClassName"),
     portOffset: keepsPorts ? 0 : settings.privilegedPortOffset,
     ...(routing && { routing }),
@@ -49,8 +62,8 @@ export function draftGateway(
   parameters: GatewayParameters,
   settings: Settings,
 ): GatewayDraft {
-  const { portOffset, routing } = parameters;
-  const address = judgeAddresses(gateway, settings);
+  const { fleet, portOffset, routing } = parameters;
+  const address = judgeAddresses(gateway, parameters, settings);
   const problems = [...judgeUnsupported(gateway), ...address.problems];
   const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
   const conflicts = findConflicts(single);
@@ -59,6 +72,7 @@ export function draftGateway(
   const listeners = problems.length > 0 ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
   return {
     key: objectKey(gateway.metadata.namespace, gateway.metadata.name),
+    fleet,
     className: gatewayClass.name,
     controllerName: gatewayClass.controllerName,
     created: gateway.metadata.creationTimestamp ?? "",
@@ -71,20 +85,16 @@ export function draftGateway(
   };
 }
 
-/** @param portOwner the older Gateway that has a port of this host already, by the port that is bound */
+/** @param claimsAt those that meet at a port that is bound, of this Gateway too; none where they never meet */
 export function planGateway(
-  { created: _, ...draft }: GatewayDraft,
-  portOwner: (bindPort: number) => ObjectKey | undefined,
+  { created, ...draft }: GatewayDraft,
+  claimsAt: (bindPort: number) => Iterable<PortClaim>,
 ): GatewayPlan {
-  const { key, portOffset } = draft;
-  const judged = draft.listeners.map((listener) => refuse(listener, judgePort(listener, portOffset, portOwner)));
-  return { ...draft, ...planPorts(key, judged, portOffset) };
-}
-
-/** Ports that a Gateway would bind if no other had them. Ascending, each once. */
-export function claimedPorts({ listeners, portOffset }: GatewayDraft): number[] {
-  const ports = listeners.filter(({ valid }) => valid).map(({ port }) => bindPortOf(port, portOffset));
-  return [...new Set(ports)].sort((a, b) => a - b);
+  const settled = draft.listeners.map((listener) => {
+    const bindPort = bindPortOf(listener.port, draft.portOffset);
+    return listener.valid ? settleListener({ created, ...draft }, listener, bindPort, claimsAt(bindPort)) : listener;
+  });
+  return { ...draft, ...planPorts(draft, settled) };
 }
 
 function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerPlan {
@@ -92,37 +102,26 @@ function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerP
   return { ...listener, problems: [...listener.problems, ...problems], valid: false };
 }
 
-/** Names follow Envoy Gateway: all HTTP listeners of a port share the table of the first, an HTTPS listener has its own. */
+/** All HTTP listeners of a port share a route table, an HTTPS listener has its own. */
 function planPorts(
-  key: ObjectKey,
+  { key, fleet, portOffset }: Omit<GatewayDraft, "created">,
   listeners: readonly ListenerPlan[],
-  portOffset: number,
 ): { listeners: ListenerPlan[]; ports: PortPlan[] } {
   const firstByPort = new Map<number, string>();
   const named = listeners.map((listener): ListenerPlan => {
     if (!listener.valid) return listener;
     const first = firstByPort.get(listener.port) ?? listener.name;
     firstByPort.set(listener.port, first);
-    return { ...listener, routeTable: `${key}/${listener.protocol === "HTTPS" ? listener.name : first}` };
+    const { httpTable } = namePort(key, fleet, listener.port, first);
+    return { ...listener, routeTable: listener.protocol === "HTTPS" ? `${key}/${listener.name}` : httpTable };
   });
   const ports = [...firstByPort].map(([port, first]): PortPlan => {
     const members = named.filter((listener) => listener.valid && listener.port === port);
     const protocol = members[0]?.protocol === "HTTPS" ? "HTTPS" : "HTTP";
-    return { port, bindPort: bindPortOf(port, portOffset), protocol, name: `${key}/${first}`, listeners: members };
+    const name = namePort(key, fleet, port, first).listener;
+    return { port, bindPort: bindPortOf(port, portOffset), protocol, name, listeners: members };
   });
   return { listeners: named, ports: ports.sort((a, b) => a.port - b.port) };
-}
-
-function judgePort(
-  listener: ListenerPlan,
-  portOffset: number,
-  portOwner: (bindPort: number) => ObjectKey | undefined,
-): Problem[] {
-  const bindPort = bindPortOf(listener.port, portOffset);
-  const owner = portOwner(bindPort);
-  if (owner === undefined) return [];
-  const text = `means port ${bindPort} of this host, which the older Gateway ${owner} has; choose another port, or give both Gateways addresses of their own`;
-  return [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)];
 }
 
 /** Ports that Envoy's pod itself opens, for probes, metrics and draining, are no listener's. */
@@ -175,11 +174,16 @@ interface AddressPlan {
 }
 
 /** On a host an address is bound, so there is one; in a cluster the Service is reached at all of them. */
-function judgeAddresses(gateway: Gateway, { hostInfrastructure }: Settings): AddressPlan {
+function judgeAddresses(
+  gateway: Gateway,
+  { commonAddress }: GatewayParameters,
+  { hostInfrastructure }: Settings,
+): AddressPlan {
   const wanted = gateway.spec.addresses ?? [];
   const report = (field: string, text: string): AddressPlan => ({
     problems: [problemAt("Accepted", "UnsupportedAddress", field, text)],
   });
+  if (commonAddress !== undefined && wanted.length > 0) return report("spec.addresses", commonAddress);
   const other = wanted.findIndex(({ type }) => (type ?? "IPAddress") !== "IPAddress");
   if (other >= 0) {
     const type = wanted[other]?.type;

@@ -33,6 +33,8 @@ export const infrastructureLabels = {
   managedBy: "app.kubernetes.io/managed-by",
   owningNamespace: "gateway.envoyproxy.io/owning-gateway-namespace",
   owningName: "gateway.envoyproxy.io/owning-gateway-name",
+  /** In place of the two where Gateways of a class share their Envoys. */
+  owningClass: "gateway.envoyproxy.io/owning-gatewayclass",
   /** Gateway API, GatewayInfrastructure; on objects beside their Gateway. */
   gatewayName: "gateway.networking.k8s.io/gateway-name",
   /** Tells installations apart that share a cluster: its value is the namespace of the controller. */

@@ -1,4 +1,5 @@
 import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
+import { objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { isValidHostname } from "./hostname.ts";
 import { findSelectorFault } from "./label-selector.ts";
@@ -40,6 +41,7 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
   const valid =
     kinds !== undefined && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
   const plan = {
+    gateway: objectKey(gateway.metadata.namespace, gateway.metadata.name),
     name: listener.name,
     index,
     protocol: listener.protocol,

@@ -1,7 +1,7 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { ParentReference } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
@@ -26,6 +26,8 @@ export interface Settings {
   readonly defaultProxy?: EnvoyProxySpec;
   /** Where Envoys find this instance; their EnvoyProxies must not change it. */
   readonly controlPlane?: ControlPlaneAddress;
+  /** True: Envoys run in the namespaces of their Gateways, so that no two Gateways can share them. */
+  readonly inGatewayNamespace?: boolean;
   /** True: whoever runs this instance does not let routes refer to Backends, which reach any address. */
   readonly backendsRefused?: boolean;
 }
@@ -58,12 +60,14 @@ export interface GatewayDraft extends Omit<GatewayPlan, "ports"> {
 /** A Gateway of ours and what its listeners come to, before certificates and routes. */
 export interface GatewayPlan {
   readonly key: ObjectKey;
+  /** Its Envoys. */
+  readonly fleet: FleetKey;
   readonly className: string;
   /** Of its GatewayClass: who writes the statuses of its routes. */
   readonly controllerName: string;
   /** All listeners in the order of the spec, the invalid ones included (they have statuses too). */
   readonly listeners: readonly ListenerPlan[];
-  /** One per port that Envoy must open; holds valid listeners only. Sorted by port. */
+  /** One per port that Envoy must open; holds valid listeners of this Gateway only. Sorted by port. */
   readonly ports: readonly PortPlan[];
   /** Problems of the Gateway as a whole. */
   readonly problems: readonly Problem[];
@@ -78,6 +82,7 @@ export interface GatewayPlan {
 }
 
 export interface ListenerPlan {
+  readonly gateway: ObjectKey;
   readonly name: string;
   /** Position in `spec.listeners`. */
   readonly index: number;
@@ -99,8 +104,10 @@ export interface ListenerPlan {
   readonly problems: readonly Problem[];
   /** False: the listener opens no port and serves nothing. Certificates are judged apart (`ListenerCertificates`). */
   readonly valid: boolean;
-  /** Name of the RouteConfiguration that carries its routes (names and ports as in Envoy Gateway). Present for HTTP and HTTPS when valid. */
+  /** Name of the RouteConfiguration that carries its routes (`attach/resource-names.ts`). Present for HTTP and HTTPS when valid. */
   readonly routeTable?: string;
+  /** More specific hostnames that other Gateways of the fleet have on its port: their requests are not for this listener. Sorted. */
+  readonly claimed?: readonly string[];
 }
 
 export interface PortPlan {
@@ -109,10 +116,15 @@ export interface PortPlan {
   /** What Envoy binds: the port, or port + privilegedPortOffset below 1024. */
   readonly bindPort: number;
   readonly protocol: "HTTP" | "HTTPS";
-  /** Name of the Envoy Listener: `ns/gateway/<first listener on the port>`. */
+  /** Name of the Envoy Listener (`attach/resource-names.ts`); that of a fleet's port serves several Gateways. */
   readonly name: string;
-  /** Valid listeners on this port, in spec order. */
+  /** Valid listeners on this port: of one Gateway in spec order, of a fleet by Gateway. */
   readonly listeners: readonly ListenerPlan[];
+}
+
+/** `<gateway key>/<listener name>` */
+export function listenerKey({ gateway, name }: Pick<ListenerPlan, "gateway" | "name">): string {
+  return `${gateway}/${name}`;
 }
 
 /** Certificates of one HTTPS listener after its references are followed. Key `<gateway key>/<listener name>`. */
@@ -137,6 +149,8 @@ export interface RouteAttachment {
 export interface ParentAttachment {
   readonly parentRef: ParentReference;
   readonly gateway: ObjectKey;
+  /** Of the Gateway. */
+  readonly fleet: FleetKey;
   /** Of the Gateway's class. */
   readonly controllerName: string;
   /** Of the Gateway. */

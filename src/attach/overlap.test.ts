@@ -26,9 +26,11 @@ function overlapsOf(listeners: Readonly<Record<string, readonly [string, number,
     dnsNames,
     problems: [],
   }));
-  return [...overlappingTls(plan, certificates)].map(
-    ([name, { condition, reason }]) => `${name}: ${condition}/${reason}`,
-  );
+  const found = new Map(plan.ports.flatMap((port) => [...overlappingTls(port, certificates)]));
+  return entries.flatMap(([name]) => {
+    const problem = found.get(`a/gw/${name}`);
+    return problem === undefined ? [] : [`${name}: ${problem.condition}/${problem.reason}`];
+  });
 }
 
 const byHostname = (...names: string[]) => names.map((name) => `${name}: OverlappingTLSConfig/OverlappingHostnames`);

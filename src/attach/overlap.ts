@@ -1,38 +1,35 @@
 import { type Problem, problemAt } from "../base/problems.ts";
 import { ANY_HOST, coversHostname } from "./hostname.ts";
-import type { GatewayPlan, ListenerCertificates, ListenerPlan } from "./model.ts";
+import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
- * that overlap, or certificates that are good for another listener's hosts. Such listeners offer no HTTP/2. By listener name.
+ * that overlap, or certificates that are good for another listener's hosts. Such listeners offer no HTTP/2. By listener key.
  * O(listeners² × names).
  */
 export function overlappingTls(
-  plan: GatewayPlan,
+  { protocol, listeners }: Pick<PortPlan, "protocol" | "listeners">,
   certificates: Iterable<ListenerCertificates>,
 ): ReadonlyMap<string, Problem> {
-  const names = new Map([...certificates].map(({ listener, dnsNames }) => [listener, dnsNames]));
   const result = new Map<string, Problem>();
-  for (const { protocol, listeners } of plan.ports) {
-    if (protocol !== "HTTPS") continue;
-    for (const listener of listeners) {
-      const others = listeners.filter((other) => other !== listener);
-      const byHostname = others.find((other) => overlap(hostOf(listener), hostOf(other)));
-      const byCertificate = others.find((other) => shareCertificate(names, listener, other));
-      // Of two reasons the API wants the certificates told.
-      const [reason, rival, what] =
-        byCertificate === undefined
-          ? (["OverlappingHostnames", byHostname, "the hostnames of both overlap"] as const)
-          : ([
-              "OverlappingCertificates",
-              byCertificate,
-              "a certificate of one is good for hosts of the other",
-            ] as const);
-      if (rival === undefined) continue;
-      const text = `shares port ${listener.port} with listener ${rival.name}, and ${what}, so that a client could send requests for one on a connection to the other and HTTP/2 is not offered; give them certificates and hostnames apart, or a port each`;
-      const field = `spec.listeners[${listener.index}]`;
-      result.set(listener.name, problemAt("OverlappingTLSConfig", reason, field, text));
-    }
+  if (protocol !== "HTTPS") return result;
+  const names = new Map(
+    [...certificates].map(({ gateway, listener, dnsNames }) => [listenerKey({ gateway, name: listener }), dnsNames]),
+  );
+  for (const listener of listeners) {
+    const others = listeners.filter((other) => other !== listener);
+    const byHostname = others.find((other) => overlap(hostOf(listener), hostOf(other)));
+    const byCertificate = others.find((other) => shareCertificate(names, listener, other));
+    // Of two reasons the API wants the certificates told.
+    const [reason, rival, what] =
+      byCertificate === undefined
+        ? (["OverlappingHostnames", byHostname, "the hostnames of both overlap"] as const)
+        : (["OverlappingCertificates", byCertificate, "a certificate of one is good for hosts of the other"] as const);
+    if (rival === undefined) continue;
+    const place = rival.gateway === listener.gateway ? "" : ` of Gateway ${rival.gateway}`;
+    const text = `shares port ${listener.port} with listener ${rival.name}${place}, and ${what}, so that a client could send requests for one on a connection to the other and HTTP/2 is not offered; give them certificates and hostnames apart, or a port each`;
+    const field = `spec.listeners[${listener.index}]`;
+    result.set(listenerKey(listener), problemAt("OverlappingTLSConfig", reason, field, text));
   }
   return result;
 }
@@ -47,7 +44,7 @@ function overlap(a: string, b: string): boolean {
 
 function shareCertificate(names: ReadonlyMap<string, readonly string[]>, a: ListenerPlan, b: ListenerPlan): boolean {
   const covers = (owner: ListenerPlan, other: ListenerPlan) =>
-    (names.get(owner.name) ?? []).some((name) => isGoodFor(name, hostOf(other)));
+    (names.get(listenerKey(owner)) ?? []).some((name) => isGoodFor(name, hostOf(other)));
   return covers(a, b) || covers(b, a);
 }
 

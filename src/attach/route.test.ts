@@ -108,6 +108,7 @@ test("what is attached says how it is served", () => {
     {
       parentRef: { name: "gw", sectionName: "secure" },
       gateway: "a/gw",
+      fleet: "a/gw",
       controllerName: "example.com/ours",
       problems: [],
       listeners: [

@@ -43,8 +43,8 @@ function attachToParent(
   plan: GatewayPlan,
   read: AttachReader,
 ): ParentAttachment {
-  const { key: gateway, controllerName, routing } = plan;
-  const parent = { parentRef, gateway, controllerName, ...(routing && { routing }) };
+  const { key: gateway, fleet, controllerName, routing } = plan;
+  const parent = { parentRef, gateway, fleet, controllerName, ...(routing && { routing }) };
   const refuse = (reason: string, text: string): ParentAttachment => ({
     ...parent,
     listeners: [],
@@ -139,9 +139,10 @@ function attachToListener(
 /** Hostnames of more specific listeners on the same port: what they cover is theirs (Gateway API, listener isolation). */
 function claimsOfOthers(listener: ListenerPlan, plan: GatewayPlan): string[] {
   const own = listener.hostname ?? ANY_HOST;
-  return plan.listeners.flatMap((other) => {
+  const beside = plan.listeners.flatMap((other) => {
     if (other === listener || other.port !== listener.port || !other.valid) return [];
     const claim = other.hostname ?? ANY_HOST;
     return claim !== own && coversHostname(own, claim) ? [claim] : [];
   });
+  return [...beside, ...(listener.claimed ?? [])];
 }

@@ -229,6 +229,7 @@ function readSettings({ configuration, controllerNames }: OperatorRun, environme
     controllerNames,
     hostInfrastructure: false,
     guardedFolder: podSockets.folder,
+    inGatewayNamespace: environment.inGatewayNamespace,
     privilegedPortOffset: 0,
     controlPlane: environment.controlPlane,
     backendsRefused: !configuration.backends,

@@ -106,7 +106,10 @@ function addTranslate(program: Command): void {
     )
     .argument("<directory>")
     .addOption(new Option("-o, --output <format>").choices(["yaml", "json"]).default("yaml"))
-    .option("--gateway <namespace/name>", "of this Gateway only")
+    .option(
+      "--gateway <namespace/name>",
+      "of this Gateway only; the name of a GatewayClass whose Gateways share their Envoys",
+    )
     .addOption(new Option("--type <type...>", "only these").choices(resourceLabels).default([], "all"))
     .addOption(controllerNames())
     .action(

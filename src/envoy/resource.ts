@@ -1,3 +1,4 @@
+import type { FleetKey } from "../base/keys.ts";
 import type { MessageType } from "./any.ts";
 import { typeUrl } from "./any.ts";
 import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
@@ -72,10 +73,10 @@ export function sameResource(a: EncodedResource, b: EncodedResource): boolean {
   return a.version === b.version && a.name === b.name && a.type === b.type;
 }
 
-/** A change of what one gateway's Envoys are to have; no resource means: removed. The only message from pipeline to xDS. */
+/** A change of what one fleet's Envoys are to have; no resource means: removed. The only message from pipeline to xDS. */
 export interface ResourceChange {
-  /** Key `namespace/name` of the Gateway. */
-  readonly gateway: string;
+  /** Of the Gateway that they serve, or of the GatewayClass whose Gateways share them. */
+  readonly gateway: FleetKey;
   readonly type: ResourceType;
   readonly name: string;
   readonly resource: EncodedResource | undefined;
@@ -83,7 +84,8 @@ export interface ResourceChange {
 
 /** What an Envoy said of a resource version. The only message from xDS back into the pipeline. */
 export interface Acknowledgement {
-  readonly gateway: string;
+  /** The fleet of the Envoy. */
+  readonly gateway: FleetKey;
   readonly type: ResourceType;
   readonly name: string;
   readonly version: string;

@@ -3,7 +3,7 @@ import { adaptRoute } from "../attach/adapt-route.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { RoutingSettings } from "../attach/routing-settings.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
@@ -15,15 +15,15 @@ import type { GatewayNodes } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 
-/** That a gateway needs a cluster. Key `<gateway>|<cluster>`. */
-export interface GatewayCluster {
-  readonly gateway: ObjectKey;
+/** That a fleet needs a cluster. Key `<fleet>|<cluster>`. */
+export interface FleetCluster {
+  readonly fleet: FleetKey;
   readonly spec: ClusterSpec;
 }
 
-/** That a gateway needs a secret. Key `<gateway>|<secret>`. */
-export interface GatewaySecret {
-  readonly gateway: ObjectKey;
+/** That a fleet needs a secret. Key `<fleet>|<secret>`. */
+export interface FleetSecret {
+  readonly fleet: FleetKey;
   readonly use: SecretUse;
 }
 
@@ -34,14 +34,14 @@ export interface Endpoints {
 }
 
 /**
- * Clusters, endpoints and secrets exist once, however many gateways and routes share them; who has them is kept apart. So an
+ * Clusters, endpoints and secrets exist once, however many fleets and routes share them; who has them is kept apart. So an
  * EndpointSlice edit translates one ClusterLoadAssignment and nothing else.
  */
 export interface ClusterNodes {
-  readonly gatewayClusters: Collection<GatewayCluster>;
-  readonly gatewaysByCluster: Index<GatewayCluster>;
-  readonly gatewaySecrets: Collection<GatewaySecret>;
-  readonly gatewaysBySecret: Index<GatewaySecret>;
+  readonly fleetClusters: Collection<FleetCluster>;
+  readonly fleetsByCluster: Index<FleetCluster>;
+  readonly fleetSecrets: Collection<FleetSecret>;
+  readonly fleetsBySecret: Index<FleetSecret>;
   /** All three by resource name. */
   readonly clusters: Collection<EncodedResource>;
   readonly endpoints: Collection<Endpoints>;
@@ -58,12 +58,12 @@ export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
   }
 }
 
-/** How each Gateway on which the route is served by at least one listener reaches its backends. */
-function servingGateways(attachment: RouteAttachment): Map<ObjectKey, RoutingSettings | undefined> {
+/** How each fleet by which the route is served at one listener at least reaches its backends. */
+function servingFleets(attachment: RouteAttachment): Map<FleetKey, RoutingSettings | undefined> {
   return new Map(
     attachment.parents
       .filter((parent) => parent.listeners.some((listener) => listener.routeTable !== undefined))
-      .map((parent) => [parent.gateway, parent.routing]),
+      .map((parent) => [parent.fleet, parent.routing]),
   );
 }
 
@@ -76,33 +76,34 @@ export function createClusterNodes(
 ): ClusterNodes {
   const byRoutes = graph.flatMap("clusterUses", routes.resolved, (resolved, key, read) => {
     const attachment = read.get(routes.attachments, key);
-    const result = new Map<string, GatewayCluster>();
+    const result = new Map<string, FleetCluster>();
     if (attachment === undefined) return result;
     const object = () => read.get(routes.routes, key)?.route;
-    for (const [gateway, routing] of servingGateways(attachment)) {
+    for (const [fleet, routing] of servingFleets(attachment)) {
       for (const spec of clustersOf(adaptRoute(resolved, routing, object)))
-        result.set(flatText(gateway, "|", spec.name, "|", key), { gateway, spec });
+        result.set(flatText(fleet, "|", spec.name, "|", key), { fleet, spec });
     }
     return result;
   });
-  const byTelemetry = graph.flatMap("telemetryClusterUses", proxies.telemetry, ({ clusters }, gateway) =>
-    clusters.map((spec) => [flatText(gateway, "|", spec.name, "|telemetry"), { gateway, spec }] as const),
-  );
+  const byTelemetry = graph.flatMap("telemetryClusterUses", proxies.telemetry, ({ clusters }, gateway, read) => {
+    const fleet = read.get(proxies.fleets, gateway) ?? gateway;
+    return clusters.map((spec) => [flatText(gateway, "|", spec.name, "|telemetry"), { fleet, spec }] as const);
+  });
   const uses = graph.union("allClusterUses", byRoutes, byTelemetry);
-  const usesByCluster = graph.index("usesByCluster", uses, ({ gateway, spec }) => [flatText(gateway, "|", spec.name)]);
-  const gatewayClusters = graph.reduce("gatewayClusters", usesByCluster, (_group, members) => first(members));
-  const gatewaysByCluster = graph.index("gatewaysByCluster", gatewayClusters, ({ spec }) => [spec.name]);
-  const specs = graph.reduce("clusterSpecs", gatewaysByCluster, (_name, members) => first(members)?.spec);
+  const usesByCluster = graph.index("usesByCluster", uses, ({ fleet, spec }) => [flatText(fleet, "|", spec.name)]);
+  const fleetClusters = graph.reduce("fleetClusters", usesByCluster, (_group, members) => first(members));
+  const fleetsByCluster = graph.index("fleetsByCluster", fleetClusters, ({ spec }) => [spec.name]);
+  const specs = graph.reduce("clusterSpecs", fleetsByCluster, (_name, members) => first(members)?.spec);
   const clusters = graph.map("clusters", specs, (spec) => translateCluster(spec), { equals: sameResource });
   const endpoints = createEndpoints(graph, sources, specs);
   const available = graph.map("clusterAvailability", endpoints, (value) => value.endpoints > 0);
   return {
-    gatewayClusters,
-    gatewaysByCluster,
+    fleetClusters,
+    fleetsByCluster,
     clusters,
     endpoints,
     available,
-    ...createSecrets(graph, sources, gateways, gatewayClusters),
+    ...createSecrets(graph, sources, proxies, gateways, fleetClusters),
   };
 }
 
@@ -130,23 +131,25 @@ function createEndpoints(graph: Graph, sources: Sources, specs: Collection<Clust
 function createSecrets(
   graph: Graph,
   sources: Sources,
+  proxies: ProxyNodes,
   gateways: GatewayNodes,
-  gatewayClusters: Collection<GatewayCluster>,
-): Pick<ClusterNodes, "gatewaySecrets" | "gatewaysBySecret" | "secrets"> {
-  const byClusters = graph.flatMap("clusterSecretUses", gatewayClusters, ({ gateway, spec }, key) =>
-    secretsOf(spec).map((use) => [`${key}|${use.name}`, { gateway, use }] as const),
+  fleetClusters: Collection<FleetCluster>,
+): Pick<ClusterNodes, "fleetSecrets" | "fleetsBySecret" | "secrets"> {
+  const byClusters = graph.flatMap("clusterSecretUses", fleetClusters, ({ fleet, spec }, key) =>
+    secretsOf(spec).map((use) => [`${key}|${use.name}`, { fleet, use }] as const),
   );
-  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, ({ gateway, secrets }, key) =>
-    secrets.map((secret): readonly [string, GatewaySecret] => [
+  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, ({ gateway, secrets }, key, read) => {
+    const fleet = read.get(proxies.fleets, gateway) ?? gateway;
+    return secrets.map((secret): readonly [string, FleetSecret] => [
       `listener|${key}|${secret}`,
-      { gateway, use: { name: certificateSecretName(secret), use: "certificate", source: "secret", key: secret } },
-    ]),
-  );
+      { fleet, use: { name: certificateSecretName(secret), use: "certificate", source: "secret", key: secret } },
+    ]);
+  });
   const uses = graph.union("secretUses", byClusters, byListeners);
-  const usesBySecret = graph.index("usesBySecret", uses, ({ gateway, use }) => [`${gateway}|${use.name}`]);
-  const gatewaySecrets = graph.reduce("gatewaySecrets", usesBySecret, (_group, members) => first(members));
-  const gatewaysBySecret = graph.index("gatewaysBySecret", gatewaySecrets, ({ use }) => [use.name]);
-  const specs = graph.reduce("secretSpecs", gatewaysBySecret, (_name, members) => first(members)?.use);
+  const usesBySecret = graph.index("usesBySecret", uses, ({ fleet, use }) => [`${fleet}|${use.name}`]);
+  const fleetSecrets = graph.reduce("fleetSecrets", usesBySecret, (_group, members) => first(members));
+  const fleetsBySecret = graph.index("fleetsBySecret", fleetSecrets, ({ use }) => [use.name]);
+  const specs = graph.reduce("secretSpecs", fleetsBySecret, (_name, members) => first(members)?.use);
   const secrets = graph.map(
     "secretResources",
     specs,
@@ -158,7 +161,7 @@ function createSecrets(
     },
     { equals: sameResource },
   );
-  return { gatewaySecrets, gatewaysBySecret, secrets };
+  return { fleetSecrets, fleetsBySecret, secrets };
 }
 
 /** All members of such a group are equal: their name is a hash of what they hold. */

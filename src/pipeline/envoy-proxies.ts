@@ -1,12 +1,18 @@
 import type { ReferenceGrant } from "../api/gateway-api.ts";
-import { type ProxyLevel, type ProxyReader, resolveClassProxy, resolveGatewayProxy } from "../attach/envoy-proxy.ts";
+import {
+  mergesGateways,
+  type ProxyLevel,
+  type ProxyReader,
+  resolveClassProxy,
+  resolveGatewayProxy,
+} from "../attach/envoy-proxy.ts";
 import { type GatewayParameters, planParameters } from "../attach/gateway.ts";
 import { type ListenerSettings, planListenerSettings } from "../attach/listener-settings.ts";
 import type { Settings } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
 import { planRouting, type RoutingPlan } from "../attach/routing-settings.ts";
 import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { judgeBootstrap } from "../translate/proxy-bootstrap.ts";
 import { readSettings, type Sources } from "./sources.ts";
@@ -21,6 +27,8 @@ export interface ProxyUse {
 export interface ProxyNodes {
   /** Key: class of ours. */
   readonly ofClasses: Collection<ProxyLevel>;
+  /** Key: Gateway of a class of ours. */
+  readonly fleets: Collection<FleetKey>;
   /** Key: Gateway of a class of ours: the EnvoyProxy in effect. */
   readonly ofGateways: Collection<ProxyLevel>;
   /** Key: Gateway. The little of it on which the ports and the judgement of a Gateway depend. */
@@ -46,11 +54,13 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     if (!settings.controllerNames.includes(gatewayClass.spec.controllerName)) return undefined;
     return withBootstrap(resolveClassProxy(gatewayClass, settings, reader(read)), settings);
   });
-  const ofGateways = graph.map("gatewayProxies", sources.gateways, (gateway, _key, read) => {
+  const fleets = createFleets(graph, sources, ofClasses);
+  const ofGateways = graph.map("gatewayProxies", sources.gateways, (gateway, key, read) => {
     const classLevel = read.get(ofClasses, gateway.spec.gatewayClassName);
     if (classLevel === undefined) return undefined;
     const settings = readSettings(sources, read);
-    const level = resolveGatewayProxy(gateway, classLevel, settings, reader(read));
+    const isMerged = read.get(fleets, key) !== key;
+    const level = resolveGatewayProxy(gateway, classLevel, isMerged, settings, reader(read));
     return level.source === undefined ? level : withBootstrap(level, settings);
   });
   const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
@@ -68,9 +78,11 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
   );
   const parameters = graph.map("gatewayParameters", ofGateways, (level, key, read) => {
     const gateway = read.get(sources.gateways, key);
+    const fleet = read.get(fleets, key);
     const followed = read.get(references, key);
     const whole = withFindings(level, followed);
-    return gateway && planParameters(gateway, whole, readSettings(sources, read), followed?.routing.settings);
+    if (gateway === undefined || fleet === undefined) return undefined;
+    return planParameters(gateway, whole, fleet, readSettings(sources, read), followed?.routing.settings);
   });
   const uses = graph.union(
     "proxyUses",
@@ -79,6 +91,7 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
   );
   return {
     ofClasses,
+    fleets,
     ofGateways,
     parameters,
     telemetry,
@@ -86,6 +99,18 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     grantsByNamespace,
     usesByProxy: graph.index("usesByProxy", uses, ({ proxy }) => [proxy]),
   };
+}
+
+function createFleets(graph: Graph, sources: Sources, ofClasses: Collection<ProxyLevel>): Collection<FleetKey> {
+  const levelOfClass = graph.index("classProxyByName", ofClasses, (_level, name) => name);
+  const merged = graph.reduce<ProxyLevel, boolean>("mergedClasses", levelOfClass, (name, levels, read, before) => {
+    const level = levels.get(name);
+    return level && mergesGateways(level, readSettings(sources, read), before);
+  });
+  return graph.map("fleets", sources.gateways, ({ spec: { gatewayClassName } }, key, read) => {
+    const isMerged = read.get(merged, gatewayClassName);
+    return isMerged === undefined ? undefined : isMerged ? gatewayClassName : key;
+  });
 }
 
 function withBootstrap(level: ProxyLevel, settings: Settings): ProxyLevel {
@@ -118,11 +143,19 @@ function usesOf(
   references: Collection<FollowedReferences>,
 ): Collection<ProxyUse> {
   return graph.flatMap(`proxyUsesOf${kind}`, levels, (level, key, read) => {
+    const use = (proxy: ObjectKey, findings: ProxyUse["level"]): [string, ProxyUse][] => [
+      [`${kind}/${key}`, { proxy, ancestor: { kind, key }, level: findings }],
+    ];
+    if (level.unused !== undefined) return use(level.unused, { refused: [inVain], warnings: [] });
     const { source, reference, refused, warnings } = withFindings(level, read.get(references, key));
-    if (source === undefined || reference !== undefined) return [];
-    return [[`${kind}/${key}`, { proxy: source, ancestor: { kind, key }, level: { refused, warnings } }] as const];
+    return source === undefined || reference !== undefined ? [] : use(source, { refused, warnings });
   });
 }
+
+const inVain = {
+  field: "spec",
+  text: "has no effect here, because all Gateways of this one's class share their Envoys (mergeGateways); write it into the EnvoyProxy of the GatewayClass, or remove the reference to this one",
+};
 
 /** Reads what references lead to. */
 export function createResolveReader(

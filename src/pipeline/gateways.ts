@@ -1,39 +1,55 @@
 import type { ReferenceGrant } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
-import { claimedPorts, draftGateway, planGateway } from "../attach/gateway.ts";
+import { bindPortOf, draftGateway, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
-import type { GatewayDraft, GatewayPlan, ListenerCertificates } from "../attach/model.ts";
+import {
+  type GatewayDraft,
+  type GatewayPlan,
+  type ListenerCertificates,
+  listenerKey,
+  type PortPlan,
+} from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
-import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import { claimPort, meetingPlace, type PortClaim } from "../attach/port-claims.ts";
+import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
-import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateListener } from "../translate/listener.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
-/** A resource that belongs to exactly one gateway. */
-export interface GatewayResource {
-  readonly gateway: ObjectKey;
+/** A resource that belongs to exactly one fleet. */
+export interface FleetResource {
+  readonly fleet: FleetKey;
   readonly resource: EncodedResource;
 }
 
-export function sameGatewayResource(a: GatewayResource, b: GatewayResource): boolean {
-  return a.gateway === b.gateway && sameResource(a.resource, b.resource);
+export function sameFleetResource(a: FleetResource, b: FleetResource): boolean {
+  return a.fleet === b.fleet && sameResource(a.resource, b.resource);
+}
+
+/** A port that the Envoys of a fleet open, with the listeners of all its Gateways there. */
+interface FleetPort extends Pick<GatewayPlan, "fleet" | "bindAddress"> {
+  /** One of its Gateways: in what shapes listeners all of them are alike. */
+  readonly gateway: ObjectKey;
+  readonly port: PortPlan;
 }
 
 export interface GatewayNodes {
   readonly classPlans: Collection<GatewayClassPlan>;
   /** Gateways of classes of ours, accepted or not. */
   readonly plans: Collection<GatewayPlan>;
+  /** Group: fleet. */
+  readonly plansByFleet: Index<GatewayPlan>;
   /** Group: the namespace that grants. For every reference across namespaces, of listeners and routes alike. */
   readonly grantsByNamespace: Index<ReferenceGrant>;
-  /** Key `<gateway>/<listener>`, HTTPS listeners only. */
+  /** Key: listener (`listenerKey`), HTTPS only. */
   readonly certificates: Collection<ListenerCertificates>;
-  /** Key `<gateway>/<listener>`: that an HTTPS listener shares hostnames or certificates with another of its port. */
+  /** Key: listener: that an HTTPS listener shares hostnames or certificates with another of its port. */
   readonly tlsOverlaps: Collection<Problem>;
   /** Envoy Listeners by resource name. */
-  readonly listeners: Collection<GatewayResource>;
+  readonly listeners: Collection<FleetResource>;
 }
 
 /** Classes, Gateways, their listeners and certificates. A certificate's content is not among the inputs of a Listener. */
@@ -47,14 +63,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
     if (gatewayClass === undefined || parameters === undefined) return undefined;
     return draftGateway(gateway, gatewayClass, parameters, readSettings(sources, read));
   });
-  const claims = graph.flatMap("portClaims", drafts, (draft, key, read): [string, PortClaim][] => {
-    if (!readSettings(sources, read).hostInfrastructure) return [];
-    return claimedPorts(draft).map((port) => [`${key}|${port}`, claimPort(draft, port)]);
-  });
-  const claimsByPort = graph.index("claimsByPort", claims, ({ port }) => [port]);
-  const plans = graph.map("gatewayPlans", drafts, (draft, _key, read) =>
-    planGateway(draft, (port) => findPortOwner(claimPort(draft, port), claimsByPort, read)),
-  );
+  const plans = createPlans(graph, sources, drafts);
   const { grantsByNamespace } = proxies;
   const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
     plan.listeners
@@ -68,60 +77,74 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
         return [`${key}/${listener.name}`, listener.valid ? resolved : { ...resolved, secrets: [] }];
       }),
   );
-  const tlsOverlaps = graph.flatMap("tlsOverlaps", plans, (plan, key, read) => {
-    const held = plan.listeners.flatMap(({ name }) => read.get(certificates, `${key}/${name}`) ?? []);
-    return [...overlappingTls(plan, held)].map(([name, overlap]) => [`${key}/${name}`, overlap] as const);
-  });
-  const listeners = graph.flatMap(
-    "listeners",
-    plans,
-    (plan, key, read) =>
-      plan.ports.flatMap((port): [string, GatewayResource][] => {
-        const settings = read.get(proxies.listenerSettings, key);
-        const resource = translateListener(
-          plan,
-          port,
-          (name) => read.get(certificates, `${key}/${name}`),
-          { has: (name) => read.get(tlsOverlaps, `${key}/${name}`) !== undefined },
-          // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
-          { exclusivePort: readSettings(sources, read).hostInfrastructure, ...(settings && { settings }) },
-        );
-        return resource === undefined ? [] : [[resource.name, { gateway: key, resource }]];
-      }),
-    { equals: sameGatewayResource },
+  const ports = graph.reduce(
+    "fleetPorts",
+    graph.index("plansByPort", plans, (plan) => plan.ports.map(({ name }) => name)),
+    joinPort,
   );
-  return { classPlans, plans, grantsByNamespace, certificates, tlsOverlaps, listeners };
+  const tlsOverlaps = graph.flatMap("tlsOverlaps", ports, ({ port }, _name, read) =>
+    overlappingTls(
+      port,
+      port.listeners.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []),
+    ),
+  );
+  const listeners = graph.map(
+    "listeners",
+    ports,
+    (place, _name, read): FleetResource | undefined => {
+      const settings = read.get(proxies.listenerSettings, place.gateway);
+      const resource = translateListener(
+        place,
+        place.port,
+        (key) => read.get(certificates, key),
+        { has: (key) => read.get(tlsOverlaps, key) !== undefined },
+        // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
+        { exclusivePort: readSettings(sources, read).hostInfrastructure, ...(settings && { settings }) },
+      );
+      return resource && { fleet: place.fleet, resource };
+    },
+    { equals: sameFleetResource },
+  );
+  const plansByFleet = graph.index("plansByFleet", plans, ({ fleet }) => fleet);
+  return { classPlans, plans, plansByFleet, grantsByNamespace, certificates, tlsOverlaps, listeners };
 }
 
-/** That a Gateway could serve a port of this host, and since when. */
-interface PortClaim {
-  readonly gateway: ObjectKey;
-  /** As bound, so that an offset which makes two ports meet is seen. */
-  readonly port: string;
-  readonly created: string;
-  readonly bindAddress?: string;
+/** Ports are settled between Gateways only where they can meet: on one host, or in one fleet. */
+function createPlans(graph: Graph, sources: Sources, drafts: Collection<GatewayDraft>): Collection<GatewayPlan> {
+  const claims = graph.flatMap("portClaims", drafts, (draft, key, read): [string, PlacedClaim][] => {
+    const { hostInfrastructure } = readSettings(sources, read);
+    if (!hostInfrastructure && draft.fleet === key) return [];
+    return draft.listeners
+      .filter(({ valid }) => valid)
+      .map((listener) => {
+        const place = meetingPlace(draft.fleet, bindPortOf(listener.port, draft.portOffset), hostInfrastructure);
+        return [listenerKey(listener), { place, ...claimPort(draft, listener) }];
+      });
+  });
+  const claimsByPlace = graph.index("claimsByPlace", claims, ({ place }) => place);
+  return graph.map("gatewayPlans", drafts, (draft, _key, read) => {
+    const { hostInfrastructure } = readSettings(sources, read);
+    return planGateway(draft, (bindPort) =>
+      read.lookup(claimsByPlace, meetingPlace(draft.fleet, bindPort, hostInfrastructure)).values(),
+    );
+  });
 }
 
-function claimPort({ key, created, bindAddress }: GatewayDraft, port: number): PortClaim {
-  return { gateway: key, port: String(port), created, ...(bindAddress !== undefined && { bindAddress }) };
+interface PlacedClaim extends PortClaim {
+  readonly place: string;
 }
 
-/**
- * On host infrastructure all Gateways share the host's ports: the oldest Gateway that could serve a port owns it, the others
- * are told so. Returns undefined when the claimant may have the port.
- */
-function findPortOwner(claim: PortClaim, claimsByPort: Index<PortClaim>, read: Reader): ObjectKey | undefined {
-  let owner = claim;
-  for (const other of read.lookup(claimsByPort, claim.port).values()) {
-    if (sharesAddress(claim, other) && isOlder(other, owner)) owner = other;
-  }
-  return owner.gateway === claim.gateway ? undefined : owner.gateway;
-}
-
-function sharesAddress(a: PortClaim, b: PortClaim): boolean {
-  return a.bindAddress === undefined || b.bindAddress === undefined || a.bindAddress === b.bindAddress;
-}
-
-function isOlder(a: PortClaim, b: PortClaim): boolean {
-  return (compareStrings(a.created, b.created) || compareStrings(a.gateway, b.gateway)) < 0;
+/** The Gateways that have the port agree about it: what they could not agree upon is refused. */
+function joinPort(name: string, plans: ReadonlyMap<ObjectKey, GatewayPlan>): FleetPort | undefined {
+  const sorted = [...plans.values()].sort((a, b) => compareStrings(a.key, b.key));
+  const parts = sorted.flatMap(({ ports }) => ports.filter((port) => port.name === name));
+  const [gateway, port] = [sorted[0], parts[0]];
+  if (gateway === undefined || port === undefined) return undefined;
+  const { key, fleet, bindAddress } = gateway;
+  return {
+    fleet,
+    gateway: key,
+    ...(bindAddress !== undefined && { bindAddress }),
+    port: { ...port, listeners: parts.flatMap(({ listeners }) => listeners) },
+  };
 }

@@ -2,7 +2,7 @@ import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { Gateway } from "../api/gateway-api.ts";
 import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { GatewayPlan } from "../attach/model.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey } from "../base/keys.ts";
 import type { Collection, Graph } from "../dataflow/graph.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
@@ -28,9 +28,10 @@ export interface ServedPort {
   readonly protocol: "TCP" | "UDP";
 }
 
-/** What must run so that a gateway can serve. */
+/** What must run so that a fleet can serve. */
 export interface GatewayInfrastructure {
-  readonly gateway: ObjectKey;
+  /** The fleet. */
+  readonly gateway: FleetKey;
   /** Ports that Envoy binds, ascending. Empty only while `held`. */
   readonly ports: readonly number[];
   /** Address to bind to; undefined = all. */
@@ -38,21 +39,22 @@ export interface GatewayInfrastructure {
   /** In the order of `ports`. */
   readonly served: readonly ServedPort[];
   readonly settings: WorkloadSettings;
-  /** True: what runs stays as it is, and nothing new is started, because what the Gateway asks for cannot be had. */
+  /** True: what runs stays as it is, and nothing new is started, because what is asked for cannot be had. */
   readonly held: boolean;
   /** Owners of what is run, by which the API server cleans up after them. */
   readonly gatewayClass: { readonly name: string; readonly uid?: string };
+  /** Absent where Gateways share the fleet. */
   readonly gatewayUid?: string;
-  /** `spec.addresses`. */
+  /** `spec.addresses`, of all Gateways. */
   readonly addresses: readonly string[];
-  /** `spec.infrastructure` */
+  /** `spec.infrastructure`, of all Gateways; of a name that several set, the oldest Gateway's. */
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
 }
 
 /**
- * Key: gateway. On a host a gateway without a port that can be served has no infrastructure; in a cluster it keeps what it has,
- * since with its Service it would lose its address.
+ * Key: fleet. On a host a fleet without a port that can be served has no infrastructure; in a cluster it keeps what it has, since with
+ * its Service it would lose its address.
  */
 export function createInfrastructure(
   graph: Graph,
@@ -60,40 +62,64 @@ export function createInfrastructure(
   gateways: GatewayNodes,
   proxies: ProxyNodes,
 ): Collection<GatewayInfrastructure> {
-  return graph.map("infrastructure", gateways.plans, (plan, key, read) => {
-    const gateway = read.get(sources.gateways, key);
-    const level = read.get(proxies.ofGateways, key);
-    if (gateway === undefined || level === undefined) return undefined;
-    if (plan.ports.length === 0 && readSettings(sources, read).hostInfrastructure) return undefined;
-    const classUid = read.get(sources.gatewayClasses, plan.className)?.metadata.uid;
+  return graph.reduce("infrastructure", gateways.plansByFleet, (fleet, members, read) => {
+    const served = [...members.values()].flatMap((plan): ServedGateway[] => {
+      const object = read.get(sources.gateways, plan.key);
+      return object === undefined ? [] : [{ plan, object }];
+    });
+    served.sort(compareAge);
+    const [first] = served;
+    const level = first && read.get(proxies.ofGateways, first.plan.key);
+    if (first === undefined || level === undefined) return undefined;
+    // A Gateway that has no port, since it asks for what cannot be had, does not hold up the others.
+    const serving = served.filter(({ plan }) => plan.ports.length > 0);
+    if (serving.length === 0 && readSettings(sources, read).hostInfrastructure) return undefined;
+    const { className, bindAddress } = first.plan;
+    const classUid = read.get(sources.gatewayClasses, className)?.metadata.uid;
+    const { uid } = first.object.metadata;
     return {
-      gateway: key,
-      ...describePorts(plan),
-      settings: workloadSettings(level.spec, read.get(proxies.telemetry, key)?.metricSinks),
-      held: plan.ports.length === 0 || plan.problems.length > 0,
-      gatewayClass: { name: plan.className, ...(classUid !== undefined && { uid: classUid }) },
-      ...describeOwner(gateway),
-      addresses: plan.addresses,
+      gateway: fleet,
+      ...describePorts(serving),
+      ...(bindAddress !== undefined && { bindAddress }),
+      settings: workloadSettings(level.spec, read.get(proxies.telemetry, first.plan.key)?.metricSinks),
+      held: serving.length === 0 || serving.some(({ plan }) => plan.problems.length > 0),
+      gatewayClass: { name: className, ...(classUid !== undefined && { uid: classUid }) },
+      ...(uid !== undefined && fleet === first.plan.key && { gatewayUid: uid }),
+      addresses: [...new Set(served.flatMap(({ plan }) => plan.addresses))],
+      labels: joinByAge(served, ({ labels }) => labels),
+      annotations: joinByAge(served, ({ annotations }) => annotations),
     };
   });
 }
 
-function describePorts(plan: GatewayPlan): Pick<GatewayInfrastructure, "ports" | "served" | "bindAddress"> {
-  const served = [...plan.ports]
+interface ServedGateway {
+  readonly plan: GatewayPlan;
+  readonly object: Gateway;
+}
+
+function compareAge(a: ServedGateway, b: ServedGateway): number {
+  const [left = "", right = ""] = [a.object.metadata.creationTimestamp, b.object.metadata.creationTimestamp];
+  return compareStrings(left, right) || compareStrings(a.plan.key, b.plan.key);
+}
+
+function describePorts(gateways: readonly ServedGateway[]): Pick<GatewayInfrastructure, "ports" | "served"> {
+  const byPort = new Map(gateways.flatMap(({ plan }) => plan.ports.map((port) => [port.bindPort, port] as const)));
+  const served = [...byPort.values()]
     .sort((a, b) => a.bindPort - b.bindPort)
     .map(({ port, bindPort, protocol }): ServedPort => {
       return { name: `${protocol.toLowerCase()}-${port}`, port, bindPort, protocol: "TCP" };
     });
-  const ports = served.map(({ bindPort }) => bindPort);
-  return { ports, served, ...(plan.bindAddress !== undefined && { bindAddress: plan.bindAddress }) };
+  return { ports: served.map(({ bindPort }) => bindPort), served };
 }
 
-function describeOwner({
-  metadata,
-  spec,
-}: Gateway): Pick<GatewayInfrastructure, "gatewayUid" | "labels" | "annotations"> {
-  const { labels = {}, annotations = {} } = spec.infrastructure ?? {};
-  return { labels, annotations, ...(metadata.uid !== undefined && { gatewayUid: metadata.uid }) };
+type Infrastructure = NonNullable<Gateway["spec"]["infrastructure"]>;
+
+/** Labels or annotations of all Gateways; of one that several set, the oldest Gateway's. */
+function joinByAge(
+  gateways: readonly ServedGateway[],
+  pick: (infrastructure: Infrastructure) => Readonly<Record<string, string>> | undefined,
+): Readonly<Record<string, string>> {
+  return Object.assign({}, ...gateways.map(({ object }) => pick(object.spec.infrastructure ?? {})).reverse());
 }
 
 function workloadSettings(spec: EnvoyProxySpec, metricSinks: readonly MetricSink[] | undefined): WorkloadSettings {

@@ -1,6 +1,6 @@
 import type { KubernetesObject } from "../api/object.ts";
 import type { Settings } from "../attach/model.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import { type CommitReport, Graph } from "../dataflow/graph.ts";
 import { createScheduler } from "../dataflow/scheduler.ts";
 import { type Acknowledgement, type ResourceChange, resourceTypes } from "../envoy/resource.ts";
@@ -19,7 +19,7 @@ export interface PipelineOutputs {
   /** Called on every commit, with no changes too: the first call tells the xDS server that the state is complete. */
   xds(changes: readonly ResourceChange[]): void;
   statuses(changes: ReadonlyMap<string, StatusReport | undefined>): void;
-  infrastructure(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
+  infrastructure(changes: ReadonlyMap<FleetKey, GatewayInfrastructure | undefined>): void;
   /** Figures of each commit, for metrics. */
   committed?(report: CommitReport): void;
 }
@@ -36,7 +36,7 @@ export interface Pipeline {
   /** Every source of objects has been read in full once: from here on the graph computes. */
   markSynced(): void;
   acknowledge(answer: Acknowledgement): void;
-  setConnected(gateway: ObjectKey, connected: number): void;
+  setConnected(fleet: FleetKey, connected: number): void;
   /** Asks the scheduler for a commit. */
   notify(): void;
   /** Commits at once, on the caller's time: for tests, benches and one-shot commands. */
@@ -93,9 +93,9 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
     acknowledge(answer) {
       if (stageAnswer(sources, answer) || quarantine.answered(answer)) scheduler.notify();
     },
-    setConnected(gateway, connected) {
-      sources.connections.set(gateway, { connected });
-      if (connected === 0) forgetAnswers(sources, gateway);
+    setConnected(fleet, connected) {
+      sources.connections.set(fleet, { connected });
+      if (connected === 0) forgetAnswers(sources, fleet);
       scheduler.notify();
     },
     notify: () => scheduler.notify(),
@@ -130,9 +130,9 @@ function markSynced(sources: Sources): void {
 }
 
 /** What an Envoy said holds for that Envoy: the next one starts with nothing and says itself what it has. O(answers). */
-function forgetAnswers(sources: Sources, gateway: ObjectKey): void {
+function forgetAnswers(sources: Sources, fleet: FleetKey): void {
   for (const [key, answer] of sources.acknowledgements.entries()) {
-    if (answer.gateway === gateway) sources.acknowledgements.delete(key);
+    if (answer.gateway === fleet) sources.acknowledgements.delete(key);
   }
 }
 

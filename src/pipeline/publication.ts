@@ -1,16 +1,17 @@
+import type { FleetKey } from "../base/keys.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, type ResourceChange, type ResourceType, resourceTypes } from "../envoy/resource.ts";
-import type { ClusterNodes, Endpoints, GatewayCluster, GatewaySecret } from "./clusters.ts";
-import type { GatewayNodes, GatewayResource } from "./gateways.ts";
+import type { ClusterNodes, Endpoints, FleetCluster, FleetSecret } from "./clusters.ts";
+import type { FleetResource, GatewayNodes } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
 
-/** Gathers, over one commit, what changed for each gateway. */
+/** Gathers, over one commit, what changed for each fleet. */
 export interface Publication {
   /** The changes since the last call; empties the record. */
   take(): ResourceChange[];
 }
 
-/** Joins shared resources with the gateways that have them. O(changes × gateways that share the changed resource). */
+/** Joins shared resources with the fleets that have them. O(changes × fleets that share the changed resource). */
 export function createPublication(
   graph: Graph,
   gateways: GatewayNodes,
@@ -20,17 +21,17 @@ export function createPublication(
   const touched = new Map<string, ResourceChange>();
   const record = (change: ResourceChange) => touched.set(`${change.gateway}|${change.type}|${change.name}`, change);
 
-  const own = (type: ResourceType, collection: Collection<GatewayResource>) => {
+  const own = (type: ResourceType, collection: Collection<FleetResource>) => {
     const owners = new Map<string, string>();
     graph.subscribe(collection, (changes) => {
       for (const [name, value] of changes) {
         const before = owners.get(name);
-        if (before !== undefined && before !== value?.gateway)
+        if (before !== undefined && before !== value?.fleet)
           record({ gateway: before, type, name, resource: undefined });
         if (value === undefined) owners.delete(name);
         else {
-          owners.set(name, value.gateway);
-          record({ gateway: value.gateway, type, name, resource: value.resource });
+          owners.set(name, value.fleet);
+          record({ gateway: value.fleet, type, name, resource: value.resource });
         }
       }
     });
@@ -38,7 +39,7 @@ export function createPublication(
   own(resourceTypes.listener, gateways.listeners);
   own(resourceTypes.route, routes.routeConfigurations);
 
-  const share = <M extends { readonly gateway: string }, V>(
+  const share = <M extends { readonly fleet: FleetKey }, V>(
     type: ResourceType,
     members: Collection<M>,
     membersByName: Index<M>,
@@ -48,37 +49,37 @@ export function createPublication(
     graph.subscribe(members, (changes) => {
       for (const [key, value] of changes) {
         const separator = key.indexOf("|");
-        const [gateway, name] = [key.slice(0, separator), key.slice(separator + 1)];
-        record({ gateway, type, name, resource: value && resourceOf(resources.get(name)) });
+        const [fleet, name] = [key.slice(0, separator), key.slice(separator + 1)];
+        record({ gateway: fleet, type, name, resource: value && resourceOf(resources.get(name)) });
       }
     });
     graph.subscribe(resources, (changes) => {
       for (const [name, value] of changes) {
-        for (const { gateway } of membersByName.group(name).values()) {
-          record({ gateway, type, name, resource: resourceOf(value) });
+        for (const { fleet } of membersByName.group(name).values()) {
+          record({ gateway: fleet, type, name, resource: resourceOf(value) });
         }
       }
     });
   };
-  const { gatewayClusters, gatewaysByCluster, gatewaySecrets, gatewaysBySecret } = clusters;
-  share<GatewayCluster, EncodedResource>(
+  const { fleetClusters, fleetsByCluster, fleetSecrets, fleetsBySecret } = clusters;
+  share<FleetCluster, EncodedResource>(
     resourceTypes.cluster,
-    gatewayClusters,
-    gatewaysByCluster,
+    fleetClusters,
+    fleetsByCluster,
     clusters.clusters,
     (resource) => resource,
   );
-  share<GatewayCluster, Endpoints>(
+  share<FleetCluster, Endpoints>(
     resourceTypes.endpoints,
-    gatewayClusters,
-    gatewaysByCluster,
+    fleetClusters,
+    fleetsByCluster,
     clusters.endpoints,
     (value) => value?.resource,
   );
-  share<GatewaySecret, EncodedResource>(
+  share<FleetSecret, EncodedResource>(
     resourceTypes.secret,
-    gatewaySecrets,
-    gatewaysBySecret,
+    fleetSecrets,
+    fleetsBySecret,
     clusters.secrets,
     (resource) => resource,
   );

@@ -1,4 +1,3 @@
-import type { ObjectKey } from "../base/keys.ts";
 import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
 import type { HostEntries } from "./routes.ts";
 import type { Sources } from "./sources.ts";
@@ -11,7 +10,8 @@ export interface HeldEntries {
 /** A route that Envoy refused on its own. */
 export interface Rejection {
   readonly route: string;
-  readonly gateway: ObjectKey;
+  readonly table: string;
+  readonly host: string;
   readonly error: string;
 }
 
@@ -94,7 +94,7 @@ export function createQuarantine(sources: Sources): Quarantine {
     },
     answered(answer) {
       const history = answer.type === resourceTypes.route ? tables.get(answer.name) : undefined;
-      // Every Envoy of a Gateway answers every version: the first answer counts, and what is settled stays so.
+      // Every Envoy of a fleet answers every version: the first answer counts, and what is settled stays so.
       if (history === undefined || !isPending(history, answer.version)) return false;
       return answer.accepted ? accept(history, answer.version) : refuse(history, answer);
     },
@@ -123,8 +123,8 @@ export function createQuarantine(sources: Sources): Quarantine {
     const culprit = suspects[0];
     if (culprit === undefined) return false;
     history.culprits.add(culprit);
-    const route = culprit.slice(culprit.lastIndexOf("|") + 1);
-    sources.rejections.set(culprit, { route, gateway: answer.gateway, error: answer.error ?? "no reason given" });
+    const [table = "", host = "", route = ""] = culprit.split("|");
+    sources.rejections.set(culprit, { route, table, host, error: answer.error ?? "no reason given" });
     return true;
   }
 

@@ -1,15 +1,14 @@
 import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { adaptRoute } from "../attach/adapt-route.ts";
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterReach, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import type { RoutingSettings } from "../attach/routing-settings.ts";
+import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
 import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
 import { type ClusterNodes, clustersOf } from "./clusters.ts";
 import type { Rejection } from "./quarantine.ts";
-import { gatewayOfTable, type RouteNodes } from "./routes.ts";
+import type { RouteNodes } from "./routes.ts";
 import { acknowledgementKey, type Sources } from "./sources.ts";
 
 /** A problem that a route has at one Gateway only, or at all that serve it. */
@@ -20,7 +19,7 @@ export interface GatewayProblem extends Problem {
 /** A route as Envoys of some Gateways serve it. */
 export interface ServedVariant {
   readonly resolved: ResolvedRoute;
-  readonly gateways: readonly ObjectKey[];
+  readonly parents: readonly Pick<ParentAttachment, "gateway" | "fleet">[];
 }
 
 /** Gateways with the same settings serve the same variant; nearly always there is one. */
@@ -29,12 +28,9 @@ export function servedVariants(
   attachment: RouteAttachment,
   object: HTTPRoute | GRPCRoute,
 ): readonly ServedVariant[] {
-  const gateways = new Map<RoutingSettings | undefined, ObjectKey[]>();
-  for (const { routing, gateway } of attachment.parents) {
-    gateways.set(routing, [...(gateways.get(routing) ?? []), gateway]);
-  }
-  return [...gateways].map(([routing, keys]) => {
-    return { resolved: adaptRoute(resolved, routing, () => object), gateways: keys };
+  const groups = Map.groupBy(attachment.parents, ({ routing }) => routing);
+  return [...groups].map(([routing, parents]) => {
+    return { resolved: adaptRoute(resolved, routing, () => object), parents };
   });
 }
 
@@ -44,14 +40,14 @@ export function findUnavailable(
   clusters: ClusterNodes,
   read: Reader,
 ): GatewayProblem[] {
-  return variants.flatMap(({ resolved, gateways }) => {
+  return variants.flatMap(({ resolved, parents }) => {
     const found = describeEmpty(resolved, clusters, read).map((what) => ({
       condition: "BackendsAvailable",
       reason: "EndpointsNotFound",
       message: `${what} has no endpoint that is ready, so its share of requests is answered with 503; start its pods, or correct its selector or endpoints.`,
     }));
     if (variants.length === 1) return found;
-    return found.flatMap((problem) => gateways.map((gateway) => ({ ...problem, gateway })));
+    return found.flatMap((problem) => parents.map(({ gateway }) => ({ ...problem, gateway })));
   });
 }
 
@@ -80,12 +76,31 @@ function describeReach(reach: ClusterReach): string {
 
 const NAMED_OVERLAPS_MAX = 5;
 
-export function findOverlaps(key: string, routes: RouteNodes, read: Reader): GatewayProblem[] {
+/** Gateways through which a route is served on a virtual host. */
+function gatewaysAt(
+  { parents }: RouteAttachment,
+  place: { readonly table: string; readonly host: string },
+): ObjectKey[] {
+  const served = parents.filter(({ listeners }) =>
+    listeners.some(
+      ({ routeTable, hostnames }) => routeTable === place.table && hostnames.some(({ host }) => host === place.host),
+    ),
+  );
+  return [...new Set(served.map(({ gateway }) => gateway))];
+}
+
+export function findOverlaps(
+  key: string,
+  attachment: RouteAttachment,
+  routes: RouteNodes,
+  read: Reader,
+): GatewayProblem[] {
   const others = new Map<ObjectKey, Set<string>>();
-  for (const { table, a, b } of read.lookup(routes.overlapsByRoute, key).values()) {
-    const gateway = gatewayOfTable(table);
-    const known = others.get(gateway) ?? new Set();
-    others.set(gateway, known.add(a === key ? b : a));
+  for (const overlap of read.lookup(routes.overlapsByRoute, key).values()) {
+    const other = overlap.a === key ? overlap.b : overlap.a;
+    for (const gateway of gatewaysAt(attachment, overlap)) {
+      others.set(gateway, (others.get(gateway) ?? new Set()).add(other));
+    }
   }
   return [...others].map(([gateway, routesThere]) => {
     const names = [...routesThere].sort().slice(0, NAMED_OVERLAPS_MAX).map(nameRoute).join(", ");
@@ -111,9 +126,8 @@ export function findRefusedBackends(
   read: Reader,
 ): GatewayProblem[] {
   const problems = new Map<string, GatewayProblem>();
-  for (const { resolved, gateway } of variants.flatMap(({ resolved, gateways }) =>
-    gateways.map((gateway) => ({ resolved, gateway })),
-  )) {
+  const served = variants.flatMap(({ resolved, parents }) => parents.map((parent) => ({ resolved, ...parent })));
+  for (const { resolved, gateway, fleet } of served) {
     for (const spec of clustersOf(resolved)) {
       const parts = [
         [resourceTypes.cluster, spec.name, "cluster"],
@@ -121,7 +135,7 @@ export function findRefusedBackends(
         ...secretsOf(spec).map(({ name }) => [resourceTypes.secret, name, "secret"] as const),
       ] as const;
       for (const [type, name, noun] of parts) {
-        const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, type, name));
+        const answer = read.get(sources.acknowledgements, acknowledgementKey(fleet, type, name));
         if (answer?.accepted !== false) continue;
         problems.set(`${gateway} ${type} ${name}`, refusal(gateway, `the ${noun} ${name}`, wordsOf(answer)));
       }
@@ -130,8 +144,13 @@ export function findRefusedBackends(
   return [...problems.values()];
 }
 
-export function findRefusedRules(rejections: ReadonlyMap<string, Rejection>): GatewayProblem[] {
-  return [...rejections.values()].map(({ gateway, error }) => refusal(gateway, "a rule of this route", error));
+export function findRefusedRules(
+  attachment: RouteAttachment,
+  rejections: ReadonlyMap<string, Rejection>,
+): GatewayProblem[] {
+  return [...rejections.values()].flatMap((rejection) =>
+    gatewaysAt(attachment, rejection).map((gateway) => refusal(gateway, "a rule of this route", rejection.error)),
+  );
 }
 
 function refusal(gateway: ObjectKey, what: string, error: string): GatewayProblem {

@@ -4,7 +4,7 @@ import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteA
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { attachRoute } from "../attach/route.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
@@ -14,7 +14,7 @@ import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
 import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
-import { type GatewayNodes, type GatewayResource, sameGatewayResource } from "./gateways.ts";
+import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
 import type { Sources } from "./sources.ts";
 
 /** A route of any kind; the key of the collection is {@link routeKey}. */
@@ -47,19 +47,15 @@ function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
 
 /** A RouteConfiguration to be: its hosts join by name. */
 interface RouteTable {
-  readonly gateway: ObjectKey;
+  readonly fleet: FleetKey;
   /** Hostnames of the listeners that share it: each answers for itself, with 404 when nothing is attached. */
   readonly hostnames: readonly string[];
 }
 
-/** An overlap and the route table in which it is. */
-export interface TableOverlap extends RouteOverlap {
+/** An overlap and the virtual host in which it is. */
+export interface HostOverlap extends RouteOverlap {
   readonly table: string;
-}
-
-/** Gateway of a route table, whose name is `<gateway>/<listener>`. */
-export function gatewayOfTable(table: string): ObjectKey {
-  return table.slice(0, table.lastIndexOf("/"));
+  readonly host: string;
 }
 
 export interface RouteNodes {
@@ -72,9 +68,9 @@ export interface RouteNodes {
   /** The same with what the quarantine holds back replaced. */
   readonly servedEntries: Collection<HostEntries>;
   /** Group: route key. Routes that match exactly what another route on the same host matches. */
-  readonly overlapsByRoute: Index<TableOverlap>;
+  readonly overlapsByRoute: Index<HostOverlap>;
   /** RouteConfigurations by name. */
-  readonly routeConfigurations: Collection<GatewayResource>;
+  readonly routeConfigurations: Collection<FleetResource>;
 }
 
 /** Routes: to whom they belong, what they refer to, what they become on each host, and the tables that carry the hosts. */
@@ -216,33 +212,46 @@ function createTables(
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
   );
   const overlaps = graph.flatMap("routeOverlaps", virtualHosts, (host, key) =>
-    host.overlaps.map((overlap): [string, TableOverlap] => [
+    host.overlaps.map((overlap): [string, HostOverlap] => [
       `${key}|${overlap.a}|${overlap.b}|${overlap.matchKey}`,
-      { table: host.table, ...overlap },
+      { table: host.table, host: host.host, ...overlap },
     ]),
   );
   const overlapsByRoute = graph.index("overlapsByRoute", overlaps, (overlap) => [overlap.a, overlap.b]);
   const hostsByTable = graph.index("hostsByTable", virtualHosts, (host) => [host.table]);
-  const routeTables = graph.flatMap<GatewayPlan, RouteTable>("routeTables", gateways.plans, (plan, gateway) => {
-    const hostnames = new Map<string, Set<string>>();
-    for (const { listeners } of plan.ports) {
-      for (const { routeTable, hostname } of listeners) {
-        if (routeTable === undefined) continue;
-        const known = hostnames.get(routeTable) ?? new Set();
-        hostnames.set(routeTable, known.add(hostname ?? "*"));
-      }
-    }
-    return [...hostnames].map(([table, names]) => [table, { gateway, hostnames: [...names].sort() }] as const);
-  });
+  const routeTables = graph.reduce(
+    "routeTables",
+    graph.index("plansByTable", gateways.plans, (plan) => tablesOf(plan).map(([table]) => table)),
+    joinTable,
+  );
   const routeConfigurations = graph.map(
     "routeConfigurations",
     routeTables,
-    ({ gateway, hostnames }, name, read): GatewayResource => {
+    ({ fleet, hostnames }, name, read): FleetResource => {
       const hosts = [...read.lookup(hostsByTable, name).values()];
       const empty = hostnames.filter((hostname) => read.get(virtualHosts, `${name}|${hostname}`) === undefined);
-      return { gateway, resource: translateRouteTable(name, hosts, empty) };
+      return { fleet, resource: translateRouteTable(name, hosts, empty) };
     },
-    { equals: sameGatewayResource },
+    { equals: sameFleetResource },
   );
   return { overlapsByRoute, routeConfigurations };
+}
+
+/** Route table and hostname of each listener of a Gateway that serves. */
+function tablesOf({ ports }: GatewayPlan): (readonly [string, string])[] {
+  return ports.flatMap(({ listeners }) =>
+    listeners.flatMap(({ routeTable, hostname = "*" }) =>
+      routeTable === undefined ? [] : [[routeTable, hostname] as const],
+    ),
+  );
+}
+
+function joinTable(name: string, plans: ReadonlyMap<ObjectKey, GatewayPlan>): RouteTable | undefined {
+  const hostnames = new Set<string>();
+  let fleet: FleetKey | undefined;
+  for (const plan of plans.values()) {
+    fleet = plan.fleet;
+    for (const [table, hostname] of tablesOf(plan)) if (table === name) hostnames.add(hostname);
+  }
+  return fleet === undefined ? undefined : { fleet, hostnames: [...hostnames].sort() };
 }

@@ -5,7 +5,7 @@ import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute, ReferenceGrant } from
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
 import type { Settings } from "../attach/model.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey } from "../base/keys.ts";
 import type { Graph, Reader, Source } from "../dataflow/graph.ts";
 import type { Acknowledgement } from "../envoy/resource.ts";
 import type { HeldEntries, Rejection } from "./quarantine.ts";
@@ -28,7 +28,7 @@ export interface ObjectSources {
   readonly envoyProxies: Source<EnvoyProxy>;
 }
 
-/** Number of Envoys of a gateway that are connected now. */
+/** Number of Envoys of a fleet that are connected now. */
 export interface Connection {
   readonly connected: number;
 }
@@ -52,11 +52,11 @@ export interface Sources extends ObjectSources {
   readonly installedApi: Source<InstalledApi>;
   /** Key: {@link acknowledgementKey}. Listeners always, other types only while refused. */
   readonly acknowledgements: Source<Acknowledgement>;
-  /** Key: gateway. */
+  /** Key: fleet. */
   readonly connections: Source<Connection>;
-  /** Key: gateway. Where clients reach it. */
+  /** Key: fleet. Where clients reach it. */
   readonly addresses: Source<readonly GatewayAddress[]>;
-  /** Key: gateway. Why what runs it cannot be written as asked, in the API server's words. */
+  /** Key: fleet. Why what runs it cannot be written as asked, in the API server's words. */
   readonly infrastructureFaults: Source<string>;
   /** Key: as in the collection `routeEntries`. Filled by the quarantine only. */
   readonly heldEntries: Source<HeldEntries>;
@@ -73,8 +73,8 @@ export function readSettings(sources: Sources, read: Reader): Settings {
   return settings;
 }
 
-export function acknowledgementKey(gateway: ObjectKey, type: string, name: string): string {
-  return `${gateway}|${type}|${name}`;
+export function acknowledgementKey(fleet: FleetKey, type: string, name: string): string {
+  return `${fleet}|${type}|${name}`;
 }
 
 /** Creates all sources. Only the objects wait to be synced; what the running system says starts empty. */

@@ -4,7 +4,7 @@ import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute } from "../api/gateway
 import { planBackend } from "../attach/backend.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
@@ -32,7 +32,7 @@ import {
   type Sources,
 } from "./sources.ts";
 
-/** How far the Envoys of a Gateway have come with what serves one listener. */
+/** How far the Envoys of a Gateway, which others may share, have come with what serves one listener. */
 export type ListenerProgress =
   | { readonly state: "Pending" | "Accepted" }
   /** `resource` was refused, with Envoy's own words. */
@@ -127,9 +127,9 @@ export function createStatusReports(
       const variants = servedVariants(resolved, attachment, object.route);
       const extra = [
         ...findUnavailable(variants, clusters, read),
-        ...findOverlaps(key, routes, read),
+        ...findOverlaps(key, attachment, routes, read),
         ...findRefusedBackends(variants, sources, read),
-        ...findRefusedRules(read.lookup(rejectionsByRoute, key)),
+        ...findRefusedRules(attachment, read.lookup(rejectionsByRoute, key)),
       ];
       return [[key, { kind: object.kind, object: object.route, attachment, resolved, extra }]];
     },
@@ -179,10 +179,10 @@ function reportGateway(
     for (const { name } of port.listeners) {
       const secrets = certificates[name]?.secrets ?? [];
       progress[name] =
-        findRefusedSecret(plan.key, secrets, sources, read) ?? judgePort(plan.key, port, sources, gateways, read);
+        findRefusedSecret(plan.fleet, secrets, sources, read) ?? judgePort(plan.fleet, port, sources, gateways, read);
     }
   }
-  const fault = read.get(sources.infrastructureFaults, plan.key);
+  const fault = read.get(sources.infrastructureFaults, plan.fleet);
   return {
     kind: "Gateway",
     object,
@@ -191,15 +191,15 @@ function reportGateway(
     attachedRoutes,
     tlsOverlaps,
     progress,
-    addresses: read.get(sources.addresses, plan.key) ?? [],
-    connected: read.get(sources.connections, plan.key)?.connected ?? 0,
+    addresses: read.get(sources.addresses, plan.fleet) ?? [],
+    connected: read.get(sources.connections, plan.fleet)?.connected ?? 0,
     ...(fault !== undefined && { fault }),
   };
 }
 
 /** A refused certificate costs the listeners that have it, not the others of their port. */
 function findRefusedSecret(
-  gateway: ObjectKey,
+  fleet: FleetKey,
   secrets: readonly ObjectKey[],
   sources: Sources,
   read: Reader,
@@ -207,7 +207,7 @@ function findRefusedSecret(
   for (const secret of secrets) {
     const answer = read.get(
       sources.acknowledgements,
-      acknowledgementKey(gateway, resourceTypes.secret, certificateSecretName(secret)),
+      acknowledgementKey(fleet, resourceTypes.secret, certificateSecretName(secret)),
     );
     if (answer?.accepted === false) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(answer) };
   }
@@ -216,14 +216,14 @@ function findRefusedSecret(
 
 /** The Envoy Listener of a port is accepted when Envoy acknowledged this very version of it. */
 function judgePort(
-  gateway: ObjectKey,
+  fleet: FleetKey,
   { name, bindPort }: PortPlan,
   sources: Sources,
   gateways: GatewayNodes,
   read: Reader,
 ): ListenerProgress {
   const version = read.get(gateways.listeners, name)?.resource.version;
-  const answer = read.get(sources.acknowledgements, acknowledgementKey(gateway, resourceTypes.listener, name));
+  const answer = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.listener, name));
   if (answer === undefined || answer.version !== version) return { state: "Pending" };
   if (answer.accepted) return { state: "Accepted" };
   return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(answer) };

@@ -56,8 +56,28 @@ const slice = (index: number, address: string) => ({
   endpoints: [{ addresses: [address], conditions: { ready: true } }],
 });
 
+/** That Gateway `default/web` shares its Envoys with another, which has the more specific hostname on the same port. */
+const merging = [
+  {
+    apiVersion: "gateway.envoyproxy.io/v1alpha1",
+    kind: "EnvoyProxy",
+    metadata: { name: "shared", namespace: "default" },
+    spec: { mergeGateways: true },
+  },
+  {
+    apiVersion: gateway,
+    kind: "Gateway",
+    metadata: { name: "web", namespace: "other" },
+    spec: {
+      gatewayClassName: "c",
+      listeners: [{ name: "http", protocol: "HTTP", port: 8080, hostname: "*.other.example.com" }],
+    },
+  },
+];
+const parametersRef = { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", name: "shared", namespace: "default" };
+
 /** A settled gateway with so many routes, each with its own host, Service and EndpointSlice. */
-function createLoaded(routes: number): { pipeline: Pipeline; changes: () => ResourceChange[] } {
+function createLoaded(routes: number, merged = false): { pipeline: Pipeline; changes: () => ResourceChange[] } {
   let published: ResourceChange[] = [];
   const pipeline = createPipeline(settings, {
     xds: (changes) => published.push(...changes),
@@ -70,8 +90,9 @@ function createLoaded(routes: number): { pipeline: Pipeline; changes: () => Reso
         apiVersion: gateway,
         kind: "GatewayClass",
         metadata: { name: "c" },
-        spec: { controllerName: "example.com/c" },
+        spec: { controllerName: "example.com/c", ...(merged && { parametersRef }) },
       },
+      ...(merged ? merging : []),
       {
         apiVersion: gateway,
         kind: "Gateway",
@@ -123,35 +144,42 @@ const routeAddition = {
   clusterUses: 1,
   clusters: 1,
   endpoints: 1,
-  gatewayClusters: 1,
+  fleetClusters: 1,
   gatewayReports: 1,
-  gatewaysByCluster: 1,
+  fleetsByCluster: 1,
   slicesByService: 1,
   usesByCluster: 1,
 };
 
-test.each([10, 300])("with %i routes, an edit runs the same few functions and sends what it changed", (count) => {
-  const { pipeline, changes } = createLoaded(count);
+test.each([
+  [10, false, "default/web/http"],
+  [300, false, "default/web/http"],
+  [300, true, "c/http-8080"],
+])(
+  "with %i routes (shared Envoys: %p), an edit runs the same few functions and sends what it changed",
+  (count, merged, table) => {
+    const { pipeline, changes } = createLoaded(count, merged);
 
-  pipeline.stage(batchOf(slice(3, "10.0.0.9")));
-  expect(runsOf(pipeline)).toEqual({ slicesByService: 1, endpoints: 1, clusterAvailability: 1 });
-  expect(namesOf(changes())).toEqual(["ClusterLoadAssignment service/default/service-3"]);
+    pipeline.stage(batchOf(slice(3, "10.0.0.9")));
+    expect(runsOf(pipeline)).toEqual({ slicesByService: 1, endpoints: 1, clusterAvailability: 1 });
+    expect(namesOf(changes())).toEqual(["ClusterLoadAssignment service/default/service-3"]);
 
-  pipeline.stage(batchOf(route(3, "b")));
-  expect(runsOf(pipeline)).toEqual(routeEdit);
-  expect(namesOf(changes())).toEqual(["RouteConfiguration default/web/http"]);
+    pipeline.stage(batchOf(route(3, "b")));
+    expect(runsOf(pipeline)).toEqual(routeEdit);
+    expect(namesOf(changes())).toEqual([`RouteConfiguration ${table}`]);
 
-  pipeline.stage(batchOf(route(count), service(count), slice(count, "10.0.0.1")));
-  expect(runsOf(pipeline)).toEqual(routeAddition);
-  expect(namesOf(changes())).toEqual([
-    `Cluster service/default/service-${count}`,
-    `ClusterLoadAssignment service/default/service-${count}`,
-    "RouteConfiguration default/web/http",
-  ]);
+    pipeline.stage(batchOf(route(count), service(count), slice(count, "10.0.0.1")));
+    expect(runsOf(pipeline)).toEqual(routeAddition);
+    expect(namesOf(changes())).toEqual([
+      `Cluster service/default/service-${count}`,
+      `ClusterLoadAssignment service/default/service-${count}`,
+      `RouteConfiguration ${table}`,
+    ]);
 
-  // The same object again, as a relist brings it: nothing runs.
-  pipeline.stage(batchOf(route(3, "b")));
-  expect(runsOf(pipeline)).toEqual({});
-  expect(changes()).toEqual([]);
-  pipeline.stop();
-});
+    // The same object again, as a relist brings it: nothing runs.
+    pipeline.stage(batchOf(route(3, "b")));
+    expect(runsOf(pipeline)).toEqual({});
+    expect(changes()).toEqual([]);
+    pipeline.stop();
+  },
+);

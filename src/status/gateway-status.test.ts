@@ -30,7 +30,11 @@ function report(spec: string, fields: Partial<GatewayReport> = {}): GatewayRepor
     plan,
     certificates: {},
     attachedRoutes: {},
-    tlsOverlaps: Object.fromEntries(overlappingTls(plan, Object.values(fields.certificates ?? {}))),
+    tlsOverlaps: Object.fromEntries(
+      plan.ports
+        .flatMap((port) => [...overlappingTls(port, Object.values(fields.certificates ?? {}))])
+        .map(([key, problem]) => [key.slice(`${plan.key}/`.length), problem]),
+    ),
     progress: Object.fromEntries(
       plan.listeners.filter(({ valid }) => valid).map(({ name }) => [name, { state: "Accepted" }]),
     ),

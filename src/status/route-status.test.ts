@@ -23,10 +23,18 @@ function routeReport(problems: Problem[] = [], extra: GatewayProblem[] = [], sec
       routeKind: "HTTPRoute",
       key: "a/r",
       parents: [
-        { parentRef: refs[0]!, gateway: "a/gw", controllerName: "example.com/ours", listeners: on("x"), problems: [] },
+        {
+          parentRef: refs[0]!,
+          gateway: "a/gw",
+          fleet: "a/gw",
+          controllerName: "example.com/ours",
+          listeners: on("x"),
+          problems: [],
+        },
         {
           parentRef: refs[1]!,
           gateway: "a/other",
+          fleet: "a/other",
           controllerName: "example.com/theirs",
           listeners: second.length > 0 ? [] : on("y"),
           problems: second,

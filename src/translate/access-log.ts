@@ -1,5 +1,5 @@
 import type { AccessLogPlan, LogSink, Server } from "../attach/telemetry.ts";
-import { compareStrings, type ObjectKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey } from "../base/keys.ts";
 import { pack, sortedMap } from "../envoy/any.ts";
 import type { AccessLog, AccessLogFilter } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
 import { ApiVersion } from "../envoy/generated/envoy/config/core/v3/config_source.ts";
@@ -74,13 +74,13 @@ export interface AccessLogs {
 }
 
 /**
- * The logs of a gateway.
+ * The logs of a fleet.
  *
- * @param gateway names the log of an access log service
+ * @param fleet names the log of an access log service
  */
-export function buildAccessLogs(gateway: ObjectKey, plans: readonly AccessLogPlan[] | undefined): AccessLogs {
+export function buildAccessLogs(fleet: FleetKey, plans: readonly AccessLogPlan[] | undefined): AccessLogs {
   if (plans === undefined) return defaultLogs;
-  const logsOf = (plan: AccessLogPlan, extra: readonly AccessLogFilter[] = []) => buildLogs(gateway, plan, extra);
+  const logsOf = (plan: AccessLogPlan, extra: readonly AccessLogFilter[] = []) => buildLogs(fleet, plan, extra);
   const ofType = (type: AccessLogPlan["type"]) => plans.filter((plan) => plan.type === type);
   return {
     requests: [...ofType(undefined), ...ofType("Route")].flatMap((plan) => logsOf(plan)),
@@ -90,12 +90,12 @@ export function buildAccessLogs(gateway: ObjectKey, plans: readonly AccessLogPla
   };
 }
 
-function buildLogs(gateway: ObjectKey, plan: AccessLogPlan, extra: readonly AccessLogFilter[]): AccessLog[] {
+function buildLogs(fleet: FleetKey, plan: AccessLogPlan, extra: readonly AccessLogFilter[]): AccessLog[] {
   const filters = [...extra, ...plan.matches.map(buildMatch)];
   const [first] = filters;
   const filter = filters.length > 1 ? { andFilter: { filters } } : first;
   return plan.sinks
-    .flatMap((sink) => buildSink(gateway, sink, plan.format))
+    .flatMap((sink) => buildSink(fleet, sink, plan.format))
     .map((log) => (filter === undefined ? log : { ...log, filter }));
 }
 
@@ -110,14 +110,14 @@ function buildMatch(expression: string): AccessLogFilter {
 
 type Format = AccessLogPlan["format"];
 
-function buildSink(gateway: ObjectKey, sink: LogSink, format: Format): AccessLog[] {
+function buildSink(fleet: FleetKey, sink: LogSink, format: Format): AccessLog[] {
   switch (sink.kind) {
     case "File":
       return formatsOf(format).map((logFormat) => buildFile(sink.path, logFormat));
     case "ALS":
-      return [buildService(gateway, sink, format)];
+      return [buildService(fleet, sink, format)];
     case "OpenTelemetry":
-      return [buildOpenTelemetry(gateway, sink, format)];
+      return [buildOpenTelemetry(fleet, sink, format)];
   }
 }
 
@@ -154,12 +154,12 @@ function describeFormat({ text, json }: NonNullable<Format>): { name: string; va
 }
 
 function buildService(
-  gateway: ObjectKey,
+  fleet: FleetKey,
   { server, settings }: Extract<LogSink, { kind: "ALS" }>,
   format: Format,
 ): AccessLog {
   const commonConfig: CommonGrpcAccessLogConfig = {
-    logName: settings.logName ?? gateway,
+    logName: settings.logName ?? fleet,
     grpcService: buildGrpcService(server, format && describeFormat(format)),
     transportApiVersion: ApiVersion.V3,
   };
@@ -180,7 +180,7 @@ function buildService(
 
 /** The text is the body of a record, the fields its attributes. */
 function buildOpenTelemetry(
-  gateway: ObjectKey,
+  fleet: FleetKey,
   { server, settings }: Extract<LogSink, { kind: "OpenTelemetry" }>,
   format: Format,
 ): AccessLog {
@@ -188,7 +188,7 @@ function buildOpenTelemetry(
   const resources = settings.resourceAttributes ?? settings.resources;
   const config: OpenTelemetryAccessLogConfig = {
     commonConfig: {
-      logName: gateway,
+      logName: fleet,
       grpcService: buildGrpcService(server, settings.headers),
       transportApiVersion: ApiVersion.V3,
     },

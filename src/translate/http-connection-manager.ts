@@ -1,5 +1,5 @@
 import type { ListenerSettings } from "../attach/listener-settings.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { FleetKey } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
 import { adsConfigSource } from "../envoy/constants.ts";
 import { HttpProtocolOptions_HeadersWithUnderscoresAction } from "../envoy/generated/envoy/config/core/v3/protocol.ts";
@@ -20,9 +20,9 @@ const HTTP2_CONCURRENT_STREAMS_MAX = 100;
 const HTTP2_STREAM_WINDOW_BYTES = 64 * 1024;
 const HTTP2_CONNECTION_WINDOW_BYTES = 1024 * 1024;
 
-/** What all HTTP connection managers of a gateway have in common. */
+/** What all HTTP connection managers of a fleet have in common. */
 export interface ListenerShape {
-  readonly gateway: ObjectKey;
+  readonly fleet: FleetKey;
   readonly settings: ListenerSettings;
   readonly logs: AccessLogs;
 }
@@ -57,7 +57,7 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     // Here and not on each route: a WebSocket works wherever the backend takes it, and ten thousand routes say it once.
     upgradeConfigs: [{ upgradeType: "websocket" }],
     accessLog: [...shape.logs.requests],
-    ...(tracing && { tracing: buildTracing(shape.gateway, tracing) }),
+    ...(tracing && { tracing: buildTracing(shape.fleet, tracing) }),
     ...(requestIdTracing && { requestIdExtension: buildRequestId(requestIdTracing) }),
   };
   return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };

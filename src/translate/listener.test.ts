@@ -6,6 +6,7 @@ import { translateListener } from "./listener.ts";
 
 const plan: GatewayPlan = {
   key: "infra/edge",
+  fleet: "infra/edge",
   className: "gatehouse",
   controllerName: "example.com/c",
   listeners: [],
@@ -17,6 +18,7 @@ const plan: GatewayPlan = {
 
 function listener(name: string, hostname?: string, routeTable = `infra/edge/${name}`): ListenerPlan {
   return {
+    gateway: "infra/edge",
     name,
     index: 0,
     protocol: "HTTPS",
@@ -73,7 +75,7 @@ describe("HTTP", () => {
 
 describe("HTTPS", () => {
   const https = port("HTTPS", listener("exact", "a.example.com"), listener("wild", "*.example.com"), listener("all"));
-  const certificates = (name: string) => (name === "wild" ? held("infra/z", "infra/a") : held("infra/z"));
+  const certificates = (key: string) => (key === "infra/edge/wild" ? held("infra/z", "infra/a") : held("infra/z"));
 
   function chains(...parameters: Parameters<typeof translateListener>): Record<string, unknown>[] {
     const resource = translateListener(...parameters);
@@ -108,7 +110,7 @@ describe("HTTPS", () => {
   });
 
   test("HTTP/2 is offered except where listeners overlap", () => {
-    const alpn = chains(plan, https, certificates, new Map([["wild", "why"]])).map((chain) => {
+    const alpn = chains(plan, https, certificates, new Map([["infra/edge/wild", "why"]])).map((chain) => {
       const { typedConfig } = chain["transportSocket"] as {
         typedConfig: { commonTlsContext: { alpnProtocols: string[] } };
       };
@@ -118,7 +120,7 @@ describe("HTTPS", () => {
   });
 
   test("a listener without a certificate costs only itself, and a port without any is not opened", () => {
-    const one = (name: string) => (name === "exact" ? held("infra/z") : name === "wild" ? held() : undefined);
+    const one = (key: string) => (key.endsWith("exact") ? held("infra/z") : key.endsWith("wild") ? held() : undefined);
     expect(chains(plan, https, one)).toHaveLength(1);
     expect(translateListener(plan, https, none)).toBeUndefined();
     expect(translateListener(plan, port("HTTPS"), certificates)).toBeUndefined();

@@ -1,5 +1,5 @@
 import type { ListenerSettings } from "../attach/listener-settings.ts";
-import type { GatewayPlan, ListenerCertificates, PortPlan } from "../attach/model.ts";
+import { type GatewayPlan, type ListenerCertificates, listenerKey, type PortPlan } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
 import type { SocketAddress } from "../envoy/generated/envoy/config/core/v3/address.ts";
@@ -27,33 +27,33 @@ export interface ListenerOptions {
    * would silently share a port and answer each other's requests. Default true.
    */
   readonly exclusivePort?: boolean;
-  /** Of the gateway's EnvoyProxy. */
+  /** Of the fleet's EnvoyProxy. */
   readonly settings?: ListenerSettings;
 }
 
 const usualSettings: ListenerSettings = { telemetry: {} };
 
 /**
- * The Envoy Listener of one port of a Gateway; undefined when nothing on the port can be served (HTTPS without a usable
+ * The Envoy Listener of one port of a fleet; undefined when nothing on the port can be served (HTTPS without a usable
  * certificate). Depends on neither routes nor the content of certificates. O(listeners on the port).
  *
- * @param certificates by listener name
- * @param overlaps names of HTTPS listeners that share server names or certificates with another (behaviour of Envoy Gateway:
+ * @param certificates by {@link listenerKey}
+ * @param overlaps keys of HTTPS listeners that share server names or certificates with another (behaviour of Envoy Gateway:
  *   these offer HTTP/1.1 only)
  */
 export function translateListener(
-  plan: GatewayPlan,
+  place: Pick<GatewayPlan, "fleet" | "bindAddress">,
   port: PortPlan,
-  certificates: (listener: string) => ListenerCertificates | undefined,
+  certificates: (key: string) => ListenerCertificates | undefined,
   overlaps: Pick<ReadonlySet<string>, "has"> = new Set<string>(),
   options: ListenerOptions = {},
 ): EncodedResource | undefined {
   const settings = options.settings ?? usualSettings;
-  const logs = buildAccessLogs(plan.key, settings.telemetry.accessLogs);
-  const shape = { gateway: plan.key, settings, logs };
+  const logs = buildAccessLogs(place.fleet, settings.telemetry.accessLogs);
+  const shape = { fleet: place.fleet, settings, logs };
   const listener: Listener = {
     name: port.name,
-    address: { socketAddress: { ...addressOf(plan, settings), portValue: port.bindPort } },
+    address: { socketAddress: { ...addressOf(place, settings), portValue: port.bindPort } },
     perConnectionBufferLimitBytes: CONNECTION_BUFFER_BYTES,
     maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
     // Drains on updates and when the health check is made to fail, which is how an Envoy is told to stop.
@@ -69,8 +69,9 @@ export function translateListener(
   const secrets = new Set<string>();
   const filterChains: FilterChain[] = [];
   for (const one of port.listeners) {
-    const held = certificates(one.name);
-    const chain = buildHttpsChain(port, one, held, overlaps.has(one.name), shape);
+    const key = listenerKey(one);
+    const held = certificates(key);
+    const chain = buildHttpsChain(port, one, held, overlaps.has(key), shape);
     if (chain === undefined) continue;
     filterChains.push(chain);
     for (const secret of held?.secrets ?? []) secrets.add(secret);
@@ -86,7 +87,7 @@ export function translateListener(
   return { ...encodeResource(Listener, port.name, https, dependents), port: port.bindPort };
 }
 
-function addressOf({ bindAddress }: GatewayPlan, { ipFamily }: ListenerSettings): SocketAddress {
+function addressOf({ bindAddress }: Pick<GatewayPlan, "bindAddress">, { ipFamily }: ListenerSettings): SocketAddress {
   // Who writes `::` means every address, IPv4 too, as other servers take it.
   if (bindAddress === ANY_IPV6) return { address: ANY_IPV6, ipv4Compat: true };
   if (bindAddress !== undefined) return { address: bindAddress };

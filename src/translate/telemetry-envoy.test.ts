@@ -29,6 +29,7 @@ const read: ResolveReader = {
 
 const plan: GatewayPlan = {
   key: "ns/gw",
+  fleet: "ns/gw",
   className: "c",
   controllerName: "x",
   listeners: [],

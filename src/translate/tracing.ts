@@ -1,5 +1,5 @@
 import type { Server, TracingPlan } from "../attach/telemetry.ts";
-import { compareStrings, type ObjectKey, splitObjectKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey, splitObjectKey } from "../base/keys.ts";
 import { type Any, pack } from "../envoy/any.ts";
 import type { TypedExtensionConfig } from "../envoy/generated/envoy/config/core/v3/extension.ts";
 import { DatadogConfig } from "../envoy/generated/envoy/config/trace/v3/datadog.ts";
@@ -33,7 +33,7 @@ const PERCENT_MAX = 100;
  * Spans of requests. Without a word on sampling every request is traced; a client that asks for it by x-client-trace-id is heard only
  * when `clientSamplingFraction` says so.
  */
-export function buildTracing(gateway: ObjectKey, { server, settings }: TracingPlan): HttpConnectionManager_Tracing {
+export function buildTracing(fleet: FleetKey, { server, settings }: TracingPlan): HttpConnectionManager_Tracing {
   const { samplingRate = PERCENT_MAX, samplingFraction, clientSamplingFraction, overallSamplingFraction } = settings;
   return {
     clientSampling: { value: toPercent(clientSamplingFraction ?? { numerator: 0 }) },
@@ -42,7 +42,7 @@ export function buildTracing(gateway: ObjectKey, { server, settings }: TracingPl
       value: overallSamplingFraction === undefined ? PERCENT_MAX : toPercent(overallSamplingFraction),
     },
     customTags: buildTags(settings),
-    provider: buildProvider(gateway, server, settings.provider),
+    provider: buildProvider(fleet, server, settings.provider),
     spawnUpstreamSpan: true,
     ...(settings.spanName && { operation: settings.spanName.server, upstreamOperation: settings.spanName.client }),
   };
@@ -66,8 +66,8 @@ function withDefault(source: { readonly name: string; readonly defaultValue?: st
   return { name: source?.name ?? "", ...(source?.defaultValue !== undefined && { defaultValue: source.defaultValue }) };
 }
 
-function buildProvider(gateway: ObjectKey, server: Server, provider: Provider): { name: string; typedConfig: Any } {
-  const { namespace, name } = splitObjectKey(gateway);
+function buildProvider(fleet: FleetKey, server: Server, provider: Provider): { name: string; typedConfig: Any } {
+  const { namespace, name } = splitObjectKey(fleet);
   const serviceName = provider.serviceName ?? (namespace === "" ? name : `${name}.${namespace}`);
   switch (provider.type) {
     case "OpenTelemetry":

@@ -4,7 +4,7 @@ import type { KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import type { ClusterEnvironment } from "./environment.ts";
 
-/** The Gateway in full, which as a label may be cut. */
+/** The fleet in full, which as a label may be cut. */
 export const GATEWAY_ANNOTATION = "gatehouse.dev/gateway";
 
 interface OwnerReference {
@@ -29,12 +29,15 @@ export interface Identity {
 export function identify(gateway: GatewayInfrastructure, environment: ClusterEnvironment): Identity {
   const { inGatewayNamespace } = environment;
   const key = splitObjectKey(gateway.gateway);
+  const owning: Record<string, string> =
+    key.namespace === ""
+      ? { [labels.owningClass]: labelValue(key.name) }
+      : { [labels.owningNamespace]: key.namespace, [labels.owningName]: labelValue(key.name) };
   const selector = {
     [labels.appName]: "envoy",
     [labels.component]: "proxy",
     [labels.managedBy]: "gatehouse",
-    [labels.owningNamespace]: key.namespace,
-    [labels.owningName]: labelValue(key.name),
+    ...owning,
     ...(inGatewayNamespace && { [labels.gatewayName]: labelValue(key.name) }),
   };
   return {
