@@ -4,6 +4,7 @@ import type { KubeObject, ResourceType } from "../kube/resource-type.ts";
 import type { Authority } from "./authorities.ts";
 import {
   authorityCertificate,
+  type CertificateObject,
   certificateType,
   issuerType,
   LEAF_ISSUER,
@@ -40,6 +41,12 @@ export function createCertManagerIssuer(options: IssuerOptions): Issuer {
     const answer = await client.serverSideApply<T>(type, object, { fieldManager: FIELD_MANAGER, force: true });
     if (answer.ok) hold(held, object.metadata.name, answer.value);
     return answer;
+  }
+
+  /** cert-manager writes over whatever Secret has the name; we do not make it do so. */
+  async function request(certificate: CertificateObject): Promise<Answer<unknown>> {
+    const claimed = await secrets.claim(certificate.metadata.name);
+    return claimed.ok ? apply(certificateType, state.certificates, certificate) : claimed;
   }
 
   async function remove(name: string): Promise<Answer<unknown>> {
@@ -103,7 +110,7 @@ export function createCertManagerIssuer(options: IssuerOptions): Issuer {
         // A name that was used before may still have requests of the Certificate that is gone.
         const used = generationOf(state.issuers.get(LEAF_ISSUER)?.spec?.ca?.secretName ?? "") ?? 0;
         const object = authorityCertificate(namespace, Math.max(step.generation, used + 1), lifetimes);
-        return apply(certificateType, state.certificates, object);
+        return request(object);
       }
       const held = state.secrets.get(step.authority.name);
       return held === undefined ? nothingToDo : secrets.write(withMark(held.object, step.do, now));
@@ -118,7 +125,7 @@ export function createCertManagerIssuer(options: IssuerOptions): Issuer {
     async issue({ leaf, instead }) {
       const wanted = leafCertificate(namespace, leaf, lifetimes);
       if (!includes(state.certificates.get(leaf.secretName)?.spec, wanted.spec)) {
-        return apply(certificateType, state.certificates, wanted);
+        return request(wanted);
       }
       // No authority vouches for what is there: cert-manager makes anew what is missing.
       const present = state.secrets.get(leaf.secretName);

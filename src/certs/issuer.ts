@@ -37,6 +37,8 @@ export const nothingToDo: Answer<unknown> = { ok: true, value: undefined };
 export interface SecretWriter {
   /** Creates what has no resourceVersion, else replaces that version. */
   write(secret: SecretObject): Promise<Answer<unknown>>;
+  /** Before somebody else is made to write a Secret: refuses when there is one of that name that is not ours. */
+  claim(name: string): Promise<Answer<unknown>>;
   remove(name: string): Promise<Answer<unknown>>;
 }
 
@@ -61,6 +63,13 @@ export function createSecretWriter({ client, namespace, state }: IssuerOptions):
         if (found !== undefined && roleOf(found) === undefined) return inTheWay(answer.error, `${namespace}/${name}`);
       }
       return answer;
+    },
+    async claim(name) {
+      if (state.secrets.has(name)) return nothingToDo;
+      const found = await readAgain(name);
+      if (found === undefined || roleOf(found) !== undefined) return nothingToDo;
+      const key = `${namespace}/${name}`;
+      return inTheWay({ reason: "Invalid", status: 0, subject: `create Secret ${key}`, message: "", causes: [] }, key);
     },
     async remove(name) {
       const uid = state.secrets.get(name)?.object.metadata.uid;

@@ -168,7 +168,7 @@ function issuerOfText(pem: string | undefined): string {
   return pem === undefined ? "" : new X509Certificate(pem).issuer;
 }
 
-test("deleting the authority makes everything anew", async () => {
+test("deleting the authority and its Certificate makes everything anew", async () => {
   const replica = lead(["default/web"]);
   await untilIssuedBy(replica, 1);
   const old = new X509Certificate(textOf((await leaves(replica)).get("gatehouse-xds-ca-1"), "tls.crt"));
@@ -200,6 +200,18 @@ test("an installation that had its own authority goes on with it, and cert-manag
   await replica.client.delete(secretType, { namespace, name: "gatehouse-xds-ca-1" });
   await untilIssuedBy(replica, 2);
   await waitFor("a stream", () => isServed(replica));
+}, 60_000);
+
+test("a Secret that somebody else made is not given to cert-manager to write over", async () => {
+  const SHOP = infrastructureName("default/shop");
+  await api.kubectl(["create", "secret", "generic", "-n", namespace, WEB, "--from-literal=theirs=yes"]);
+  const replica = lead(["default/web", "default/shop"]);
+  await waitFor("the others", async () => textOf((await leaves(replica)).get(SHOP), "tls.crt") !== "");
+  await waitFor("a line that says so", () =>
+    replica.lines.some((line) => line.includes(`Secret ${namespace}/${WEB} exists and was not made by Gatehouse`)),
+  );
+  expect(Object.keys((await leaves(replica)).get(WEB)?.data ?? {})).toEqual(["theirs"]);
+  expect(await api.kubectl(["get", "certificates", "-n", namespace, "-o", "name"])).not.toContain(WEB);
 }, 60_000);
 
 test("what is missing of cert-manager is said, and taken up by itself when it comes", async () => {

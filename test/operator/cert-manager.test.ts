@@ -146,7 +146,7 @@ test(
     await isProgrammed("/renewed");
 
     const { publicKey } = await certificateIn(AUTHORITY);
-    await world.kubectl("delete", "-n", SYSTEM, `certificate/${AUTHORITY}`, `secret/${AUTHORITY}`);
+    await world.kubectl("delete", "-n", SYSTEM, "secret", AUTHORITY);
     await waitFor(
       "certificates of another authority",
       async () =>
