@@ -111,6 +111,7 @@ test(
     await pause(2_000);
     expect((await load.stop()).failures).toEqual([]);
     expect(metric("gatehouse_xds_resources_sent_total")).toBe(0);
+    expect(metric("gatehouse_certificate_expiry_timestamp_seconds")).toBeGreaterThan(Date.now() / 1000);
     expect(await versions()).toBe(before);
   },
   STEP_LIMIT_MS,
