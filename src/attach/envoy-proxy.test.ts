@@ -100,6 +100,15 @@ describe("levels", () => {
   });
 });
 
+test("Gateways share no Envoys that run in their own namespaces, and the class says so", () => {
+  const settings = { ...cluster, inGatewayNamespace: true };
+  const { classLevel, gatewayLevel } = resolve({ ofClass: "{mergeGateways: true}", settings });
+  expect(classLevel.refused).toMatchObject([{ field: "spec.mergeGateways" }]);
+  expect(mergesGateways(classLevel, settings)).toBe(false);
+  expect(gatewayLevel).toEqual({ ...classLevel, source: undefined });
+  expect(resolve({ ofClass: "{mergeGateways: true}" }).classLevel.refused).toEqual([]);
+});
+
 describe("problems", () => {
   test.each([
     ["missing", "names EnvoyProxy a/gateway, which does not exist; create it or remove the field"],

@@ -37,6 +37,20 @@ const byHostname = (...names: string[]) => names.map((name) => `${name}: Overlap
 const byCertificate = (...names: string[]) =>
   names.map((name) => `${name}: OverlappingTLSConfig/OverlappingCertificates`);
 
+test("listeners of two Gateways on one port of Envoy overlap as those of one do", () => {
+  const listener = { protocol: "HTTPS", port: 443, tls: { certificateRefs: [{ name: "s" }] } };
+  const [x, y] = (["a", "b"] as const).map((namespace) => {
+    const spec = { gatewayClassName: "c", listeners: [{ ...listener, name: "l", hostname: `${namespace}.test` }] };
+    return planOfGateway({ metadata: { namespace, name: "gw" }, spec } as unknown as Gateway, settings).listeners;
+  });
+  const certificate = { gateway: "a/gw", listener: "l", secrets: ["a/s"], dnsNames: ["*.test"], problems: [] };
+  const found = overlappingTls({ protocol: "HTTPS", listeners: [...x!, ...y!] }, [certificate]);
+  expect([...found].map(([key, { message }]) => [key, message.includes("of Gateway")])).toEqual([
+    ["a/gw/l", true],
+    ["b/gw/l", true],
+  ]);
+});
+
 test.each([
   ["one listener", { x: ["*", 443, "*.a.com"] }, []],
   ["names apart", { x: ["x.com", 443, "x.com"], y: ["y.com", 443, "y.com"] }, []],

@@ -54,7 +54,15 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     if (!settings.controllerNames.includes(gatewayClass.spec.controllerName)) return undefined;
     return withBootstrap(resolveClassProxy(gatewayClass, settings, reader(read)), settings);
   });
-  const fleets = createFleets(graph, sources, ofClasses);
+  const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
+    grant.metadata.namespace ?? "",
+  ]);
+  const follow = (level: ProxyLevel, read: Reader) =>
+    followReferences(level, createResolveReader(sources, grantsByNamespace, read));
+  const ofClassReferences = graph.map("classReferences", ofClasses, (level, _name, read) =>
+    level.source === undefined ? undefined : follow(level, read),
+  );
+  const fleets = createFleets(graph, sources, ofClasses, ofClassReferences);
   const ofGateways = graph.map("gatewayProxies", sources.gateways, (gateway, key, read) => {
     const classLevel = read.get(ofClasses, gateway.spec.gatewayClassName);
     if (classLevel === undefined) return undefined;
@@ -63,15 +71,7 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     const level = resolveGatewayProxy(gateway, classLevel, isMerged, settings, reader(read));
     return level.source === undefined ? level : withBootstrap(level, settings);
   });
-  const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
-    grant.metadata.namespace ?? "",
-  ]);
-  const follow = (level: ProxyLevel, read: Reader) =>
-    followReferences(level, createResolveReader(sources, grantsByNamespace, read));
   const references = graph.map("gatewayReferences", ofGateways, (level, _key, read) => follow(level, read));
-  const ofClassReferences = graph.map("classReferences", ofClasses, (level, _name, read) =>
-    level.source === undefined ? undefined : follow(level, read),
-  );
   const telemetry = graph.map("gatewayTelemetry", references, (followed) => followed.telemetry);
   const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
     planListenerSettings(level.spec, read.get(telemetry, key)),
@@ -101,11 +101,17 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
   };
 }
 
-function createFleets(graph: Graph, sources: Sources, ofClasses: Collection<ProxyLevel>): Collection<FleetKey> {
+function createFleets(
+  graph: Graph,
+  sources: Sources,
+  ofClasses: Collection<ProxyLevel>,
+  references: Collection<FollowedReferences>,
+): Collection<FleetKey> {
   const levelOfClass = graph.index("classProxyByName", ofClasses, (_level, name) => name);
   const merged = graph.reduce<ProxyLevel, boolean>("mergedClasses", levelOfClass, (name, levels, read, before) => {
     const level = levels.get(name);
-    return level && mergesGateways(level, readSettings(sources, read), before);
+    if (level === undefined) return undefined;
+    return mergesGateways(withFindings(level, read.get(references, name)), readSettings(sources, read), before);
   });
   return graph.map("fleets", sources.gateways, ({ spec: { gatewayClassName } }, key, read) => {
     const isMerged = read.get(merged, gatewayClassName);

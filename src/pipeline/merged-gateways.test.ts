@@ -127,8 +127,10 @@ test("while the EnvoyProxy cannot be used, what runs stays together or apart as 
   expect(held()).toEqual(["c held"]);
   edit(proxy("{}"));
   expect(held()).toEqual(["a/gw", "b/gw"]);
-  edit(proxy("{mergeGateways: true, extraArgs: [--mode]}"));
-  expect(held()).toEqual(["a/gw held", "b/gw held"]);
+  for (const wrong of ["extraArgs: [--mode]", "backendTLS: {clientCertificateRef: {name: absent}}"]) {
+    edit(proxy(`{mergeGateways: true, ${wrong}}`));
+    expect(held()).toEqual(["a/gw held", "b/gw held"]);
+  }
   edit(merged);
   expect(held()).toEqual(["c"]);
 });
