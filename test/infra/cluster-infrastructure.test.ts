@@ -305,6 +305,38 @@ describe("states", () => {
     ]);
   }, 60_000);
 
+  test("say the nodes on which Envoys are ready, where the Service is a port of each node", async () => {
+    const infrastructure = start();
+    infrastructure.apply(wanting(gatewayOf({}, { envoyService: { type: "NodePort" } })));
+    await settle(infrastructure);
+    expect(states.get("default/eg")).toEqual({ addresses: [] });
+    const { spec } = await read<{ spec: { template: { metadata: KubeObject["metadata"]; spec: object } } }>(
+      "Deployment",
+      NAME,
+    );
+    const { metadata, spec: podSpec } = spec.template;
+    const addressesAre = (...addresses: string[]) =>
+      waitFor(`the addresses ${addresses}`, () => {
+        const values = states.get("default/eg")?.addresses.map(({ value }) => value);
+        return values?.join() === addresses.join();
+      });
+    const placePod = async (name: string, hostIP: string, ready: "True" | "False") => {
+      const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...metadata, name }, spec: podSpec };
+      await server.kubectl(["-n", environment.namespace, "apply", "-f", "-"], JSON.stringify(pod));
+      const conditions = [{ type: "Ready", status: ready }];
+      await patchStatus("pod", name, { status: { hostIP, hostIPs: [{ ip: hostIP }], conditions } });
+    };
+    await placePod("one", "192.0.2.2", "True");
+    await addressesAre("192.0.2.2");
+    await placePod("two", "192.0.2.1", "True");
+    await placePod("three", "192.0.2.3", "False");
+    await addressesAre("192.0.2.1", "192.0.2.2");
+    await placePod("one", "192.0.2.2", "False");
+    await addressesAre("192.0.2.1");
+    await server.kubectl(["-n", environment.namespace, "delete", "pod", "two", "--grace-period=0", "--force"]);
+    await addressesAre();
+  }, 60_000);
+
   test("know an address that was there before the answer to the write of the Service", async () => {
     const infrastructure = start(async (kind) => {
       if (kind !== "Service") return;

@@ -16,11 +16,16 @@ export interface Address {
   readonly value: string;
 }
 
+/** Gateway API, GatewayStatus.addresses: maxItems. */
+const ADDRESSES_MAX = 16;
+
 /**
- * Where clients reach a gateway by its Service: what its load balancer was given, else external addresses, else, where there is no
- * load balancer to wait for, its cluster addresses.
+ * Where clients reach a gateway by its Service: what its load balancer was given, else external addresses, else the nodes of a
+ * NodePort, else, where there is no load balancer to wait for, its cluster addresses.
+ *
+ * @param hosts addresses of the nodes on which its Envoys are ready
  */
-export function addressesOfService(service: KubeObject | undefined): Address[] {
+export function addressesOfService(service: KubeObject | undefined, hosts: readonly string[]): Address[] {
   const { spec = {}, status } = (service ?? {}) as ServiceFields;
   const ip = (value: string): Address => ({ type: "IPAddress", value });
   const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip: address, hostname }): Address[] => {
@@ -30,5 +35,6 @@ export function addressesOfService(service: KubeObject | undefined): Address[] {
   if (ingress.length > 0) return ingress;
   if (spec.externalIPs !== undefined && spec.externalIPs.length > 0) return spec.externalIPs.map(ip);
   if (spec.type === "LoadBalancer") return [];
+  if (spec.type === "NodePort") return hosts.slice(0, ADDRESSES_MAX).map(ip);
   return (spec.clusterIPs ?? []).filter((address) => address !== "None").map(ip);
 }

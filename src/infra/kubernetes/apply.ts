@@ -21,6 +21,8 @@ export interface ApplierOptions {
   readonly client: InfrastructureClient;
   readonly environment: ClusterEnvironment;
   readonly log: Logger;
+  /** Addresses of the nodes on which Envoys of a gateway are ready. */
+  readonly hostsOf: (gateway: ObjectKey) => readonly string[];
   /** What became known of a gateway's objects; called when it changes. */
   readonly onState: (gateway: ObjectKey, state: InfrastructureState | undefined) => void;
 }
@@ -37,6 +39,8 @@ export interface InfrastructureApplier {
   apply(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
   /** What is, as the watches of the managed kinds say. */
   observe(changes: ObjectChanges, kind: string): void;
+  /** `hostsOf` may say something else of the gateway. */
+  moved(gateway: ObjectKey): void;
   /** Both sides have been handed over in full: from now on objects are written, and those that nothing asks for deleted. */
   start(): void;
   /** Resolves when nothing is written any more. Objects stay. */
@@ -127,7 +131,7 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
   function tell(gateway: ObjectKey): void {
     const site = sites.get(gateway);
     const before = states.get(gateway);
-    const after = site?.wanted === undefined ? undefined : describe(site);
+    const after = site?.wanted === undefined ? undefined : describe(site, options.hostsOf(gateway));
     if (sameData(before, after)) return;
     if (after === undefined) states.delete(gateway);
     else states.set(gateway, after);
@@ -162,6 +166,7 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
         enqueue(owner);
       }
     },
+    moved: tell,
     start() {
       started = true;
       work();
@@ -189,9 +194,9 @@ function claimObject(owners: Map<string, ObjectKey>, object: KubeObject, gateway
   return owner;
 }
 
-function describe({ live, fault }: Site): InfrastructureState {
+function describe({ live, fault }: Site, hosts: readonly string[]): InfrastructureState {
   const service = [...live.values()].find(({ kind }) => kind === "Service");
-  return { addresses: addressesOfService(service), ...(fault !== undefined && { fault }) };
+  return { addresses: addressesOfService(service, hosts), ...(fault !== undefined && { fault }) };
 }
 
 /** Writes what differs. Resolves to the time after which to look again, if that is not only when something changes. */

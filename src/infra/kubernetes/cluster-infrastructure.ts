@@ -7,7 +7,8 @@ import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { createInfrastructureApplier, type InfrastructureState } from "./apply.ts";
 import type { ClusterEnvironment } from "./environment.ts";
-import { managedKinds } from "./managed-kinds.ts";
+import { managedKinds, POD, podKind } from "./managed-kinds.ts";
+import { createPodHosts } from "./pod-hosts.ts";
 
 export interface ClusterInfrastructureOptions {
   readonly client: KubeClient;
@@ -35,16 +36,21 @@ export interface ClusterInfrastructure {
  */
 export function startClusterInfrastructure(options: ClusterInfrastructureOptions): ClusterInfrastructure {
   const { client, environment, log, onState, timing } = options;
-  const applier = createInfrastructureApplier({ client, environment, log, onState });
+  const hosts = createPodHosts();
+  const applier = createInfrastructureApplier({ client, environment, log, onState, hostsOf: hosts.of });
+  const ours = `${infrastructureLabels.installation}=${environment.namespace}`;
   let knowsWanted = false;
   let knowsLive = false;
   const watches = startWatchSet({
     client,
-    kinds: managedKinds(`${infrastructureLabels.installation}=${environment.namespace}`),
+    kinds: [...managedKinds(ours), podKind(ours)],
     scope: environment.inGatewayNamespace ? options.scope : { type: "Namespaces", namespaces: [environment.namespace] },
     log,
     ...(timing && { timing }),
-    onChanges: (kind, changes) => applier.observe(changes, kind),
+    onChanges(kind, changes) {
+      if (kind !== POD) applier.observe(changes, kind);
+      else for (const gateway of hosts.observe(changes)) applier.moved(gateway);
+    },
     onSynced() {
       knowsLive = true;
       if (knowsWanted) applier.start();

@@ -33,6 +33,13 @@ export function managedKinds(labelSelector: string): FollowedKind[] {
   }));
 }
 
+/** Pods of Envoy: not ours to write, but they tell on which nodes a gateway is. */
+export function podKind(labelSelector: string): FollowedKind {
+  return { group: "", kind: POD, plural: "pods", namespaced: true, versions: ["v1"], collection: POD, labelSelector };
+}
+
+export const POD = "Pod";
+
 export function typeOf({ kind }: KubeObject): ResourceType {
   const type = managedTypes.find((managed) => managed.kind === kind);
   if (type === undefined) throw new Error(`${kind} is none of the kinds that run a gateway`);

@@ -86,8 +86,12 @@ test.each([
   [{ spec: { type: "LoadBalancer", externalIPs: ["5.6.7.8"] } }, ["5.6.7.8"]],
   [{ spec: { type: "ClusterIP", clusterIPs: ["10.0.0.1", "fd00::1"] } }, ["10.0.0.1", "fd00::1"]],
   [{ spec: { type: "ClusterIP", clusterIPs: ["None"] } }, []],
+  [{ spec: { type: "NodePort", clusterIPs: ["10.0.0.1"] } }, ["192.0.2.9"]],
+  [{ spec: { type: "NodePort", clusterIPs: ["10.0.0.1"], externalIPs: ["5.6.7.8"] } }, ["5.6.7.8"]],
 ])("a Service %j is reached at %j", (service, addresses) => {
-  expect(addressesOfService(object("Service", "s", service)).map(({ value }) => value)).toEqual(addresses);
+  expect(addressesOfService(object("Service", "s", service), ["192.0.2.9"]).map(({ value }) => value)).toEqual(
+    addresses,
+  );
 });
 
 test("a patch changes everything but whose object it is", () => {
