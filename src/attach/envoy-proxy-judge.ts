@@ -44,6 +44,19 @@ export function judgeProxy(spec: EnvoyProxySpec, level: "GatewayClass" | "Gatewa
       text: "has no effect, because Envoy runs as a process of this host; keep it for a cluster or remove it",
     });
   }
+  if (spec.mergeBackends?.selector !== undefined) {
+    warnings.push({
+      field: "spec.mergeBackends.selector",
+      text: "has no effect, because routes share a backend's connections wherever they reach it alike; remove it",
+    });
+  }
+  const { envoyDeployment, envoyHpa } = spec.provider?.kubernetes ?? {};
+  if (envoyDeployment?.replicas !== undefined && envoyHpa !== undefined) {
+    warnings.push({
+      field: "spec.provider.kubernetes.envoyDeployment.replicas",
+      text: "has no effect, because envoyHpa decides how many pods there are; remove one of them",
+    });
+  }
   warnings.push(...warnOfShorthand(spec));
   return { refused, warnings };
 }
