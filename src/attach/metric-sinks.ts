@@ -5,6 +5,7 @@ import { type Collector, type CollectorReference, findCollector } from "./collec
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { BackendEndpoint } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
+import type { RoutingSettings } from "./routing-settings.ts";
 
 type Sinks = NonNullable<NonNullable<NonNullable<EnvoyProxySpec["telemetry"]>["metrics"]>["sinks"]>;
 type Settings = NonNullable<Sinks[number]["openTelemetry"]>;
@@ -13,6 +14,8 @@ type Settings = NonNullable<Sinks[number]["openTelemetry"]>;
 export interface MetricSink {
   readonly endpoints: readonly BackendEndpoint["address"][];
   readonly authority: string;
+  /** Addresses to look names up for; undefined: IPv4 where there are both. */
+  readonly family?: RoutingSettings["ipFamily"];
   readonly settings: Pick<
     Settings,
     "headers" | "reportCountersAsDeltas" | "reportHistogramsAsDeltas" | "resourceAttributes"
@@ -24,6 +27,7 @@ export function planMetricSinks(
   sinks: Sinks = [],
   namespace: string,
   read: ResolveReader,
+  family: RoutingSettings["ipFamily"],
   refused: ProxyFinding[],
 ): MetricSink[] {
   return sinks.flatMap(({ openTelemetry }, index): MetricSink[] => {
@@ -42,7 +46,7 @@ export function planMetricSinks(
       ...(reportHistogramsAsDeltas !== undefined && { reportHistogramsAsDeltas }),
       ...(resourceAttributes && { resourceAttributes }),
     };
-    return [{ endpoints, authority: (collector as Collector).authority, settings }];
+    return [{ endpoints, authority: (collector as Collector).authority, ...(family && { family }), settings }];
   });
 }
 

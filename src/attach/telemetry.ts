@@ -81,7 +81,13 @@ export function planTelemetry(
     };
   const accessLogs = planAccessLogs(telemetry.accessLog, followIn(namespaces.accessLog));
   const tracing = planTracing(telemetry.tracing, followIn(namespaces.tracing));
-  const metricSinks = planMetricSinks(telemetry.metrics?.sinks, namespaces.metrics ?? "", read, refused);
+  const metricSinks = planMetricSinks(
+    telemetry.metrics?.sinks,
+    namespaces.metrics ?? "",
+    read,
+    routing?.ipFamily,
+    refused,
+  );
   const requestIdTracing = telemetry.requestID?.tracing;
   return {
     ...(accessLogs && { accessLogs }),

@@ -195,6 +195,12 @@ withEnvoy(
             },
           },
           { endpoints: [{ unixPath: "/run/collector.sock" }], authority: "local", settings: {} },
+          ...(["IPv4", "IPv6", "DualStack"] as const).map((family) => ({
+            endpoints: [{ host: "collector.example.com", port: 4317 }],
+            authority: "collector.example.com:4317",
+            family,
+            settings: {},
+          })),
         ],
       },
       ...(["Gzip", "Brotli", "Zstd"] as const).map((type) => ({

@@ -6,7 +6,9 @@ const clusterName = (index: number) => `metrics_otel_${index}`;
 
 const CONNECT_TIMEOUT_S = 10;
 
-export function buildSinkCluster({ endpoints }: MetricSink, index: number): object {
+const lookupFamilies = { IPv4: "V4_ONLY", IPv6: "V6_ONLY", DualStack: "ALL" } as const;
+
+export function buildSinkCluster({ endpoints, family }: MetricSink, index: number): object {
   const addresses = endpoints.map((address) =>
     "unixPath" in address
       ? { pipe: { path: address.unixPath } }
@@ -16,6 +18,7 @@ export function buildSinkCluster({ endpoints }: MetricSink, index: number): obje
   return {
     name: clusterName(index),
     type: isLocal ? "STATIC" : "STRICT_DNS",
+    ...(!isLocal && { dns_lookup_family: family === undefined ? "V4_PREFERRED" : lookupFamilies[family] }),
     connect_timeout: `${CONNECT_TIMEOUT_S}s`,
     load_assignment: {
       cluster_name: clusterName(index),

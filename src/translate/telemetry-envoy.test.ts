@@ -6,9 +6,11 @@ import { validateObject } from "../api/kinds.ts";
 import { planListenerSettings } from "../attach/listener-settings.ts";
 import type { GatewayPlan, PortPlan } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
+import { planRouting } from "../attach/routing-settings.ts";
 import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
 import { type JsonObject, resourceToJson } from "../envoy/json.ts";
 import { buildBootstrap } from "./bootstrap.ts";
+import { buildSinkCluster } from "./bootstrap-sinks.ts";
 import { translateCluster } from "./cluster.ts";
 import { validateBootstrap, withEnvoy } from "./envoy.test-support.ts";
 import { translateListener } from "./listener.ts";
@@ -57,7 +59,9 @@ function listenerOf(text: string): { listener: JsonObject; telemetry: TelemetryP
   const { object, problems } = validateObject(raw);
   if (object === undefined) throw new Error(problems.map(formatFieldProblem).join());
   const { spec } = object as unknown as { spec: EnvoyProxySpec };
-  const telemetry = spec.telemetry && planTelemetry(spec.telemetry, { accessLog: "ns", tracing: "ns" }, read);
+  const telemetry =
+    spec.telemetry &&
+    planTelemetry(spec.telemetry, { accessLog: "ns", tracing: "ns" }, read, planRouting(spec, "ns", read).settings);
   const settings = planListenerSettings(spec, telemetry);
   const resource = translateListener(plan, port, () => undefined, undefined, { settings });
   if (resource === undefined) throw new Error("no listener");
@@ -237,6 +241,15 @@ describe("what comes out", () => {
     ]);
     expect(manager["accessLog"]).toHaveLength(1);
     expect(manager["tracing"]).toBeUndefined();
+  });
+
+  test("names of collectors are looked up as the family says, those of metrics too", () => {
+    const host = "host: collector.example.com, port: 4317";
+    const sinks = `metrics: {sinks: [{type: OpenTelemetry, openTelemetry: {${host}}}]}`;
+    const text = `telemetry: {tracing: {provider: {type: OpenTelemetry, ${host}}}, ${sinks}}\nipFamily: IPv6`;
+    const { telemetry } = listenerOf(text);
+    expect(telemetry).toMatchObject({ clusters: [{ family: "IPv6" }], metricSinks: [{ family: "IPv6" }] });
+    expect(telemetry?.metricSinks?.map(buildSinkCluster)).toMatchObject([{ dns_lookup_family: "V6_ONLY" }]);
   });
 
   test("several backends of a collector are one cluster", () => {
