@@ -151,7 +151,8 @@ function renderEnvoy(
     resources: container.resources ?? { requests: DEFAULT_REQUESTS },
     securityContext: container.securityContext ?? confined,
     // A configuration of 10,000 routes may take a while to arrive; an Envoy that serves is not ended for being slow.
-    startupProbe: probe({ failureThreshold: 30, periodSeconds: 10 }),
+    // Often, until it succeeds once: the first request of a new Gateway waits for it.
+    startupProbe: probe({ failureThreshold: 300, periodSeconds: 1 }),
     readinessProbe: probe({ failureThreshold: 1, periodSeconds: 5 }),
     livenessProbe: probe({ failureThreshold: 3, periodSeconds: 10 }),
     // Envoy gets its signal only when the other container has drained it.
