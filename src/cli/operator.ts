@@ -4,6 +4,7 @@ import { createReadiness, type Readiness } from "../admin/readiness.ts";
 import { METRICS_PORT, PROBE_PORT, startAdminServer, startMetricsServer, startProbeServer } from "../admin/server.ts";
 import { supportedKinds } from "../api/kinds.ts";
 import type { Settings } from "../attach/model.ts";
+import { createHeapCompaction } from "../base/heap-compaction.ts";
 import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { flatText } from "../base/memory.ts";
@@ -52,6 +53,9 @@ const LEASE_NAME = "gatehouse-leader";
 /** A replica that stops ends its streams at once; their Envoys go to the next one. */
 const XDS_CLOSE_GRACE_MS = 500;
 
+/** A status that is written leaves about as much garbage as so many functions of the graph that are run. */
+const RUNS_OF_A_WRITE = 2;
+
 /** Parts that a replica waits for before it takes Envoys. */
 const OBJECTS = "the objects of the API server";
 const COMMIT = "the first commit";
@@ -68,7 +72,11 @@ export async function startOperator(run: OperatorRun): Promise<RunningOperator> 
   const config = loadKubeConfig(run.kubeconfig);
   const client = createKubeClient({ config, ...(configuration.clientRate && { rate: configuration.clientRate }) });
   const readiness = createReadiness([OBJECTS, COMMIT, CERTIFICATES]);
-  const parts = assemble(run, client, readiness, (write) => metrics.statusWritten(write));
+  const compaction = createHeapCompaction();
+  const parts = assemble(run, client, readiness, (write) => {
+    metrics.statusWritten(write);
+    compaction.committed(RUNS_OF_A_WRITE);
+  });
   const { control, writer } = parts;
   const committed = Promise.withResolvers<void>();
   void committed.promise.then(() => readiness.arrived(COMMIT));
