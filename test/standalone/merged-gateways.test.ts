@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { backendYaml } from "../harness/kubernetes-yaml.ts";
+import { createAuthority } from "../harness/certificates.ts";
+import { send } from "../harness/client.ts";
+import { backendYaml, joinDocuments, tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { startLoad } from "../harness/load.ts";
 import { freePort } from "../harness/ports.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
@@ -25,27 +27,24 @@ metadata: {name: ${name}, namespace: default}
 spec: {mergeGateways: ${mergeGateways}}
 `;
 
-const gatewayYaml = (namespace: string, hostname: string, gatewayPort: number, created: string) => `
-apiVersion: gateway.networking.k8s.io/v1
+const httpListener = (hostname: string, listenerPort: number) =>
+  `{name: http, protocol: HTTP, port: ${listenerPort}, hostname: "${hostname}"}`;
+
+/** A Gateway with one listener, and in its namespace a route that sends everything to a backend called like the namespace. */
+async function writeGateway(namespace: string, listener: string, created: string, ...more: string[]): Promise<void> {
+  const text = joinDocuments(
+    `apiVersion: gateway.networking.k8s.io/v1
 kind: Gateway
 metadata: {name: gw, namespace: ${namespace}, creationTimestamp: "${created}"}
-spec:
-  gatewayClassName: shared
-  listeners: [{name: http, protocol: HTTP, port: ${gatewayPort}, hostname: "${hostname}"}]
----
-apiVersion: gateway.networking.k8s.io/v1
+spec: {gatewayClassName: shared, listeners: [${listener}]}`,
+    `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata: {name: r, namespace: ${namespace}}
-spec:
-  parentRefs: [{name: gw}]
-  rules: [{backendRefs: [${toBackend("b")}]}]
----
-`;
-
-async function writeGateway(namespace: string, hostname: string, gatewayPort: number, created: string): Promise<void> {
-  const backend = await world.backend(namespace);
-  const text = gatewayYaml(namespace, hostname, gatewayPort, created);
-  world.files.writeAtomically(`${namespace}.yaml`, text + backendYaml({ name: "b", namespace, port: backend.port }));
+spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [${toBackend("b")}]}]}`,
+    backendYaml({ name: "b", namespace, port: (await world.backend(namespace)).port }),
+    ...more,
+  );
+  world.files.writeAtomically(`${namespace}.yaml`, text);
 }
 
 const answeredBy = (host: string, backend: string) =>
@@ -57,8 +56,8 @@ beforeEach(async () => {
   world = await createWorld();
   port = await freePort();
   world.files.writeAtomically("class.yaml", classYaml("shared", true));
-  await writeGateway("old", "*.old.test", port, "2026-01-01T00:00:00Z");
-  await writeGateway("young", "*.young.test", port, "2026-02-01T00:00:00Z");
+  await writeGateway("old", httpListener("*.old.test", port), "2026-01-01T00:00:00Z");
+  await writeGateway("young", httpListener("*.young.test", port), "2026-02-01T00:00:00Z");
   await answeredBy("a.old.test", "old");
   await answeredBy("a.young.test", "young");
 }, 60_000);
@@ -75,7 +74,7 @@ test("one Envoy serves both on one port, and each host is its Gateway's", async 
 }, 60_000);
 
 test("a Gateway that is deleted costs the others no request, the oldest too; one that comes takes over what it left", async () => {
-  await writeGateway("rival", "*.old.test", port, "2026-03-01T00:00:00Z");
+  await writeGateway("rival", httpListener("*.old.test", port), "2026-03-01T00:00:00Z");
   await waitFor("the conflict", async () =>
     /HostnameConflict|the older Gateway old\/gw/.test(await world.gatehouse().statusText()),
   );
@@ -92,9 +91,38 @@ test("a Gateway that is deleted costs the others no request, the oldest too; one
   expect(await envoys()).toBe(1);
 }, 60_000);
 
+test("HTTPS of both on one port: each with its own certificate, with and without the other", async () => {
+  const authority = createAuthority();
+  const secure = await freePort();
+  for (const namespace of ["old", "young"]) {
+    const hostname = `*.${namespace}.test`;
+    const pair = authority.issue({ dnsNames: [hostname] });
+    const listener = `{name: https, protocol: HTTPS, port: ${secure}, hostname: "${hostname}", tls: {certificateRefs: [{name: s}]}}`;
+    await writeGateway(namespace, listener, "2026-01-01T00:00:00Z", tlsSecretYaml({ name: "s", namespace, ...pair }));
+  }
+  const ask = (namespace: string) => {
+    const host = `a.${namespace}.test`;
+    return send({ port: secure, host, http: "2", tls: { servername: host, authority: authority.certificate } });
+  };
+  for (const namespace of ["old", "young"]) {
+    await waitFor(
+      `an answer of ${namespace}`,
+      async () => JSON.parse((await ask(namespace)).body).backend === namespace,
+    );
+  }
+  world.files.remove("old.yaml");
+  await waitFor("the other's name to be refused", () =>
+    ask("old").then(
+      () => false,
+      () => true,
+    ),
+  );
+  expect((await ask("young")).tls).toMatchObject({ alpn: "h2" });
+}, 60_000);
+
 test("switched off each Gateway has an Envoy and its own port, switched on they have one again", async () => {
   const other = await freePort();
-  await writeGateway("young", "*.young.test", other, "2026-02-01T00:00:00Z");
+  await writeGateway("young", httpListener("*.young.test", other), "2026-02-01T00:00:00Z");
   await world.until({ host: "a.young.test", port: other }, (answer) => answer.received?.backend === "young");
   expect(await envoys()).toBe(1);
   world.files.writeAtomically("class.yaml", classYaml("shared", false));
