@@ -39,6 +39,11 @@ describe("a cluster", () => {
     expect(adapted.name).not.toBe(plain(reach).name);
   });
 
+  test("keeps what else is said of its connections", () => {
+    const settings = { protocol: "http2", connection: { timeout: { tcp: { connectTimeout: "1s" } } } } as const;
+    expect(adaptCluster(buildClusterSpec(names, settings), { ipFamily: "IPv6" })).toMatchObject(settings);
+  });
+
   test("reaches each Service of several at its address", () => {
     expect(adaptCluster(plain(fallback), { serviceAddresses: true }).reach).toEqual({
       kind: "Fallback",

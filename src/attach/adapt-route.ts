@@ -46,6 +46,7 @@ export function adaptCluster(
   return buildClusterSpec(reach, {
     protocol: spec.protocol,
     ...(spec.credential && { credential: spec.credential }),
+    ...(spec.connection && { connection: spec.connection }),
     ...(spec.tls && { tls: completeTls(spec.tls, settings.tls) }),
     ...(family && { family }),
     ...(Object.keys(stats).length > 0 && { stats }),

@@ -13,6 +13,7 @@ export interface ClusterSettings {
   readonly credential?: ClusterSpec["credential"];
   readonly family?: ClusterSpec["family"];
   readonly stats?: ClusterSpec["stats"];
+  readonly connection?: ClusterSpec["connection"];
 }
 
 /** A Secret resource that a cluster needs, and the object that it is made of. */
@@ -34,10 +35,11 @@ const noSecrets: readonly SecretUse[] = Object.freeze([]);
  * a `Dns` reach is no part of the name: like EDS endpoints it changes in place, and no route notices.
  */
 export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings): ClusterSpec {
-  const { protocol, tls, credential, family, stats } = settings;
+  const { protocol, tls, credential, family, stats, connection } = settings;
   const ordered = tls && orderTls(tls);
   const usual = [identify(reach), protocol, ordered, orderCredential(credential)];
-  const unusual = family === undefined && stats === undefined ? [] : [family, orderStats(stats)];
+  const isUsual = family === undefined && stats === undefined && connection === undefined;
+  const unusual = isUsual ? [] : [family, orderStats(stats), connection];
   const identity = JSON.stringify([...usual, ...unusual]);
   return {
     name: flatText(nameReach(reach), "/", nameHash(identity)),
@@ -47,6 +49,7 @@ export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings)
     ...(credential && { credential }),
     ...(family && { family }),
     ...(stats && { stats }),
+    ...(connection && { connection }),
   };
 }
 

@@ -1,4 +1,5 @@
-import { buildClusterSpec, HOST_GROUP } from "./cluster-spec.ts";
+import { buildClusterSpec, type ClusterSettings, HOST_GROUP } from "./cluster-spec.ts";
+import { type BackendSettings, planConnection } from "./connection-settings.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { ClusterReach, ClusterSpec } from "./model.ts";
 import { type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
@@ -9,7 +10,7 @@ export interface CollectorReference {
   readonly backendRefs?: readonly (BackendReference & { readonly weight?: number; readonly fallback?: boolean })[];
   readonly host?: string;
   readonly port?: number;
-  readonly backendSettings?: object;
+  readonly backendSettings?: BackendSettings;
 }
 
 /** A server that Envoy calls. */
@@ -35,14 +36,21 @@ export function findCollector(
   read: ResolveReader,
 ): Collector | ProxyFinding {
   const { backendRefs = [], host, port } = reference;
-  if (reference.backendSettings !== undefined) {
-    return { field: `${field}.backendSettings`, text: "is not implemented in this version; remove it" };
-  }
+  const build = (reach: ClusterReach, settings: ClusterSettings, authority: string): Collector | ProxyFinding => {
+    if (reference.backendSettings === undefined) return { cluster: buildClusterSpec(reach, settings), authority };
+    const connection = planConnection(reference.backendSettings, `${field}.backendSettings`, {
+      resolvesNames: reach.kind === "Dns" || reach.kind === "DnsFallback",
+      speaksHttp2: protocol === "http2",
+    });
+    return "field" in connection
+      ? connection
+      : { cluster: buildClusterSpec(reach, { ...settings, connection }), authority };
+  };
   if (backendRefs.length === 0) {
     if (host === undefined || port === undefined) return { field, text: "names no server; set backendRefs or host" };
     const endpoints = [{ address: { host, port }, hostname: host, priority: 0 }];
     const reach: ClusterReach = { kind: "Dns", group: HOST_GROUP, key: `${host}:${port}`, endpoints };
-    return { cluster: buildClusterSpec(reach, { protocol }), authority: `${host}:${port}` };
+    return build(reach, { protocol }, `${host}:${port}`);
   }
   const authority = nameBackend(backendRefs[0], namespace);
   const found: FoundBackend[] = [];
@@ -53,11 +61,11 @@ export function findCollector(
   }
   const [first] = found;
   if (first !== undefined && found.length === 1) {
-    return { cluster: buildClusterSpec(first.reach, { ...first.settings, protocol }), authority };
+    return build(first.reach, { ...first.settings, protocol }, authority);
   }
   const members = joinBackends(backendRefs, found, field);
   if ("field" in members) return members;
-  return { cluster: buildClusterSpec({ kind: "Fallback", members: members.members }, { protocol }), authority };
+  return build({ kind: "Fallback", members: members.members }, { protocol }, authority);
 }
 
 /** As clients in the cluster call it. */

@@ -33,6 +33,11 @@ export function planMetricSinks(
   return sinks.flatMap(({ openTelemetry }, index): MetricSink[] => {
     if (openTelemetry === undefined) return [];
     const field = `spec.telemetry.metrics.sinks[${index}].openTelemetry`;
+    if (openTelemetry.backendSettings !== undefined) {
+      const text = "is not implemented in this version for metrics; remove it";
+      refused.push({ field: `${field}.backendSettings`, text });
+      return [];
+    }
     const collector = findCollector(openTelemetry as CollectorReference, "http2", field, namespace, read);
     const endpoints = "field" in collector ? collector : findEndpoints(collector, field, read);
     if ("field" in endpoints) {

@@ -4,6 +4,7 @@ import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
+import type { ConnectionSettings } from "./connection-settings.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
 /**
@@ -233,6 +234,8 @@ export interface ClusterSpec {
   readonly credential?: { readonly secret: ObjectKey; readonly header: string; readonly overwrite: boolean };
   /** Addresses to reach it by; undefined: IPv4 where there are both. */
   readonly family?: "IPv4" | "IPv6" | "DualStack";
+  /** Of a server that Envoy itself calls: limits and timeouts of its connections. */
+  readonly connection?: ConnectionSettings;
   /** What is counted beyond the usual, and the name under which it is (else the cluster's own). */
   readonly stats?: { readonly perEndpoint?: true; readonly sizes?: true; readonly name?: string };
 }

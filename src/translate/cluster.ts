@@ -16,6 +16,7 @@ import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/
 import { LeastRequest } from "../envoy/generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import type { Duration } from "../envoy/generated/google/protobuf/duration.ts";
 import { type EncodedResource, encodeResource, type ResourceName, resourceTypes } from "../envoy/resource.ts";
+import { buildCircuitBreakers, buildConnection, buildLookups } from "./connection.ts";
 import { dynamicForwardProxyType } from "./dynamic-forward-proxy.ts";
 import { groupByLocality, memberLocality } from "./locality.ts";
 import { buildProtocolOptions } from "./upstream-protocol.ts";
@@ -64,7 +65,7 @@ const leastRequest: LoadBalancingPolicy = {
   ],
 };
 
-function dnsType(family: ClusterSpec["family"]): Cluster_CustomClusterType {
+function dnsType({ family, connection }: ClusterSpec): Cluster_CustomClusterType {
   return {
     name: "envoy.cluster.dns",
     typedConfig: pack(DnsCluster, {
@@ -72,6 +73,7 @@ function dnsType(family: ClusterSpec["family"]): Cluster_CustomClusterType {
       dnsFailureRefreshRate: DNS_FAILURE_REFRESH,
       respectDnsTtl: true,
       dnsLookupFamily: family === undefined ? DnsLookupFamily.V4_PREFERRED : lookupFamilies[family],
+      ...(connection && buildLookups(connection)),
     }),
   };
 }
@@ -104,6 +106,10 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
     connectTimeout: CONNECT_TIMEOUT,
     perConnectionBufferLimitBytes: BUFFER_LIMIT_BYTES,
     circuitBreakers,
+    ...(spec.connection && {
+      ...buildConnection(spec.connection),
+      circuitBreakers: buildCircuitBreakers(spec.connection, { maxRetries: MAX_CONCURRENT_RETRIES }),
+    }),
     ...((reach.kind === "Fallback" || reach.kind === "DnsFallback") && { outlierDetection: avoidUnreachable }),
     ...(options && { typedExtensionProtocolOptions: options }),
     ...(spec.tls && { transportSocket: buildUpstreamTls(spec, spec.tls, systemTrustFile) }),
@@ -146,10 +152,10 @@ function discovery(spec: ClusterSpec): Cluster {
   }
 }
 
-function resolveNames({ name, family }: ClusterSpec, endpoints: LocalityLbEndpoints[]): Cluster {
+function resolveNames(spec: ClusterSpec, endpoints: LocalityLbEndpoints[]): Cluster {
   return {
-    clusterType: dnsType(family),
-    loadAssignment: { clusterName: name, endpoints },
+    clusterType: dnsType(spec),
+    loadAssignment: { clusterName: spec.name, endpoints },
     loadBalancingPolicy: leastRequest,
     ignoreHealthOnHostRemoval: true,
   };

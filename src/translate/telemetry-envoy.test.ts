@@ -112,6 +112,9 @@ const cases: Readonly<Record<string, string>> = {
       tracing(`${refs}, openTelemetry: {sampler: {type: ${type}}}`),
     ]),
   ),
+  "limits of connections": tracing(
+    "type: OpenTelemetry, host: collector.example.com, port: 4317, backendSettings: {circuitBreaker: {maxConnections: 1, maxPendingRequests: 2, maxParallelRequests: 3, maxParallelRetries: 4, maxRequestsPerConnection: 5, perEndpoint: {maxConnections: 6}}, connection: {bufferLimit: 7Ki}, dns: {dnsRefreshRate: 8s, lookupFamily: IPv6Preferred, respectDnsTtl: false}, http2: {initialStreamWindowSize: 9Mi, initialConnectionWindowSize: 10Mi, maxConcurrentStreams: 11}, tcpKeepalive: {idleTime: 12s, interval: 13s500ms, probes: 14}, timeout: {tcp: {connectTimeout: 15s}, http: {connectionIdleTimeout: 16s, maxConnectionDuration: 17s}}}",
+  ),
   "request ids": "telemetry: {requestID: {tracing: Pack}}",
   "another order of filters":
     "filterOrder: [{name: envoy.filters.http.cors, after: envoy.filters.http.grpc_stats}, {name: envoy.filters.http.grpc_web, before: envoy.filters.http.fault}]",
@@ -241,6 +244,35 @@ describe("what comes out", () => {
     ]);
     expect(manager["accessLog"]).toHaveLength(1);
     expect(manager["tracing"]).toBeUndefined();
+  });
+
+  test("connections to a collector have the limits that are set", () => {
+    const { telemetry } = listenerOf(cases["limits of connections"]!);
+    expect(telemetry?.refused).toEqual([]);
+    expect(resourceToJson(translateCluster(telemetry!.clusters[0]!))).toMatchObject({
+      connectTimeout: "15s",
+      perConnectionBufferLimitBytes: 7 * 1024,
+      circuitBreakers: {
+        thresholds: [{ maxConnections: 1, maxPendingRequests: 2, maxRequests: 3, maxRetries: 4 }],
+        perHostThresholds: [{ maxConnections: 6 }],
+      },
+      clusterType: { typedConfig: { dnsRefreshRate: "8s", dnsLookupFamily: "AUTO" } },
+      upstreamConnectionOptions: {
+        tcpKeepalive: { keepaliveProbes: 14, keepaliveTime: 12, keepaliveInterval: 14 },
+      },
+      typedExtensionProtocolOptions: {
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+          commonHttpProtocolOptions: { idleTimeout: "16s", maxConnectionDuration: "17s", maxRequestsPerConnection: 5 },
+          explicitHttpConfig: {
+            http2ProtocolOptions: {
+              maxConcurrentStreams: 11,
+              initialStreamWindowSize: 9 * 1024 * 1024,
+              initialConnectionWindowSize: 10 * 1024 * 1024,
+            },
+          },
+        },
+      },
+    });
   });
 
   test("names of collectors are looked up as the family says, those of metrics too", () => {

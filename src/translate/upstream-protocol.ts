@@ -8,6 +8,8 @@ import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/net
 import { Generic } from "../envoy/generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
 import { HttpProtocolOptions } from "../envoy/generated/envoy/extensions/upstreams/http/v3/http_protocol_options.ts";
 
+import { buildHttp2, buildHttpLimits } from "./connection.ts";
+
 const optionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
 const upstreamCodec: HttpFilter = {
@@ -23,10 +25,12 @@ export function buildProtocolOptions(spec: ClusterSpec): Record<string, Any> | u
   const names = namesFromRequest(spec);
   // For a cluster that resolves the request's host, Envoy takes absent options for "verify as the request's host".
   const versions = versionsOf(spec);
-  const plain = spec.reach.kind !== "DynamicResolver" && versions === http1;
+  const limits = spec.connection && buildHttpLimits(spec.connection);
+  const plain = spec.reach.kind !== "DynamicResolver" && versions === http1 && limits === undefined;
   if (plain && names === undefined && spec.credential === undefined) return undefined;
   const options: HttpProtocolOptions = {
     ...versions,
+    ...(limits && { commonHttpProtocolOptions: limits }),
     ...(names && { upstreamHttpProtocolOptions: names }),
     ...(spec.credential && { httpFilters: [injectCredential(spec.credential), upstreamCodec] }),
   };
@@ -38,8 +42,10 @@ const http2: HttpProtocolOptions = { explicitHttpConfig: { http2ProtocolOptions:
 const agreedOn: HttpProtocolOptions = { autoConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } };
 
 /** Who offers versions in the TLS handshake must speak the one that the backend chooses. */
-function versionsOf({ protocol, tls }: ClusterSpec): HttpProtocolOptions {
-  if (protocol === "http2") return http2;
+function versionsOf({ protocol, tls, connection }: ClusterSpec): HttpProtocolOptions {
+  if (protocol === "http2") {
+    return connection ? { explicitHttpConfig: { http2ProtocolOptions: buildHttp2(connection) } } : http2;
+  }
   const offered = tls?.alpnProtocols ?? [];
   if (!offered.includes("h2")) return http1;
   return offered.includes("http/1.1") ? agreedOn : http2;

@@ -42,8 +42,8 @@ const refused: Readonly<Record<string, unknown>> = {
   "backendTLS.fingerprints": ["JA3"],
   "telemetry.healthCheckLog": { sinks: [] },
 };
-/** Everywhere. */
-const REFUSED_NAMES = ["backendSettings"];
+/** Judged field by field: src/attach/connection-settings.test.ts. */
+const JUDGED_ELSEWHERE = ["backendSettings"];
 
 /** The API has them only to refuse them: a rule of the CRD says so. */
 const NEVER_VALID = /\.backendRef(\.\w+)?$/;
@@ -165,7 +165,7 @@ interface Schema {
 
 function* fieldsOf(schema: Schema, path = ""): Generator<string> {
   const name = path.slice(path.lastIndexOf(".") + 1);
-  if (path.slice(1) in refused || REFUSED_NAMES.includes(name) || NEVER_VALID.test(path)) return;
+  if (path.slice(1) in refused || JUDGED_ELSEWHERE.includes(name) || NEVER_VALID.test(path)) return;
   const { properties = {}, items, additionalProperties } = schema;
   if (OPAQUE.test(path)) yield path.replace(/\[\]$/, "");
   else if (items) yield* fieldsOf(items, `${path}[]`);
