@@ -5,7 +5,7 @@ import type { ObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
-import { createPipeline, type Pipeline } from "../pipeline/pipeline.ts";
+import { createPipeline, type Pipeline, type PipelineOutputs } from "../pipeline/pipeline.ts";
 import type { StatusReport } from "../pipeline/status-reports.ts";
 import { type ObjectStatus, renderStatus } from "../status/render.ts";
 import { createResourceStore, type ResourceStore } from "../xds/resource-store.ts";
@@ -15,6 +15,8 @@ export interface ControlPlaneOptions {
   readonly settings: Settings;
   readonly log: Logger;
   readonly connections?: ConnectionLimits;
+  /** As in {@link PipelineOptions}. */
+  readonly absenceMilliseconds?: number;
   /** Who may fetch what. Absent: whoever reaches the socket, which the folder that it lies in decides. */
   readonly security?: Pick<XdsServerOptions, "authorize" | "tls">;
   readonly onInfrastructure: (changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>) => void;
@@ -46,7 +48,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
   const xdsServerLog = options.log.with({ component: "xds-server" });
   const compaction = createHeapCompaction();
 
-  const pipeline = createPipeline(options.settings, {
+  const outputs: PipelineOutputs = {
     xds(changes) {
       for (const { gateway } of changes) gateways.add(gateway);
       store.publish(changes);
@@ -64,7 +66,8 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       compaction.committed([...report.runs.values()].reduce((sum, runs) => sum + runs, 0));
       reportFailures(pipeline, reported, options.log.with({ component: "xds-translator" }));
     },
-  });
+  };
+  const pipeline = createPipeline(options.settings, outputs, options);
   const xds = createXdsServer({
     store,
     ...(options.security ?? { authorize: believeNode }),
@@ -74,15 +77,18 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
         const { gateway, type, name, error } = answer;
         xdsLog.warn("Envoy refused a resource", { gateway, type: shortType(type), name, error });
       }
-      pipeline.acknowledge(answer);
+      pipeline.own.answered(answer);
     },
     onConnection({ gateway, nodeId, connected: isConnected }) {
       const count = (connected.get(gateway) ?? 0) + (isConnected ? 1 : -1);
       if (count === 0) connected.delete(gateway);
       else connected.set(gateway, count);
       xdsLog.debug(isConnected ? "an Envoy connected" : "an Envoy disconnected", { gateway, nodeId });
-      pipeline.setConnected(gateway, count);
+      if (isConnected) pipeline.own.connected(gateway, nodeId);
+      else pipeline.own.left(gateway, nodeId);
     },
+    onListenersStated: (gateway, node) => pipeline.own.listenersStated(gateway, node),
+    onTableSent: (gateway, node, table) => pipeline.own.tableSent(gateway, node, table),
     onFailure: (error) => xdsServerLog.error("an xDS stream failed; this is a bug in Gatehouse", { error }),
     ...(options.connections && { connections: options.connections }),
   });

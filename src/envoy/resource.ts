@@ -82,8 +82,8 @@ export interface ResourceChange {
   readonly resource: EncodedResource | undefined;
 }
 
-/** What an Envoy said of a resource version. The only message from xDS back into the pipeline. */
-export interface Acknowledgement {
+/** What was said of a resource version. */
+export interface Answer {
   /** The fleet of the Envoy. */
   readonly gateway: FleetKey;
   readonly type: ResourceType;
@@ -94,4 +94,9 @@ export interface Acknowledgement {
   readonly error?: string;
   /** It was refused for what is wrong on the host, such as a port that is taken, and is offered again until it is taken. */
   readonly retried?: boolean;
+}
+
+/** An answer and the Envoy that gave it, by the id of its node. The only message from xDS back into the pipeline. */
+export interface Acknowledgement extends Answer {
+  readonly node: string;
 }

@@ -96,9 +96,10 @@ test("all is published to one fleet, and what its Envoys say and where they are 
   expect(infrastructure.get("c")).toMatchObject({ ports: [10_080], held: false });
   expect(infrastructure.get("c")).not.toHaveProperty("gatewayUid");
   pipeline.sources.addresses.set("c", [{ type: "IPAddress", value: "192.0.2.1" }]);
-  pipeline.setConnected("c", 2);
+  for (const node of ["one", "two"]) pipeline.own.connected("c", node);
   const type = resourceTypes.listener;
-  pipeline.acknowledge({ gateway: "c", type, name: "c/tcp-80", version: "another", accepted: true });
+  const answer = { gateway: "c", node: "one", type, name: "c/tcp-80", version: "another", accepted: true };
+  pipeline.own.answered(answer);
   pipeline.commitNow();
   for (const key of ["a/gw", "b/gw"]) {
     expect(gatewayReport(key)).toMatchObject({

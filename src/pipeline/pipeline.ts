@@ -3,15 +3,17 @@ import type { Settings } from "../attach/model.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import { type CommitReport, Graph } from "../dataflow/graph.ts";
 import { createScheduler } from "../dataflow/scheduler.ts";
-import { type Acknowledgement, type ResourceChange, resourceTypes } from "../envoy/resource.ts";
+import type { Acknowledgement, ResourceChange } from "../envoy/resource.ts";
 import { createClusterNodes } from "./clusters.ts";
 import { createProxyNodes } from "./envoy-proxies.ts";
+import { createEnvoys } from "./envoys.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
 import { createPublication } from "./publication.ts";
 import { createQuarantine } from "./quarantine.ts";
+import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts";
 import { createRouteNodes } from "./routes.ts";
-import { acknowledgementKey, createSources, type ObjectSources, type Sources } from "./sources.ts";
+import { createSources, type ObjectSources, type Sources } from "./sources.ts";
 import { createStatusReports, type StatusReport } from "./status-reports.ts";
 
 /** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
@@ -35,8 +37,18 @@ export interface Pipeline {
   stage(batch: Batch): void;
   /** Every source of objects has been read in full once: from here on the graph computes. */
   markSynced(): void;
-  acknowledge(answer: Acknowledgement): void;
-  setConnected(fleet: FleetKey, connected: number): void;
+  /** What the Envoys of this replica do and say. */
+  readonly own: {
+    connected(fleet: FleetKey, node: string): void;
+    /** It has said which Listeners it has. */
+    listenersStated(fleet: FleetKey, node: string): void;
+    left(fleet: FleetKey, node: string): void;
+    /** A RouteConfiguration is on its way to it. */
+    tableSent(fleet: FleetKey, node: string, table: string): void;
+    answered(answer: Acknowledgement): void;
+  };
+  /** What this replica and the others tell each other. */
+  readonly replicas: Replicas;
   /** Asks the scheduler for a commit. */
   notify(): void;
   /** Commits at once, on the caller's time: for tests, benches and one-shot commands. */
@@ -47,11 +59,20 @@ export interface Pipeline {
   statuses(): IterableIterator<[string, StatusReport]>;
 }
 
+export interface PipelineOptions {
+  /** How long an Envoy without a stream counts as connected: it may be on its way to another replica. Default 0. */
+  readonly absenceMilliseconds?: number;
+}
+
 /**
  * The whole way of a change, top-down: sources → EnvoyProxies → gateways → routes → clusters → statuses, and the three outputs. The only
  * place that knows all nodes; each `create…Nodes` describes its own part.
  */
-export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pipeline {
+export function createPipeline(
+  settings: Settings,
+  outputs: PipelineOutputs,
+  { absenceMilliseconds = 0 }: PipelineOptions = {},
+): Pipeline {
   const graph = new Graph();
   const sources = createSources(graph, settings);
   const proxies = createProxyNodes(graph, sources);
@@ -62,7 +83,16 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
 
   const publication = createPublication(graph, gateways, routes, clusters);
-  const quarantine = createQuarantine(sources);
+  const news = createReplicaNews();
+  const quarantine = createQuarantine(sources, {
+    current: (key) => routes.hostEntries.get(key),
+    onNews: (each) => news.ofQuarantine(each),
+  });
+  const envoys = createEnvoys(sources, {
+    graceMilliseconds: absenceMilliseconds,
+    onStaged: () => scheduler.notify(),
+    onOwnChanged: (gateway, node) => news.ofEnvoy(gateway, node),
+  });
   let stagedByOutputs = false;
   graph.subscribe(routes.hostEntries, (changes) => {
     if (quarantine.edited(changes)) stagedByOutputs = true;
@@ -70,7 +100,8 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
   graph.subscribe(routes.servedEntries, (changes) => quarantine.served(changes));
   graph.subscribe(routes.routeConfigurations, (changes) => {
     for (const [table, value] of changes) {
-      if (value !== undefined && quarantine.published(table, value.resource.version)) stagedByOutputs = true;
+      if (value === undefined) quarantine.removed(table);
+      else if (quarantine.published(table, value.resource.version)) stagedByOutputs = true;
     }
   });
   graph.subscribe(reports, (changes) => outputs.statuses(changes));
@@ -80,6 +111,8 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
   function finishCommit(report: CommitReport): void {
     outputs.xds(publication.take());
     outputs.committed?.(report);
+    if (quarantine.committed()) stagedByOutputs = true;
+    news.committed();
     if (stagedByOutputs) {
       stagedByOutputs = false;
       scheduler.notify();
@@ -90,14 +123,33 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
     sources,
     stage: (batch) => stageBatch(sources, batch),
     markSynced: () => markSynced(sources),
-    acknowledge(answer) {
-      if (stageAnswer(sources, answer) || quarantine.answered(answer)) scheduler.notify();
+    own: {
+      connected(gateway, node) {
+        envoys.connected(gateway, node);
+        scheduler.notify();
+      },
+      listenersStated(gateway, node) {
+        envoys.listenersStated(gateway, node);
+        scheduler.notify();
+      },
+      left(gateway, node) {
+        envoys.left(gateway, node);
+        quarantine.left(gateway, node);
+        scheduler.notify();
+      },
+      tableSent: quarantine.sent,
+      answered(answer) {
+        envoys.answered(answer);
+        if (quarantine.answered(answer)) scheduler.notify();
+      },
     },
-    setConnected(fleet, connected) {
-      sources.connections.set(fleet, { connected });
-      if (connected === 0) forgetAnswers(sources, fleet);
-      scheduler.notify();
-    },
+    replicas: createReplicas({
+      envoys,
+      quarantine,
+      news,
+      versionOf: (table) => routes.routeConfigurations.get(table)?.resource.version,
+      onStaged: () => scheduler.notify(),
+    }),
     notify: () => scheduler.notify(),
     commitNow() {
       const report = graph.commit();
@@ -105,7 +157,10 @@ export function createPipeline(settings: Settings, outputs: PipelineOutputs): Pi
       return report;
     },
     idle: () => scheduler.idle(),
-    stop: () => scheduler.stop(),
+    stop() {
+      scheduler.stop();
+      envoys.stop();
+    },
     failures: graph.failures,
     statuses: () => reports.entries(),
   };
@@ -127,26 +182,4 @@ function stageBatch(sources: Sources, batch: Batch): void {
 
 function markSynced(sources: Sources): void {
   for (const source of Object.values(sources)) source.markSynced();
-}
-
-/** What an Envoy said holds for that Envoy: the next one starts with nothing and says itself what it has. O(answers). */
-function forgetAnswers(sources: Sources, fleet: FleetKey): void {
-  for (const [key, answer] of sources.acknowledgements.entries()) {
-    if (answer.gateway === fleet) sources.acknowledgements.delete(key);
-  }
-}
-
-/**
- * Keeps what the statuses read: every answer on a Listener, and refusals of other types until a later version is accepted.
- * Tables of routes are the quarantine's. Returns whether something was staged.
- */
-function stageAnswer(sources: Sources, answer: Acknowledgement): boolean {
-  const key = acknowledgementKey(answer.gateway, answer.type, answer.name);
-  if (answer.type === resourceTypes.listener || (!answer.accepted && answer.type !== resourceTypes.route)) {
-    sources.acknowledgements.set(key, answer);
-    return true;
-  }
-  if (sources.acknowledgements.get(key) === undefined) return false;
-  sources.acknowledgements.delete(key);
-  return true;
 }

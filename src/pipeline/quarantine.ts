@@ -1,37 +1,22 @@
+import type { FleetKey } from "../base/keys.ts";
 import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
 import type { HostEntries } from "./routes.ts";
 import type { Sources } from "./sources.ts";
-
-/** What is served in place of entries that are held back: their last accepted version, or nothing. */
-export interface HeldEntries {
-  readonly replacement: HostEntries | undefined;
-}
-
-/** A route that Envoy refused on its own. */
-export interface Rejection {
-  readonly route: string;
-  readonly table: string;
-  readonly host: string;
-  readonly error: string;
-}
-
-type Entries = ReadonlyMap<string, HostEntries | undefined>;
-
-/** Published versions of one table that Envoy has not answered yet; older ones are merged beyond this many. */
-const PENDING_VERSIONS_MAX = 64;
-
-/** What is known of one route table. */
-interface TableHistory {
-  /** Entries of the last accepted version, by key. */
-  readonly confirmed: Map<string, HostEntries>;
-  /** Changed entries since, by the version that first held them, oldest first. */
-  pending: { version: string; entries: Map<string, HostEntries | undefined> }[];
-  acceptedVersion: string;
-  /** Groups of held entries that wait for their trial; the last is next. */
-  readonly groups: string[][];
-  /** Entries refused alone: held until they are edited. */
-  readonly culprits: Set<string>;
-}
+import {
+  addPending,
+  addRefused,
+  createHistory,
+  type Entries,
+  hashOf,
+  poisonPending,
+  positionOf,
+  putBack,
+  type TableHistory,
+  tableOf,
+  takePending,
+  unanimousPosition,
+} from "./table-history.ts";
+import { createVerdicts, type Verdict } from "./verdicts.ts";
 
 /**
  * Finds the routes for which Envoy refuses a whole RouteConfiguration. One refused table must not hold up the thousands of
@@ -39,7 +24,10 @@ interface TableHistory {
  * held back, then released in halves: what is refused alone is the culprit, stays at its last accepted version, and is reported
  * on its route. About 2 · log2(n) pushes for one culprit among n changes. While tables are accepted the cost is O(changes).
  *
- * All methods return true when they staged something, which then waits for a commit.
+ * A version counts as accepted when all Envoys took it that answer here, and as refused when one of them did not. Of the
+ * Envoys of other replicas only the end of their search counts: its verdicts, and the versions that they took.
+ *
+ * Methods that return a boolean return true when they staged something, which then waits for a commit.
  */
 export interface Quarantine {
   /** A route's entries were edited or deleted (`hostEntries`): a culprit gets a new trial. */
@@ -48,112 +36,199 @@ export interface Quarantine {
   served(changes: Entries): void;
   /** A table version is on its way to the Envoys. */
   published(table: string, version: string): boolean;
-  /** An Envoy answered; answers about other types are ignored. */
+  /** There is no such table any more. */
+  removed(table: string): void;
+  /** A commit is over: something that was released may have turned out to change nothing. */
+  committed(): boolean;
+  /** A table is on its way to an Envoy of this replica: its answer is waited for. */
+  sent(fleet: FleetKey, node: string, table: string): void;
+  /** An Envoy of this replica answered; answers about other types are ignored. */
   answered(answer: Acknowledgement): boolean;
+  /** An Envoy left this replica: nobody waits for its answers. */
+  left(fleet: FleetKey, node: string): boolean;
+  /** Another replica found a culprit. */
+  adopt(verdict: Verdict): boolean;
+  /** Envoys of another replica took a version. */
+  acceptedElsewhere(table: string, version: string): boolean;
+  /** What this replica tells the others. */
+  verdicts(): Iterable<Verdict>;
+  verdict(key: string): Verdict | undefined;
+  accepted(): Iterable<readonly [table: string, version: string]>;
 }
 
-export function createQuarantine(sources: Sources): Quarantine {
+export interface QuarantineOptions {
+  /** The entries of a route as they are now. */
+  readonly current: (key: string) => HostEntries | undefined;
+  /** {@link Quarantine.verdict} or {@link Quarantine.accepted} reads differently. */
+  readonly onNews?: (news: { readonly key: string } | { readonly table: string }) => void;
+}
+
+export function createQuarantine(sources: Sources, options: QuarantineOptions): Quarantine {
+  const { onNews = () => {} } = options;
   const tables = new Map<string, TableHistory>();
   const open = new Map<string, Map<string, HostEntries | undefined>>();
+  const verdicts = createVerdicts(sources, { current: options.current, onConvicted: (key) => onNews({ key }) });
+  /** Tables with something released before the present commit began, and since. */
+  let released = new Set<string>();
+  let releasedBefore = new Set<string>();
 
   function historyOf(table: string): TableHistory {
-    let history = tables.get(table);
-    if (history === undefined) {
-      history = { confirmed: new Map(), pending: [], acceptedVersion: "", groups: [], culprits: new Set() };
-      tables.set(table, history);
-    }
+    const history = tables.get(table) ?? createHistory();
+    tables.set(table, history);
     return history;
   }
 
-  return {
-    edited(changes) {
-      let staged = false;
-      for (const key of changes.keys()) {
-        const history = tables.get(tableOf(key));
-        if (history === undefined || !history.culprits.delete(key)) continue;
-        sources.heldEntries.delete(key);
-        sources.rejections.delete(key);
-        staged = true;
-      }
-      return staged;
-    },
-    served(changes) {
-      for (const [key, entries] of changes) {
-        const table = tableOf(key);
-        const entriesOfTable = open.get(table) ?? new Map();
-        open.set(table, entriesOfTable.set(key, entries));
-      }
-    },
-    published(table, version) {
-      const history = historyOf(table);
-      history.pending.push({ version, entries: open.get(table) ?? new Map() });
-      open.delete(table);
-      if (history.pending.length > PENDING_VERSIONS_MAX) mergeOldest(history);
-      // Back at the accepted bytes nothing is sent, so no answer will come.
-      return version === history.acceptedVersion && accept(history, version);
-    },
-    answered(answer) {
-      const history = answer.type === resourceTypes.route ? tables.get(answer.name) : undefined;
-      // Every Envoy of a fleet answers every version: the first answer counts, and what is settled stays so.
-      if (history === undefined || !isPending(history, answer.version)) return false;
-      return answer.accepted ? accept(history, answer.version) : refuse(history, answer);
-    },
-  };
+  /** Changes that the next version of a table will have. */
+  function openOf(table: string): Map<string, HostEntries | undefined> {
+    const entries = open.get(table) ?? new Map();
+    open.set(table, entries);
+    return entries;
+  }
 
-  function accept(history: TableHistory, version: string): boolean {
-    history.acceptedVersion = version;
-    for (const [key, entries] of takePending(history, version)) {
+  function settle(table: string, history: TableHistory): boolean {
+    const position = unanimousPosition(history);
+    if (position < 0) return false;
+    history.acceptedVersion = history.pending[position]!.version;
+    for (const [key, entries] of takePending(history, position)) {
       if (entries === undefined) history.confirmed.delete(key);
       else history.confirmed.set(key, entries);
     }
-    const group = history.groups.pop();
-    for (const key of group ?? []) sources.heldEntries.delete(key);
-    return group !== undefined;
+    if (history.voters.size > 0) onNews({ table });
+    return releaseNext(table, history);
   }
 
-  function refuse(history: TableHistory, answer: Acknowledgement): boolean {
-    const changed = takePending(history, answer.version);
-    const suspects = [...changed].filter(([key, entries]) => entries !== undefined && !isHeld(key)).map(([key]) => key);
-    for (const key of suspects) sources.heldEntries.set(key, { replacement: history.confirmed.get(key) });
-    if (suspects.length > 1) {
-      const half = suspects.length >> 1;
-      history.groups.push(suspects.slice(half), suspects.slice(0, half));
-      return true;
-    }
-    const culprit = suspects[0];
-    if (culprit === undefined) return false;
-    history.culprits.add(culprit);
-    const [table = "", host = "", route = ""] = culprit.split("|");
-    sources.rejections.set(culprit, { route, table, host, error: answer.error ?? "no reason given" });
+  function releaseNext(table: string, history: TableHistory): boolean {
+    const group = history.trial === "none" ? history.groups.pop() : undefined;
+    if (group === undefined) return false;
+    verdicts.release(group);
+    history.trial = "released";
+    released.add(table);
     return true;
   }
 
-  function isHeld(key: string): boolean {
-    return sources.heldEntries.get(key) !== undefined;
+  /** Nobody is left to try with: what is held on suspicion is served again. */
+  function giveUp(history: TableHistory): boolean {
+    const keys = history.groups.splice(0).flat();
+    verdicts.release(keys);
+    history.trial = "none";
+    history.refused.clear();
+    // Whoever comes next may be the first to judge them.
+    if (keys.length > 0)
+      addPending(history, history.publishedVersion, new Map(keys.map((key) => [key, options.current(key)])));
+    return keys.length > 0;
   }
-}
 
-function tableOf(entriesKey: string): string {
-  return entriesKey.slice(0, entriesKey.indexOf("|"));
-}
-
-/** Removes and returns the changes up to and including a version; an unknown version is an old one and takes nothing. */
-function takePending(history: TableHistory, version: string): Map<string, HostEntries | undefined> {
-  const last = history.pending.findLastIndex((candidate) => candidate.version === version);
-  const taken = new Map<string, HostEntries | undefined>();
-  for (const { entries } of history.pending.splice(0, last + 1)) {
-    for (const [key, value] of entries) taken.set(key, value);
+  function refuse(table: string, history: TableHistory, version: string, error: string): boolean {
+    const position = positionOf(history, version);
+    if (position < 0 || history.pending[position]!.poisoned) return false;
+    const trial = history.trial;
+    const entries = takePending(history, position);
+    const changed = [...entries].filter(([key]) => !verdicts.isHeld(key));
+    if (changed.some(([key, value]) => !isCurrent(key, value))) {
+      // Edited since: the next version tells more.
+      putBack(history.pending[0]?.entries ?? openOf(table), entries);
+      if (history.trial !== trial) history.trial = "released";
+      return false;
+    }
+    poisonPending(history);
+    const suspects = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
+    const [culprit] = suspects;
+    if (culprit === undefined) return false;
+    if (suspects.length === 1) {
+      const hash = hashOf(entries.get(culprit)!);
+      verdicts.convict({ key: culprit, hash, error, replacement: history.confirmed.get(culprit) });
+      return true;
+    }
+    for (const key of suspects) verdicts.hold(key, history.confirmed.get(key));
+    const half = suspects.length >> 1;
+    history.groups.push(suspects.slice(half), suspects.slice(0, half));
+    return true;
   }
-  return taken;
+
+  function isCurrent(key: string, entries: HostEntries | undefined): boolean {
+    const now = options.current(key);
+    return now === undefined || entries === undefined ? now === entries : hashOf(now) === hashOf(entries);
+  }
+
+  function isSuspect({ confirmed }: TableHistory, key: string, entries: HostEntries | undefined): boolean {
+    if (entries === undefined) return false;
+    const before = confirmed.get(key);
+    return before === undefined || hashOf(before) !== hashOf(entries);
+  }
+
+  return {
+    edited: verdicts.edited,
+    served(changes) {
+      for (const [key, entries] of changes) openOf(tableOf(key)).set(key, entries);
+    },
+    published(table, version) {
+      const history = historyOf(table);
+      addPending(history, version, openOf(table));
+      open.delete(table);
+      const words = history.refused.get(version);
+      return words === undefined ? settle(table, history) : refuse(table, history, version, words);
+    },
+    removed(table) {
+      const history = tables.get(table);
+      if (history !== undefined) giveUp(history);
+      tables.delete(table);
+      open.delete(table);
+    },
+    committed() {
+      let staged = false;
+      for (const table of releasedBefore) {
+        const history = tables.get(table);
+        if (history?.trial !== "released") continue;
+        history.trial = "none";
+        staged = releaseNext(table, history) || staged;
+      }
+      releasedBefore = released;
+      released = new Set();
+      return staged;
+    },
+    sent(fleet, node, table) {
+      const voters = tables.get(table)?.voters;
+      const voter = voterOf(fleet, node);
+      if (voters?.has(voter) === false) voters.set(voter, "");
+    },
+    answered(answer) {
+      const history = answer.type === resourceTypes.route ? tables.get(answer.name) : undefined;
+      if (history === undefined) return false;
+      const { name, version, accepted, error = "no reason given" } = answer;
+      const voter = voterOf(answer.gateway, answer.node);
+      if (accepted) {
+        history.voters.set(voter, version);
+        return settle(name, history);
+      }
+      if (!history.voters.has(voter)) history.voters.set(voter, "");
+      addRefused(history, version, error);
+      return refuse(name, history, version, error);
+    },
+    left(fleet, node) {
+      let staged = false;
+      const voter = voterOf(fleet, node);
+      for (const [table, history] of tables) {
+        if (!history.voters.delete(voter)) continue;
+        staged = (history.voters.size === 0 ? giveUp(history) : settle(table, history)) || staged;
+      }
+      return staged;
+    },
+    adopt: verdicts.adopt,
+    acceptedElsewhere(table, version) {
+      const history = tables.get(table);
+      if (history === undefined) return false;
+      history.acceptedElsewhere = version;
+      return history.voters.size === 0 && settle(table, history);
+    },
+    verdicts: () => verdicts.culprits.values(),
+    verdict: (key) => verdicts.culprits.get(key),
+    accepted: () =>
+      [...tables].flatMap(([table, { voters, acceptedVersion }]) =>
+        voters.size > 0 && acceptedVersion !== "" ? [[table, acceptedVersion] as const] : [],
+      ),
+  };
 }
 
-function isPending({ pending }: TableHistory, version: string): boolean {
-  return pending.some((candidate) => candidate.version === version);
-}
-
-function mergeOldest(history: TableHistory): void {
-  const [oldest, next] = history.pending;
-  if (oldest === undefined || next === undefined) return;
-  for (const [key, value] of next.entries) oldest.entries.set(key, value);
-  history.pending.splice(0, 2, { version: next.version, entries: oldest.entries });
+function voterOf(fleet: FleetKey, node: string): string {
+  return `${fleet} ${node}`;
 }

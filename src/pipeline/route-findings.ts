@@ -5,11 +5,12 @@ import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } f
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
-import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
+import { type ResourceType, resourceTypes } from "../envoy/resource.ts";
 import { type ClusterNodes, clustersOf } from "./clusters.ts";
-import type { Rejection } from "./quarantine.ts";
+import { findRefusal, type Refusal } from "./envoys.ts";
 import type { RouteNodes } from "./routes.ts";
 import { acknowledgementKey, type Sources } from "./sources.ts";
+import type { Rejection } from "./verdicts.ts";
 
 /** A problem that a route has at one Gateway only, or at all that serve it. */
 export interface GatewayProblem extends Problem {
@@ -123,6 +124,7 @@ function nameRoute(key: string): string {
 export function findRefusedBackends(
   variants: readonly ServedVariant[],
   sources: Sources,
+  clusters: ClusterNodes,
   read: Reader,
 ): GatewayProblem[] {
   const problems = new Map<string, GatewayProblem>();
@@ -135,13 +137,30 @@ export function findRefusedBackends(
         ...secretsOf(spec).map(({ name }) => [resourceTypes.secret, name, "secret"] as const),
       ] as const;
       for (const [type, name, noun] of parts) {
-        const answer = read.get(sources.acknowledgements, acknowledgementKey(fleet, type, name));
-        if (answer?.accepted !== false) continue;
-        problems.set(`${gateway} ${type} ${name}`, refusal(gateway, `the ${noun} ${name}`, wordsOf(answer)));
+        const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, type, name));
+        const refused = answers && findRefusal(answers, publishedVersion(clusters, type, name, read));
+        if (refused === undefined) continue;
+        problems.set(`${gateway} ${type} ${name}`, refusal(gateway, `the ${noun} ${name}`, wordsOf(refused)));
       }
     }
   }
   return [...problems.values()];
+}
+
+function publishedVersion(
+  { clusters, endpoints, secrets }: ClusterNodes,
+  type: ResourceType,
+  name: string,
+  read: Reader,
+): string | undefined {
+  switch (type) {
+    case resourceTypes.cluster:
+      return read.get(clusters, name)?.version;
+    case resourceTypes.endpoints:
+      return read.get(endpoints, name)?.resource.version;
+    default:
+      return read.get(secrets, name)?.version;
+  }
 }
 
 export function findRefusedRules(
@@ -163,7 +182,7 @@ function refusal(gateway: ObjectKey, what: string, error: string): GatewayProble
 }
 
 /** Envoy's own words, and what goes on. */
-export function wordsOf({ error, retried }: Acknowledgement): string {
-  const words = error?.trim() || "no reason given";
+export function wordsOf({ error, retried }: Refusal): string {
+  const words = error.trim() || "no reason given";
   return retried ? `${words}; it is tried again until it can be opened` : words;
 }

@@ -7,8 +7,8 @@ import type { StaticBackend } from "../api/static-backend.ts";
 import type { Settings } from "../attach/model.ts";
 import type { FleetKey } from "../base/keys.ts";
 import type { Graph, Reader, Source } from "../dataflow/graph.ts";
-import type { Acknowledgement } from "../envoy/resource.ts";
-import type { HeldEntries, Rejection } from "./quarantine.ts";
+import type { EnvoyAnswer } from "./envoys.ts";
+import type { HeldEntries, Rejection } from "./verdicts.ts";
 
 /** The objects that users write, one source collection a kind, keyed by `namespace/name`. */
 export interface ObjectSources {
@@ -50,8 +50,8 @@ export interface Sources extends ObjectSources {
   readonly settings: Source<Settings>;
   /** One key: `installed`. Empty where no cluster is: then objects are read by the schemas that are built in. */
   readonly installedApi: Source<InstalledApi>;
-  /** Key: {@link acknowledgementKey}. Listeners always, other types only while refused. */
-  readonly acknowledgements: Source<Acknowledgement>;
+  /** Key: {@link acknowledgementKey}. One a connected Envoy, by its node: on Listeners always, on other types only while refused. */
+  readonly acknowledgements: Source<readonly EnvoyAnswer[]>;
   /** Key: fleet. */
   readonly connections: Source<Connection>;
   /** Key: fleet. Where clients reach it. */

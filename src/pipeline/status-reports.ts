@@ -7,11 +7,12 @@ import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteA
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
-import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { certificateSecretName } from "../translate/secret.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
+import { findRefusal } from "./envoys.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import {
   findOverlaps,
@@ -113,7 +114,7 @@ export function createStatusReports(
       const object = read.get(sources.gateways, key);
       return object === undefined
         ? []
-        : [[`Gateway/${key}`, reportGateway(object, plan, sources, gateways, routes.acceptedByListener, read)]];
+        : [[`Gateway/${key}`, reportGateway(object, plan, { sources, gateways, routes, clusters }, read)]];
     },
   );
   const rejectionsByRoute = graph.index("rejectionsByRoute", sources.rejections, (rejection) => [rejection.route]);
@@ -128,7 +129,7 @@ export function createStatusReports(
       const extra = [
         ...findUnavailable(variants, clusters, read),
         ...findOverlaps(key, attachment, routes, read),
-        ...findRefusedBackends(variants, sources, read),
+        ...findRefusedBackends(variants, sources, clusters, read),
         ...findRefusedRules(attachment, read.lookup(rejectionsByRoute, key)),
       ];
       return [[key, { kind: object.kind, object: object.route, attachment, resolved, extra }]];
@@ -155,14 +156,15 @@ export function createStatusReports(
   return graph.union("statusReports", classes, gatewayReports, routeReports, backendReports, proxyReports);
 }
 
-function reportGateway(
-  object: Gateway,
-  plan: GatewayPlan,
-  sources: Sources,
-  gateways: GatewayNodes,
-  acceptedByListener: Index<RouteAttachment>,
-  read: Reader,
-): GatewayReport {
+interface Nodes {
+  readonly sources: Sources;
+  readonly gateways: GatewayNodes;
+  readonly routes: RouteNodes;
+  readonly clusters: ClusterNodes;
+}
+
+function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: Reader): GatewayReport {
+  const { sources, gateways, routes } = nodes;
   const certificates: Record<string, ListenerCertificates> = {};
   const attachedRoutes: Record<string, number> = {};
   const tlsOverlaps: Record<string, Problem> = {};
@@ -172,14 +174,18 @@ function reportGateway(
     if (certificate !== undefined) certificates[name] = certificate;
     const overlap = read.get(gateways.tlsOverlaps, key);
     if (overlap !== undefined) tlsOverlaps[name] = overlap;
-    attachedRoutes[name] = read.lookup(acceptedByListener, key).size;
+    attachedRoutes[name] = read.lookup(routes.acceptedByListener, key).size;
   }
+  const connected = read.get(sources.connections, plan.fleet)?.connected ?? 0;
   const progress: Record<string, ListenerProgress> = {};
   for (const port of plan.ports) {
-    for (const { name } of port.listeners) {
+    const ofPort = judgePort(plan.fleet, port, connected, nodes, read);
+    for (const { name, routeTable } of port.listeners) {
       const secrets = certificates[name]?.secrets ?? [];
       progress[name] =
-        findRefusedSecret(plan.fleet, secrets, sources, read) ?? judgePort(plan.fleet, port, sources, gateways, read);
+        findRefusedSecret(plan.fleet, secrets, nodes, read) ??
+        (ofPort.state === "Rejected" ? undefined : findRefusedTable(plan.fleet, routeTable, nodes, read)) ??
+        ofPort;
     }
   }
   const fault = read.get(sources.infrastructureFaults, plan.fleet);
@@ -192,7 +198,7 @@ function reportGateway(
     tlsOverlaps,
     progress,
     addresses: read.get(sources.addresses, plan.fleet) ?? [],
-    connected: read.get(sources.connections, plan.fleet)?.connected ?? 0,
+    connected,
     ...(fault !== undefined && { fault }),
   };
 }
@@ -201,30 +207,44 @@ function reportGateway(
 function findRefusedSecret(
   fleet: FleetKey,
   secrets: readonly ObjectKey[],
-  sources: Sources,
+  { sources, clusters }: Nodes,
   read: Reader,
 ): ListenerProgress | undefined {
   for (const secret of secrets) {
-    const answer = read.get(
-      sources.acknowledgements,
-      acknowledgementKey(fleet, resourceTypes.secret, certificateSecretName(secret)),
-    );
-    if (answer?.accepted === false) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(answer) };
+    const name = certificateSecretName(secret);
+    const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.secret, name));
+    const refusal = answers && findRefusal(answers, read.get(clusters.secrets, name)?.version);
+    if (refusal) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(refusal) };
   }
   return undefined;
 }
 
-/** The Envoy Listener of a port is accepted when Envoy acknowledged this very version of it. */
+/** Of the routes of a table an Envoy refuses the quarantine finds the one to blame; this is what is left when there is none. */
+function findRefusedTable(
+  fleet: FleetKey,
+  table: string | undefined,
+  { sources, routes }: Nodes,
+  read: Reader,
+): ListenerProgress | undefined {
+  if (table === undefined) return undefined;
+  const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.route, table));
+  // The version changes with every route: it is read only where there is something to compare it with.
+  const refusal = answers && findRefusal(answers, read.get(routes.routeConfigurations, table)?.resource.version);
+  return refusal && { state: "Rejected", resource: "the routes of this listener as a whole", error: wordsOf(refusal) };
+}
+
+/** The Envoy Listener of a port is accepted when every connected Envoy acknowledged this very version of it. */
 function judgePort(
   fleet: FleetKey,
   { name, bindPort }: PortPlan,
-  sources: Sources,
-  gateways: GatewayNodes,
+  connected: number,
+  { sources, gateways }: Nodes,
   read: Reader,
 ): ListenerProgress {
   const version = read.get(gateways.listeners, name)?.resource.version;
-  const answer = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.listener, name));
-  if (answer === undefined || answer.version !== version) return { state: "Pending" };
-  if (answer.accepted) return { state: "Accepted" };
-  return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(answer) };
+  const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.listener, name)) ?? [];
+  const refusal = findRefusal(answers, version);
+  if (refusal) return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(refusal) };
+  const accepted = version === undefined ? [] : answers.filter((answer) => answer.accepted === version);
+  return { state: accepted.length > 0 && accepted.length >= connected ? "Accepted" : "Pending" };
 }

@@ -1,4 +1,5 @@
 import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
+import { resourceTypes } from "../envoy/resource.ts";
 import { nextResponse } from "./next-response.ts";
 import { createResponseMemory, encodeDeltaResponse } from "./response.ts";
 import { applyChanges, createSession, receiveRequest } from "./session.ts";
@@ -12,19 +13,30 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
     node: (request) => request.node,
     begin(gateway, node, wake) {
       const resources = store.gateway(gateway);
-      const session = createSession(resources, buildOf(node), limits, context.onAcknowledgement);
+      const { id: nodeId = "" } = node;
+      const session = createSession(
+        resources,
+        buildOf(node),
+        limits,
+        (answer) => context.onAcknowledgement({ ...answer, node: nodeId }),
+        (table) => context.onTableSent(gateway, nodeId, table),
+      );
       const stopObserving = resources.observe((changed) => {
         applyChanges(session, changed);
         wake();
       });
       const memory = createResponseMemory();
       counters.streams++;
-      context.onStream(gateway, node.id ?? "", true);
+      context.onStream(gateway, nodeId, true);
+      let stated = false;
       return {
         receive(request) {
           if (request.errorDetail !== undefined) counters.refusals++;
           else if (request.responseNonce) counters.acknowledgements++;
           receiveRequest(session, request, performance.now());
+          if (stated || request.typeUrl !== resourceTypes.listener) return;
+          stated = true;
+          context.onListenersStated(gateway, nodeId);
         },
         next(now) {
           const response = nextResponse(session, now);
@@ -35,7 +47,7 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
         finish() {
           stopObserving();
           counters.streams--;
-          context.onStream(gateway, node.id ?? "", false);
+          context.onStream(gateway, nodeId, false);
         },
       };
     },

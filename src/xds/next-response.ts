@@ -2,7 +2,7 @@ import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { clusterWait, dropHold, removableClusters, settleCluster } from "./make-before-break.ts";
 import { withheld } from "./resource-store.ts";
-import type { Session } from "./session.ts";
+import { reportSpared, type Session } from "./session.ts";
 import type { ClientResource, Subscription } from "./subscription.ts";
 import { createClientResource, forget, isRoot, markChanged, markForced, takeDueRetries } from "./subscription.ts";
 
@@ -102,6 +102,7 @@ function judge(
   const client = subscription.client.get(name);
   const forced = subscription.forced.has(name);
   const chosen = session.gateway.choose(subscription.type, name, client?.refused ?? [], session.build);
+  reportSpared(session, subscription, name);
   if (chosen === undefined || chosen === withheld) {
     subscription.unconfirmed.delete(name);
     dropHold(session.order, subscription.type, name);
@@ -196,6 +197,7 @@ function send(
     client.sent = resource.version;
     client.push = nonce;
     dropHold(session.order, subscription.type, resource.name);
+    if (subscription.type === resourceTypes.route) session.tableSent(resource.name);
     for (const { type, name } of resource.dependents) markForced(session.subscriptions.get(type)!, name);
     return { client, resource };
   });

@@ -1,10 +1,10 @@
 import { expect, test } from "@jest/globals";
-import { resourceTypes } from "../envoy/resource.ts";
+import { type Answer, resourceTypes } from "../envoy/resource.ts";
 import { defaultLimits } from "./limits.ts";
 import type { ModelEnvoy } from "./model-envoy.test-support.ts";
 import { createModelEnvoy } from "./model-envoy.test-support.ts";
 import { nextResponse } from "./next-response.ts";
-import { createSession, receiveRequest } from "./session.ts";
+import { applyChanges, createSession, receiveRequest } from "./session.ts";
 import { createSimulation } from "./simulation.test-support.ts";
 import { cluster, endpoints, gatewayKey, listener, table, world } from "./world.test-support.ts";
 
@@ -112,6 +112,26 @@ test("what was refused from the start is not sent to a second Envoy of the same 
   gateway.accept(gateway.current(resourceTypes.cluster, "a")!);
   expect(told).toEqual(["a"]);
   expect(gateway.choose(resourceTypes.cluster, "a", [], "envoy")?.valueOf()).toMatchObject({ version: bad.version });
+});
+
+test("what an Envoy is not offered because another of its build refused it is told as its refusal too, once", () => {
+  const bad = cluster("a", { revision: 1 });
+  const simulation = createSimulation(envoyRefusing(bad.version));
+  simulation.publish(world(cluster("a"), endpoints("a")));
+  simulation.settle();
+  simulation.publish(world(bad, endpoints("a")));
+  simulation.settle();
+  const answers: Answer[] = [];
+  const gateway = simulation.store.gateway(gatewayKey);
+  const session = createSession(gateway, "envoy", defaultLimits, (answer) => answers.push(answer));
+  receiveRequest(session, { typeUrl: resourceTypes.cluster }, 0);
+  nextResponse(session, 0);
+  applyChanges(session, [{ type: resourceTypes.cluster, name: "a" }]);
+  nextResponse(session, 0);
+  const { error } = simulation.acknowledgements.find(({ accepted }) => !accepted)!;
+  expect(answers).toEqual([
+    { gateway: gatewayKey, type: resourceTypes.cluster, name: "a", version: bad.version, accepted: false, error },
+  ]);
 });
 
 test("an Envoy that reconnects after a refusal is not sent the refused version, nor is the accepted one sent again", () => {

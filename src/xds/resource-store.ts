@@ -3,6 +3,11 @@ import type { EncodedResource, ResourceChange, ResourceName, ResourceType } from
 /** There is a resource, but what there is has been refused by Envoy and nothing older was accepted. */
 export const withheld = "withheld";
 
+export interface Refused {
+  readonly version: string;
+  readonly error: string;
+}
+
 export type Observer = (changed: readonly ResourceName[]) => void;
 
 /** What is published for the Envoys of one gateway, and which version of it they proved to accept. */
@@ -26,7 +31,10 @@ export interface GatewayResources {
     build: string,
   ): EncodedResource | typeof withheld | undefined;
   accept(resource: EncodedResource): void;
-  refuse(resource: EncodedResource, build: string): void;
+  /** @param error in Envoy's words */
+  refuse(resource: EncodedResource, build: string, error: string): void;
+  /** Why Envoys of a build are not offered the published version; undefined: they are. */
+  refusal(type: ResourceType, name: string, build: string): Refused | undefined;
   /** Tells of changed names after each commit that touches this gateway. Returns the function that ends it. */
   observe(observer: Observer): () => void;
 }
@@ -44,14 +52,14 @@ export interface ResourceStore {
 interface Entry {
   current: EncodedResource;
   accepted: EncodedResource | undefined;
-  /** Builds of Envoy that refused `current`. */
-  refusedBy: readonly string[];
+  /** Builds of Envoy that refused `current`, and their words. */
+  refusedBy: readonly { readonly build: string; readonly error: string }[];
 }
 
 /** Builds remembered per refused version: a gateway's proxies run one image, two while it is rolled out. */
 const MAX_BUILDS = 8;
 
-const none: readonly string[] = Object.freeze([]);
+const none: readonly never[] = Object.freeze([]);
 const noEntries: ReadonlyMap<string, Entry> = new Map();
 
 interface Gateway {
@@ -145,10 +153,15 @@ function createGateway(key: string, forget: () => void): Gateway {
       // One Envoy refused it and another accepts it after all: those that were spared it may have it now.
       for (const observer of observers) observer([{ type: resource.type, name: resource.name }]);
     },
-    refuse(resource, build) {
+    refuse(resource, build, error) {
       const entry = find(resource.type, resource.name);
-      if (entry?.current.version !== resource.version || entry.refusedBy.includes(build)) return;
-      entry.refusedBy = [...entry.refusedBy, build].slice(-MAX_BUILDS);
+      if (entry?.current.version !== resource.version || refusalOf(entry, build) !== undefined) return;
+      entry.refusedBy = [...entry.refusedBy, { build, error }].slice(-MAX_BUILDS);
+    },
+    refusal(type, name, build) {
+      const entry = find(type, name);
+      const refused = entry && !isProven(entry) ? refusalOf(entry, build) : undefined;
+      return refused && { version: entry!.current.version, error: refused.error };
     },
     observe(observer) {
       observers.add(observer);
@@ -164,7 +177,15 @@ function createGateway(key: string, forget: () => void): Gateway {
 
 function chooseVersion(entry: Entry, refused: readonly string[], build: string): EncodedResource | typeof withheld {
   const { current, accepted } = entry;
-  const proven = accepted?.version === current.version;
-  if (!refused.includes(current.version) && (proven || !entry.refusedBy.includes(build))) return current;
+  const proven = isProven(entry);
+  if (!refused.includes(current.version) && (proven || refusalOf(entry, build) === undefined)) return current;
   return accepted === undefined || proven || refused.includes(accepted.version) ? withheld : accepted;
+}
+
+function isProven({ current, accepted }: Entry): boolean {
+  return accepted?.version === current.version;
+}
+
+function refusalOf({ refusedBy }: Entry, build: string): Entry["refusedBy"][number] | undefined {
+  return refusedBy.find((refused) => refused.build === build);
 }

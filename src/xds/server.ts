@@ -50,6 +50,10 @@ export interface XdsServerOptions {
   readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
   /** Called when a node's first stream opens and when its last one closes. */
   readonly onConnection: (connection: Connection) => void;
+  /** Called once per stream, after the acknowledgements of the listeners that the Envoy turns out to have. */
+  readonly onListenersStated?: (gateway: string, nodeId: string) => void;
+  /** A RouteConfiguration is on its way to an Envoy, which will answer, or end its stream. */
+  readonly onTableSent?: (gateway: string, nodeId: string, table: string) => void;
   /** A bug ended a stream. */
   readonly onFailure?: (error: unknown) => void;
   /**
@@ -169,6 +173,8 @@ function createContext(options: XdsServerOptions): StreamContext {
     authorize: options.authorize,
     onDenial: options.onDenial ?? (() => {}),
     onAcknowledgement: options.onAcknowledgement,
+    onListenersStated: options.onListenersStated ?? (() => {}),
+    onTableSent: options.onTableSent ?? (() => {}),
     onFailure: options.onFailure ?? (() => {}),
     onStream(gateway, nodeId, opened) {
       const key = `${gateway} ${nodeId}`;

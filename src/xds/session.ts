@@ -1,5 +1,5 @@
 import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
-import type { Acknowledgement, EncodedResource, ResourceName, ResourceType } from "../envoy/resource.ts";
+import type { Answer, EncodedResource, ResourceName, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
@@ -29,7 +29,9 @@ export interface Session {
   readonly limits: XdsLimits;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   readonly order: ClusterOrder;
-  readonly acknowledge: (acknowledgement: Acknowledgement) => void;
+  readonly acknowledge: (answer: Answer) => void;
+  /** A RouteConfiguration is on its way. */
+  readonly tableSent: (name: string) => void;
   nonces: number;
   /** When to ask for the next response again although nothing else happened. Set by `nextResponse`. */
   wakeAt: number;
@@ -41,7 +43,8 @@ export function createSession(
   gateway: GatewayResources,
   build: string,
   limits: XdsLimits,
-  acknowledge: (acknowledgement: Acknowledgement) => void,
+  acknowledge: (answer: Answer) => void,
+  tableSent: (name: string) => void = () => {},
 ): Session {
   const subscriptions = new Map(sendOrder.map((type) => [type, createSubscription(type)]));
   const users = clusterUsers.map((type) => subscriptions.get(type)!);
@@ -52,6 +55,7 @@ export function createSession(
     subscriptions,
     order: createClusterOrder(subscriptions.get(resourceTypes.cluster)!, users, limits),
     acknowledge,
+    tableSent,
     nonces: 0,
     wakeAt: Number.POSITIVE_INFINITY,
     failure: undefined,
@@ -114,9 +118,19 @@ function settleRefused(
     if (!isNews) return;
   } else {
     // What is wrong with this host would say nothing about the others.
-    gateway.refuse(culprit, build);
+    gateway.refuse(culprit, build, error);
   }
   const { type, name, version } = culprit;
   const verdict = retried ? { accepted: false, retried } : { accepted: false };
   session.acknowledge({ gateway: gateway.key, type, name, version, error, ...verdict });
+}
+
+/** An Envoy is not offered what another of its build refused: it does without as well, so the refusal is told of it too. */
+export function reportSpared(session: Session, { type, client, spared }: Subscription, name: string): void {
+  const { gateway, build } = session;
+  const refusal = gateway.refusal(type, name, build);
+  if (refusal === undefined || spared.get(name) === refusal.version) return;
+  if (client.get(name)?.refused.includes(refusal.version)) return;
+  spared.set(name, refusal.version);
+  session.acknowledge({ gateway: gateway.key, type, name, accepted: false, ...refusal });
 }

@@ -2,7 +2,7 @@ import {
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
 } from "../envoy/generated/envoy/service/discovery/v3/discovery.ts";
-import type { Acknowledgement } from "../envoy/resource.ts";
+import type { Answer } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
 import { defaultLimits } from "./limits.ts";
 import type { ModelEnvoy } from "./model-envoy.test-support.ts";
@@ -19,7 +19,7 @@ import { difference, gatewayKey, world } from "./world.test-support.ts";
 export interface Simulation {
   readonly store: ResourceStore;
   readonly session: Session;
-  readonly acknowledgements: Acknowledgement[];
+  readonly acknowledgements: Answer[];
   /** `kind name@revision-less` labels of all resources sent, in order; removals as `-name`. */
   readonly sent: string[];
   now: number;
@@ -54,7 +54,7 @@ export function createSimulation(envoy: ModelEnvoy, limits: Partial<XdsLimits> =
   let current: World = world();
   let stop = () => {};
   let wire: DeltaDiscoveryResponse[] = [];
-  const acknowledgements: Acknowledgement[] = [];
+  const acknowledgements: Answer[] = [];
   const sent: string[] = [];
 
   function open(): void {

@@ -59,6 +59,10 @@ export interface StreamContext {
   readonly onAcknowledgement: (acknowledgement: Acknowledgement) => void;
   /** An Envoy's stream begins or ends. */
   readonly onStream: (gateway: string, nodeId: string, open: boolean) => void;
+  /** An Envoy has said which listeners it has, on a stream that is open. */
+  readonly onListenersStated: (gateway: string, nodeId: string) => void;
+  /** A RouteConfiguration is on its way to an Envoy. */
+  readonly onTableSent: (gateway: string, nodeId: string, table: string) => void;
   readonly onFailure: (error: unknown) => void;
 }
 

@@ -28,6 +28,8 @@ export interface Subscription {
   readonly retries: Map<string, Retry>;
   /** Names to be removed and sent anew, because what the Envoy has under them is in the way of another. */
   readonly displaced: Set<string>;
+  /** Versions, by name, that are not offered to this Envoy because others of its build refused them. */
+  readonly spared: Map<string, string>;
   /** Names to be removed from the Envoy, with the time since when. */
   readonly removals: Map<string, number>;
   /** Names wanted and published of which the Envoy has accepted no version yet. */
@@ -88,6 +90,7 @@ export function createSubscription(type: ResourceType): Subscription {
     alone: new Set(),
     retries: new Map(),
     displaced: new Set(),
+    spared: new Map(),
     removals: new Map(),
     unconfirmed: new Set(),
     inFlight: new Map(),
@@ -217,6 +220,7 @@ export function forget(subscription: Subscription, name: string): void {
   subscription.alone.delete(name);
   subscription.retries.delete(name);
   subscription.displaced.delete(name);
+  subscription.spared.delete(name);
   subscription.removals.delete(name);
   subscription.unconfirmed.delete(name);
 }

@@ -12,6 +12,7 @@ import { answerOf, ordinarySettings, type Scenario } from "./scenario.ts";
 
 /** What an API server would have given to objects that do not state theirs. */
 export const GENERATION = 7;
+const NODE = "envoy-1";
 
 export interface Outcome {
   /** Problems of validation. */
@@ -55,7 +56,7 @@ export function runCase(text: string): Outcome {
   pipeline.commitNow();
   for (const [gateway, { held, bindAddress }] of infrastructure) {
     if (held) continue;
-    pipeline.sources.connections.set(gateway, { connected: scenario.connected ?? 1 });
+    if (scenario.connected !== 0) pipeline.own.connected(gateway, NODE);
     const addresses = scenario.addresses ?? [bindAddress ?? "127.0.0.1"];
     pipeline.sources.addresses.set(
       gateway,
@@ -96,7 +97,7 @@ function answerAll(pipeline: Pipeline, scenario: Scenario, unanswered: Map<strin
     for (const { gateway, type, name, resource } of changes) {
       if (resource === undefined) continue;
       const answer = answerOf(scenario, type, JSON.stringify(resourceToJson(resource)));
-      if (answer) pipeline.acknowledge({ gateway, type, name, version: resource.version, ...answer });
+      if (answer) pipeline.own.answered({ gateway, node: NODE, type, name, version: resource.version, ...answer });
     }
     pipeline.commitNow();
   }

@@ -9,7 +9,7 @@ export interface Scenario {
   /** Bundle versions of the installed Gateway API. */
   readonly installedApi?: readonly string[];
   /** Envoys of each Gateway; default 1. */
-  readonly connected?: number;
+  readonly connected?: 0 | 1;
   /** Addresses of each Gateway; default 127.0.0.1. */
   readonly addresses?: readonly string[];
   /** What Envoy refuses: every version of a resource of this type whose JSON holds the text. */
