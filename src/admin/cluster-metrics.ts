@@ -32,6 +32,8 @@ export interface ClusterMetricSources {
     readonly events: number;
     readonly failures: number;
   }[];
+  /** Other replicas that there are, and those of them that have told what they know. */
+  readonly replicas: () => { readonly others: number; readonly heard: number };
   /** Certificates in use, with the end of their validity in milliseconds since 1970. */
   readonly certificates: () => Iterable<{ readonly name: string; readonly expiresAtMilliseconds: number }>;
 }
@@ -126,12 +128,24 @@ function counters({ status, api, watches }: ClusterMetricSources): readonly Meas
   ];
 }
 
-function gauges({ leading, status, api, watches, certificates }: ClusterMetricSources): readonly Measure[] {
+function gauges({ leading, status, api, watches, certificates, replicas }: ClusterMetricSources): readonly Measure[] {
   return [
     {
       name: "gatehouse_leader",
       help: "1 while this replica writes statuses and infrastructure, else 0",
       samples: () => single(Number(leading())),
+    },
+    {
+      name: "gatehouse_other_replicas",
+      help: "Other replicas that there are, by whether they tell this one of their Envoys",
+      labelNames: ["heard"],
+      samples: () => {
+        const { others, heard } = replicas();
+        return [
+          [{ heard: "true" }, heard],
+          [{ heard: "false" }, others - heard],
+        ];
+      },
     },
     {
       name: "gatehouse_status_queue_depth",

@@ -28,6 +28,7 @@ const sources: ClusterMetricSources = {
     { collection: "secrets", synced: false, objects: 4, events: 5, failures: 1 },
     { collection: "gateways", synced: true, objects: 1, events: 0, failures: 0 },
   ],
+  replicas: () => ({ others: 2, heard: 1 }),
   certificates: () => [{ name: "xds-server", expiresAtMilliseconds: 1_800_000_000_000 }],
 };
 

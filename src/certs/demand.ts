@@ -1,8 +1,8 @@
 import { infrastructureName } from "../attach/infrastructure-name.ts";
 import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
-import { gatewaySubject, type ServerService, serverSubject } from "./identity.ts";
+import { gatewaySubject, replicaSubject, type ServerService, serverSubject } from "./identity.ts";
 import type { WantedLeaf } from "./leaves.ts";
-import { SERVER_SECRET } from "./objects.ts";
+import { REPLICA_SECRET, SERVER_SECRET } from "./objects.ts";
 
 /** Which certificates there must be. */
 export interface Demand {
@@ -25,13 +25,17 @@ export function demandOf(installation: Installation, gateways: Iterable<ObjectKe
   const { service, clusterDomain, inGatewayNamespace } = installation;
   const { namespace } = service;
   const server: WantedLeaf = { secretName: SERVER_SECRET, subject: serverSubject(service, clusterDomain) };
+  const replica: WantedLeaf = { secretName: REPLICA_SECRET, subject: replicaSubject(namespace) };
   if (inGatewayNamespace) {
-    return { leaves: [server], namespaces: new Set([...gateways].map((gateway) => splitObjectKey(gateway).namespace)) };
+    return {
+      leaves: [server, replica],
+      namespaces: new Set([...gateways].map((gateway) => splitObjectKey(gateway).namespace)),
+    };
   }
   const clients = [...gateways].map((gateway) => ({
     secretName: infrastructureName(gateway),
     subject: gatewaySubject(namespace, gateway),
     gateway,
   }));
-  return { leaves: [server, ...clients], namespaces: new Set([namespace]) };
+  return { leaves: [server, replica, ...clients], namespaces: new Set([namespace]) };
 }

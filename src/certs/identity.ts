@@ -35,6 +35,15 @@ export function gatewaySubject(controllerNamespace: string, gateway: ObjectKey):
   };
 }
 
+/** Who a replica of the control plane is towards the others. */
+export function replicaUri(controllerNamespace: string): string {
+  return `spiffe://${controllerNamespace}.gatehouse/replica`;
+}
+
+export function replicaSubject(controllerNamespace: string): Subject {
+  return { commonName: "Gatehouse replica", usage: "client", uris: [replicaUri(controllerNamespace)], dnsNames: [] };
+}
+
 /** The Service of the xDS server. */
 export interface ServerService {
   readonly namespace: string;

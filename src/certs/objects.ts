@@ -43,6 +43,8 @@ const ROTATE = "gatehouse.dev/rotate";
 
 /** Secret of the xDS server's certificate. */
 export const SERVER_SECRET = "gatehouse-xds";
+/** Secret of the certificate that replicas show each other. */
+export const REPLICA_SECRET = "gatehouse-replica";
 /** Key of the ConfigMap with the authorities that Envoys trust. */
 export const TRUST_KEY = "ca.crt";
 const AUTHORITY_PREFIX = "gatehouse-xds-ca-";

@@ -5,9 +5,18 @@ import type { KubeClient } from "../kube/client.ts";
 import { type Authority, type AuthorityPlan, planAuthorities } from "./authorities.ts";
 import type { Demand } from "./demand.ts";
 import { createHindranceLog } from "./hindrance.ts";
+import type { KeyPair } from "./issue.ts";
 import type { Issuer } from "./issuer.ts";
 import type { Lifetimes } from "./lifetimes.ts";
-import { type ConfigMapObject, configMapType, pairOf, SERVER_SECRET, TRUST_KEY, trustConfigMap } from "./objects.ts";
+import {
+  type ConfigMapObject,
+  configMapType,
+  pairOf,
+  REPLICA_SECRET,
+  SERVER_SECRET,
+  TRUST_KEY,
+  trustConfigMap,
+} from "./objects.ts";
 import { type CertificateState, hold } from "./state.ts";
 
 /** What the xDS server of this replica shows and believes, in PEM. */
@@ -15,6 +24,8 @@ export interface ServerMaterial {
   readonly certificate: string;
   readonly key: string;
   readonly authorities: string;
+  /** What it shows to other replicas. */
+  readonly client?: KeyPair;
 }
 
 export interface CertificateFigure {
@@ -112,7 +123,7 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
   function show(): void {
     const material = materialOf(state, authorityPlan(options, undefined).bundle);
     if (material === undefined) return;
-    if (shown?.certificate === material.certificate && shown.authorities === material.authorities) return;
+    if (shown !== undefined && sameMaterial(shown, material)) return;
     shown = material;
     try {
       onMaterial(material);
@@ -235,7 +246,16 @@ function done(answer: Answer<unknown>, log: Logger): boolean {
 function materialOf({ secrets }: CertificateState, authorities: string): ServerMaterial | undefined {
   const held = secrets.get(SERVER_SECRET);
   if (held?.certificate === undefined || authorities === "") return undefined;
-  return { ...pairOf(held.object), authorities };
+  const client = secrets.get(REPLICA_SECRET);
+  return { ...pairOf(held.object), authorities, ...(client?.certificate && { client: pairOf(client.object) }) };
+}
+
+function sameMaterial(a: ServerMaterial, b: ServerMaterial): boolean {
+  return (
+    a.certificate === b.certificate &&
+    a.authorities === b.authorities &&
+    a.client?.certificate === b.client?.certificate
+  );
 }
 
 function figuresOf({ secrets }: CertificateState): CertificateFigure[] {
