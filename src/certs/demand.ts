@@ -28,7 +28,7 @@ export function demandOf(installation: Installation, gateways: Iterable<ObjectKe
   const replica: WantedLeaf = { secretName: REPLICA_SECRET, subject: replicaSubject(namespace) };
   if (inGatewayNamespace) {
     return {
-      leaves: [server, replica],
+      leaves: [replica, server],
       namespaces: new Set([...gateways].map((gateway) => splitObjectKey(gateway).namespace)),
     };
   }
@@ -37,5 +37,5 @@ export function demandOf(installation: Installation, gateways: Iterable<ObjectKe
     subject: gatewaySubject(namespace, gateway),
     gateway,
   }));
-  return { leaves: [server, replica, ...clients], namespaces: new Set([namespace]) };
+  return { leaves: [replica, server, ...clients], namespaces: new Set([namespace]) };
 }

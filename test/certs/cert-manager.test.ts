@@ -122,6 +122,7 @@ test("cert-manager makes what is asked for: the server and the Envoys believe ea
   await waitFor("the gateway's to go", async () => !(await leaves(second)).has(WEB));
   const left = await api.kubectl(["get", "certificates", "-n", namespace, "-o", "name"]);
   expect(left.trim().split("\n").sort()).toEqual([
+    "certificate.cert-manager.io/gatehouse-replica",
     "certificate.cert-manager.io/gatehouse-xds",
     "certificate.cert-manager.io/gatehouse-xds-ca-1",
   ]);

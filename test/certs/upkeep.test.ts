@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "@jest/globals";
 import { infrastructureName } from "../../src/attach/infrastructure-name.ts";
 import { defaultLifetimes } from "../../src/certs/lifetimes.ts";
-import { SERVER_SECRET, type SecretObject, secretType } from "../../src/certs/objects.ts";
+import { REPLICA_SECRET, SERVER_SECRET, type SecretObject, secretType } from "../../src/certs/objects.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import {
@@ -51,7 +51,11 @@ function lead(gateways: readonly string[], options?: ReplicaOptions): Replica {
 
 const names = async ({ client }: Replica) => [...(await readSecrets(client, namespace)).keys()].sort();
 const present = (replica: Replica, ...wanted: string[]) =>
-  waitFor(`Secrets ${wanted}`, async () => (await names(replica)).join() === wanted.sort().join(), 5000);
+  waitFor(
+    `Secrets ${wanted}`,
+    async () => (await names(replica)).join() === [...wanted, REPLICA_SECRET].sort().join(),
+    5000,
+  );
 
 async function certificateOf({ client }: Replica, name: string): Promise<X509Certificate> {
   return new X509Certificate(textOf((await readSecrets(client, namespace)).get(name), "tls.crt"));
@@ -130,7 +134,7 @@ test("the authorities follow Envoys into their namespaces, and leave with them",
   replica.certificates.lead(true);
   const trust = await waitFor("the tenant's ConfigMap", () => readTrust(replica.client, tenant));
   expect(trust).toBe((await certificateOf(replica, "gatehouse-xds-ca-1")).toString());
-  expect(await names(replica)).toEqual([SERVER_SECRET, "gatehouse-xds-ca-1"]);
+  expect(await names(replica)).toEqual([REPLICA_SECRET, SERVER_SECRET, "gatehouse-xds-ca-1"]);
   expect(await readTrust(replica.client, namespace)).toBeUndefined();
   replica.certificates.demand(demandFor(namespace, [], true));
   await waitFor("the ConfigMap to go", async () => (await readTrust(replica.client, tenant)) === undefined);
