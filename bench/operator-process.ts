@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { METRICS_PORT } from "../src/admin/server.ts";
 import { infrastructureName } from "../src/attach/infrastructure-name.ts";
 import { serverName } from "../src/certs/identity.ts";
-import { XDS_PORT } from "../src/cli/operator.ts";
+import { XDS_PORT } from "../src/cli/operator-parts.ts";
 import { TRUST_CONFIG_MAP } from "../src/envoy/control-plane.ts";
 import { buildBootstrap } from "../src/translate/bootstrap.ts";
 import { createPodFolders } from "../test/certs/secured-envoy.ts";

@@ -6,6 +6,7 @@ import type { KubeClient } from "../kube/client.ts";
 import type { Observe } from "../kube/operator-shell.ts";
 import { INSTALLED_API_KEY } from "../pipeline/sources.ts";
 import type { OperatorParts, OperatorRun } from "./operator-parts.ts";
+import { wasRefused } from "./returning-gateways.ts";
 
 type StatusKind = (typeof supportedKinds)[number];
 
@@ -33,6 +34,7 @@ export function startInput(
   observe: Observe,
   onSynced: () => void,
 ): KubernetesInput {
+  let synced = false;
   const plurals = new Map(followedKinds.map(({ collection, plural }) => [collection, plural]));
   return startKubernetesInput({
     client,
@@ -47,6 +49,7 @@ export function startInput(
       control.pipeline.notify();
     },
     onSynced() {
+      synced = true;
       control.pipeline.markSynced();
       control.pipeline.notify();
       onSynced();
@@ -58,6 +61,10 @@ export function startInput(
       if (WITHOUT_STATUS.has(collection)) return;
       const statusKey = flatText(kind.kind, "/", key);
       if (collection === "gateways") returning.observe(statusKey, object);
+      else if (collection === "httpRoutes" || collection === "grpcRoutes") {
+        const refused = wasRefused(object, run.controllerNames);
+        if (!refused || !synced) control.pipeline.suspicions.suspect(statusKey, refused);
+      }
       writer.observe(statusKey, object);
     },
   });

@@ -10,7 +10,7 @@ import { createEnvoys } from "./envoys.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
 import { createPublication } from "./publication.ts";
-import { createQuarantine } from "./quarantine.ts";
+import { createQuarantine, type Quarantine } from "./quarantine.ts";
 import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts";
 import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
@@ -49,6 +49,8 @@ export interface Pipeline {
   };
   /** What this replica and the others tell each other. */
   readonly replicas: Replicas;
+  /** As in {@link Quarantine}. */
+  readonly suspicions: Pick<Quarantine, "suspect" | "suspecting">;
   /** Asks the scheduler for a commit. */
   notify(): void;
   /** Commits at once, on the caller's time: for tests, benches and one-shot commands. */
@@ -150,6 +152,7 @@ export function createPipeline(
       versionOf: (table) => routes.routeConfigurations.get(table)?.resource.version,
       onStaged: () => scheduler.notify(),
     }),
+    suspicions: quarantine,
     notify: () => scheduler.notify(),
     commitNow() {
       const report = graph.commit();

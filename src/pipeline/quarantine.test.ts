@@ -256,6 +256,29 @@ test("replicas share what they found: the same is served by one that never saw t
   expect(here.rejected()).not.toContain("HTTPRoute/ns/3");
 });
 
+test("a control plane that starts anew tries what an earlier one had found, and no other route is missing for a moment", () => {
+  const world = createWorld([{ refuses: "bad", lag: 1 }]);
+  for (let route = 0; route < 30; route++) world.set(route, route % 10 === 3 ? `bad ${route}` : "good");
+  for (const route of [3, 13, 23]) world.quarantine.suspect(`HTTPRoute/ns/${route}`, true);
+  for (let round = 0; round < 40; round++) {
+    world.step();
+    expect(world.published().filter(([, text]) => text === "good")).toHaveLength(27);
+  }
+  world.settle();
+  expect(world.rejected()).toEqual(["HTTPRoute/ns/13", "HTTPRoute/ns/23", "HTTPRoute/ns/3"]);
+  expect(world.quarantine.suspecting).toBe(false);
+});
+
+test("an earlier suspicion that is wrong or not all does no harm", () => {
+  const world = createWorld([{ refuses: "bad", lag: 1 }]);
+  for (let route = 0; route < 30; route++) world.set(route, route === 7 ? "bad" : "good");
+  world.quarantine.suspect("HTTPRoute/ns/3", true);
+  world.settle();
+  expect(world.rejected()).toEqual(["HTTPRoute/ns/7"]);
+  expect(world.envoy.accepted.size).toBe(29);
+  expect(world.quarantine.suspecting).toBe(false);
+});
+
 test("a verdict on what is not read yet waits for it", () => {
   const [here, there] = [createWorld(), createWorld()];
   there.disconnect(there.envoy);

@@ -11,6 +11,7 @@ import {
   poisonPending,
   positionOf,
   putBack,
+  routeOf,
   type TableHistory,
   tableOf,
   takePending,
@@ -44,6 +45,12 @@ export interface Quarantine {
   sent(fleet: FleetKey, node: string, table: string): void;
   /** An Envoy of this replica answered; answers about other types are ignored. */
   answered(answer: Acknowledgement): boolean;
+  /**
+   * Routes by what is known of an earlier control plane: Envoy refused this one, or (false) there is no more reason to think so.
+   */
+  suspect(route: string, suspected: boolean): void;
+  /** Suspects are left that were neither found to be bad nor cleared. */
+  readonly suspecting: boolean;
   /** An Envoy left this replica: nobody waits for its answers. */
   left(fleet: FleetKey, node: string): boolean;
   /** Another replica found a culprit. */
@@ -63,11 +70,20 @@ export interface QuarantineOptions {
   readonly onNews?: (news: { readonly key: string } | { readonly table: string }) => void;
 }
 
+const SUSPECTED_MAX = 1000;
+
 export function createQuarantine(sources: Sources, options: QuarantineOptions): Quarantine {
   const { onNews = () => {} } = options;
   const tables = new Map<string, TableHistory>();
   const open = new Map<string, Map<string, HostEntries | undefined>>();
-  const verdicts = createVerdicts(sources, { current: options.current, onConvicted: (key) => onNews({ key }) });
+  const suspected = new Set<string>();
+  const verdicts = createVerdicts(sources, {
+    current: options.current,
+    onConvicted(key) {
+      suspected.delete(routeOf(key));
+      onNews({ key });
+    },
+  });
   /** Tables with something released before the present commit began, and since. */
   let released = new Set<string>();
   let releasedBefore = new Set<string>();
@@ -94,7 +110,11 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       else history.confirmed.set(key, entries);
     }
     if (history.voters.size > 0) onNews({ table });
-    return releaseNext(table, history);
+    const goesOn = releaseNext(table, history);
+    if (!goesOn && history.trial === "none" && suspected.size > 0) {
+      for (const key of history.confirmed.keys()) suspected.delete(routeOf(key));
+    }
+    return goesOn;
   }
 
   function releaseNext(table: string, history: TableHistory): boolean {
@@ -131,18 +151,29 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       return false;
     }
     poisonPending(history);
-    const suspects = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
+    const changes = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
+    const suspects = chooseSuspects(history, changes);
     const [culprit] = suspects;
     if (culprit === undefined) return false;
-    if (suspects.length === 1) {
+    if (suspects.length < changes.length) putBack(openOf(table), entries);
+    else if (suspects.length === 1) {
       const hash = hashOf(entries.get(culprit)!);
       verdicts.convict({ key: culprit, hash, error, replacement: history.confirmed.get(culprit) });
       return true;
     }
     for (const key of suspects) verdicts.hold(key, history.confirmed.get(key));
     const half = suspects.length >> 1;
-    history.groups.push(suspects.slice(half), suspects.slice(0, half));
+    history.groups.push(...[suspects.slice(half), suspects.slice(0, half)].filter((group) => group.length > 0));
     return true;
+  }
+
+  /**
+   * A control plane that has just started does not know what Envoy had before: to hold back everything would cost every route of the table.
+   * Those that Envoy refused in the time of an earlier one are tried first.
+   */
+  function chooseSuspects({ acceptedVersion }: TableHistory, changes: readonly string[]): readonly string[] {
+    const known = acceptedVersion === "" ? changes.filter((key) => suspected.has(routeOf(key))) : [];
+    return known.length > 0 ? known : changes;
   }
 
   function isCurrent(key: string, entries: HostEntries | undefined): boolean {
@@ -203,6 +234,13 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       if (!history.voters.has(voter)) history.voters.set(voter, "");
       addRefused(history, version, error);
       return refuse(name, history, version, error);
+    },
+    suspect(route, isSuspected) {
+      if (!isSuspected) suspected.delete(route);
+      else if (suspected.size < SUSPECTED_MAX) suspected.add(route);
+    },
+    get suspecting() {
+      return suspected.size > 0;
     },
     left(fleet, node) {
       let staged = false;

@@ -2,7 +2,7 @@ import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { clusterWait, dropHold, removableClusters, settleCluster } from "./make-before-break.ts";
 import { withheld } from "./resource-store.ts";
-import { reportSpared, type Session } from "./session.ts";
+import { reportKnown, reportSpared, type Session } from "./session.ts";
 import type { ClientResource, Subscription } from "./subscription.ts";
 import { createClientResource, forget, isRoot, markChanged, markForced, takeDueRetries } from "./subscription.ts";
 
@@ -116,6 +116,7 @@ function judge(
   }
   subscription.removals.delete(name);
   if (!forced && client?.sent === chosen.version) {
+    reportKnown(session, subscription, chosen);
     dropHold(session.order, subscription.type, name);
     return "nothing";
   }

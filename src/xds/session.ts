@@ -92,8 +92,18 @@ function settleAccepted(session: Session, subscription: Subscription, response: 
   }
 }
 
+/** An Envoy turns out to have what is published, although it was not sent: it is back at what it had accepted before. */
+export function reportKnown(session: Session, subscription: Subscription, resource: EncodedResource): void {
+  const client = subscription.client.get(resource.name);
+  if (client?.accepted === resource.version && client.told !== resource.version) {
+    reportAccepted(session, subscription, resource);
+  }
+}
+
 function reportAccepted(session: Session, subscription: Subscription, resource: EncodedResource): void {
   const { type, name, version } = resource;
+  const client = subscription.client.get(name);
+  if (client !== undefined) client.told = version;
   session.gateway.accept(resource);
   if (subscription === session.order.clusters) settleCluster(session.order, name);
   // Endpoints carry no status; they are the most frequent change.

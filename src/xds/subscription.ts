@@ -49,6 +49,8 @@ export interface ClientResource {
   sent: string | undefined;
   /** Version that the Envoy has for certain. */
   accepted: string | undefined;
+  /** Accepted version that was told last. */
+  told: string | undefined;
   /** Clusters that the accepted version refers to; undefined: an older run's version, whose content is not known here. */
   clusters: EncodedResource["clusters"] | undefined;
   /** Port that the accepted version binds; undefined: unknown, or none. */
@@ -104,6 +106,7 @@ export function createClientResource(name: string): ClientResource {
     name,
     sent: undefined,
     accepted: undefined,
+    told: undefined,
     clusters: noClusters,
     port: undefined,
     refused: noVersions,

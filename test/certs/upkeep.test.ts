@@ -134,7 +134,7 @@ test("the authorities follow Envoys into their namespaces, and leave with them",
   replica.certificates.lead(true);
   const trust = await waitFor("the tenant's ConfigMap", () => readTrust(replica.client, tenant));
   expect(trust).toBe((await certificateOf(replica, "gatehouse-xds-ca-1")).toString());
-  expect(await names(replica)).toEqual([REPLICA_SECRET, SERVER_SECRET, "gatehouse-xds-ca-1"]);
+  await present(replica, "gatehouse-xds-ca-1", SERVER_SECRET);
   expect(await readTrust(replica.client, namespace)).toBeUndefined();
   replica.certificates.demand(demandFor(namespace, [], true));
   await waitFor("the ConfigMap to go", async () => (await readTrust(replica.client, tenant)) === undefined);
