@@ -10,6 +10,7 @@ GRPCIO_TOOLS_VERSION := 1.85.1
 KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/\1/p' tools/kubernetes/go.mod)
 ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
 GATEWAY_API_VERSION := 1.6.3
+HADOLINT_VERSION := 2.15.1
 OLM_API_VERSION := $(shell sed -n 's/.*github.com.operator-framework.api v\([^ ]*\).*/\1/p' tools/olm/go.mod)
 CERT_MANAGER_VERSION := $(shell sed -n 's/^\tgithub.com.cert-manager.cert-manager v\([^ ]*\).*/\1/p' tools/cert-manager/go.mod)
 
@@ -21,10 +22,7 @@ KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ET
 GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
 CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
 CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
-
 OLM_TOOL := $(GATEHOUSE_TOOLS)/olm-$(OLM_API_VERSION)
-
-HADOLINT_VERSION := 2.15.1
 HADOLINT_TOOL := $(GATEHOUSE_TOOLS)/hadolint-$(HADOLINT_VERSION)
 
 NODE_MODULES := node_modules/.installed
