@@ -26,6 +26,8 @@ export interface ObjectProblem {
   readonly fields: readonly FieldProblem[];
   /** True: its last version without errors stays in use. */
   readonly keepsPrevious: boolean;
+  /** The object's `spec` as it came. */
+  readonly spec: unknown;
 }
 
 export interface KubernetesInputOptions {
@@ -44,7 +46,7 @@ export interface KubernetesInputOptions {
   onObserved?(collection: CollectionName, key: ObjectKey, object: KubeObject | undefined): void;
   /** Tells which Gateway API the cluster has, before `onSynced` and when it changes; not called where we may not read that. */
   onInstalledApi?(installed: InstalledApi): void;
-  /** An object's problem came, changed, or (undefined) is solved. Without it they are logged. */
+  /** An object's problem came, changed, or (undefined) is solved. They are logged in any case. */
   onProblem?(collection: CollectionName, key: ObjectKey, problem: ObjectProblem | undefined): void;
 }
 
@@ -70,8 +72,8 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
     if (problem === undefined && !problems.has(id)) return;
     if (problem === undefined) problems.delete(id);
     else problems.set(id, problem);
-    if (options.onProblem) options.onProblem(collection, key, problem);
-    else if (problem) {
+    options.onProblem?.(collection, key, problem);
+    if (problem) {
       const { kind, fields, keepsPrevious } = problem;
       const told = { kind, key, problems: fields.map(formatFieldProblem), keepsPrevious };
       log.warn("an object of the API server is not understood", told);
@@ -135,13 +137,21 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
 }
 
 function describeProblem(
-  { kind, metadata }: KubeObject,
+  { kind, metadata, ...rest }: KubeObject & { readonly spec?: unknown },
   key: ObjectKey,
   found: { readonly object?: KubernetesObject; readonly fields: readonly FieldProblem[]; readonly kept: boolean },
 ): ObjectProblem | undefined {
   if (found.fields.length === 0) return undefined;
   const severity = found.object === undefined ? "error" : "warning";
-  return { kind, key, generation: metadata.generation, severity, fields: found.fields, keepsPrevious: found.kept };
+  return {
+    kind,
+    key,
+    generation: metadata.generation,
+    severity,
+    fields: found.fields,
+    keepsPrevious: found.kept,
+    spec: rest.spec,
+  };
 }
 
 /** With it every write of a status, ours too, would look like a change of the object. */
