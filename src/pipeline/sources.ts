@@ -42,6 +42,8 @@ export interface GatewayAddress {
 export interface InstalledApi {
   /** Bundle versions of its CustomResourceDefinitions, as in `v1.6.3`, each once; empty text for one that says none. */
   readonly bundleVersions: readonly string[];
+  /** `standard`: experimental fields are dropped by the API server. Undefined: not told, as in `experimental`. */
+  readonly channel?: string;
 }
 
 /** Everything that flows into the graph: what users write, and what the running system says back. */

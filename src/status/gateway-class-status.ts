@@ -2,7 +2,7 @@ import { noProblems, type Problem } from "../base/problems.ts";
 import type { InstalledApi } from "../pipeline/sources.ts";
 import type { GatewayClassReport } from "../pipeline/status-reports.ts";
 import { type DesiredCondition, judge } from "./conditions.ts";
-import { supportedFeatures } from "./supported-features.ts";
+import { featuresOf } from "./supported-features.ts";
 
 export interface GatewayClassStatus {
   readonly conditions: readonly DesiredCondition[];
@@ -22,7 +22,7 @@ export function buildGatewayClassStatus({ object, plan, installedApi }: GatewayC
       judge("Accepted", plan.problems, accepted, generation),
       judge("SupportedVersion", findVersionProblems(installedApi), supported, generation),
     ],
-    supportedFeatures: supportedFeatures.map((name) => ({ name })),
+    supportedFeatures: featuresOf(installedApi?.channel).map((name) => ({ name })),
   };
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { supportedFeatures } from "./supported-features.ts";
+import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
 /** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
 const unsupported: Readonly<Record<string, string>> = {
@@ -38,4 +38,11 @@ test("every feature of the profiles is claimed, or not for a reason", () => {
 test("features are sorted, each once, and no more than the CustomResourceDefinition takes", () => {
   expect([...new Set(supportedFeatures)].sort()).toEqual(supportedFeatures);
   expect(supportedFeatures.length).toBeLessThanOrEqual(64);
+});
+
+test("what the standard channel lacks is not claimed there", () => {
+  const missing = supportedFeatures.filter((name) => !featuresOf("standard").includes(name));
+  expect(missing).toEqual(["HTTPRouteRetry", "HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectionError"]);
+  expect(featuresOf("experimental")).toEqual(supportedFeatures);
+  expect(featuresOf(undefined)).toEqual(supportedFeatures);
 });

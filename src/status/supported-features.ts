@@ -38,3 +38,17 @@ export const supportedFeatures: readonly string[] = [
   "HTTPRouteSchemeRedirect",
   "ReferenceGrant",
 ];
+
+/** Features of fields that only the experimental channel has. */
+const experimentalFeatures: ReadonlySet<string> = new Set([
+  "HTTPRouteRetry",
+  "HTTPRouteRetryBackendTimeout",
+  "HTTPRouteRetryConnectionError",
+]);
+
+/** What can be used in a cluster: the standard channel lacks fields, and what is missing is not claimed. */
+export function featuresOf(channel: string | undefined): readonly string[] {
+  return channel === "standard"
+    ? supportedFeatures.filter((name) => !experimentalFeatures.has(name))
+    : supportedFeatures;
+}

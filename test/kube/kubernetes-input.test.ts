@@ -56,7 +56,7 @@ test("every kind that is served is asked for by the plural that the server uses"
 
 test("the installed version of Gateway API is told, and told again when it changes", async () => {
   const of = await start();
-  expect(of.installedApi).toEqual([{ bundleVersions: ["v1.6.3"] }]);
+  expect(of.installedApi).toEqual([{ bundleVersions: ["v1.6.3"], channel: "standard" }]);
   const crd = "gatewayclasses.gateway.networking.k8s.io";
   const annotate = (version: string) =>
     server.kubectl(["annotate", "--overwrite", "crd", crd, `gateway.networking.k8s.io/bundle-version=${version}`]);

@@ -17,11 +17,16 @@ export const gatewayApiDefinition: FollowedKind = {
   optional: true,
 };
 
-/** Gateway API, versioning: every CustomResourceDefinition of a release has it. */
+/** Gateway API, versioning: every CustomResourceDefinition of a release has both. */
 const BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version";
+const CHANNEL = "gateway.networking.k8s.io/channel";
 
 /** @param changes of {@link gatewayApiDefinition}: one object at most */
 export function readInstalledApi(changes: ObjectChanges): InstalledApi {
   const definitions = [...changes.values()].filter((definition) => definition !== undefined);
-  return { bundleVersions: definitions.map(({ metadata }) => metadata.annotations?.[BUNDLE_VERSION] ?? "") };
+  const channel = definitions[0]?.metadata.annotations?.[CHANNEL];
+  return {
+    bundleVersions: definitions.map(({ metadata }) => metadata.annotations?.[BUNDLE_VERSION] ?? ""),
+    ...(channel !== undefined && { channel }),
+  };
 }
