@@ -30,7 +30,7 @@ export function typeOfKind(kind: string) {
 export function startInput(
   run: OperatorRun,
   client: KubeClient,
-  { control, writer, returning }: Pick<OperatorParts, "control" | "writer" | "returning">,
+  { control, writer, returning, refused }: Pick<OperatorParts, "control" | "writer" | "returning" | "refused">,
   observe: Observe,
   onSynced: () => void,
 ): KubernetesInput {
@@ -47,6 +47,12 @@ export function startInput(
     onInstalledApi(installed) {
       control.pipeline.sources.installedApi.set(INSTALLED_API_KEY, installed);
       control.pipeline.notify();
+    },
+    onProblem(collection, key, problem) {
+      const kind = kindsByCollection.get(collection);
+      if (kind === undefined || WITHOUT_STATUS.has(collection)) return;
+      const changed = refused.report(flatText(kind.kind, "/", key), problem);
+      if (changed !== undefined) writer.changed([changed]);
     },
     onSynced() {
       synced = true;

@@ -19,6 +19,7 @@ import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from 
 import { createLeaderInfrastructure, type LeaderInfrastructure } from "./leader-infrastructure.ts";
 import { typeOfKind } from "./operator-input.ts";
 import { createOtherReplicas, type OtherReplicas } from "./other-replicas.ts";
+import { createRefusedObjects, type RefusedObjects } from "./refused-objects.ts";
 import { type ReturningGateways, watchReturns } from "./returning-gateways.ts";
 
 export interface OperatorRun {
@@ -51,6 +52,7 @@ export interface OperatorParts {
   readonly certificates: Certificates;
   readonly others: OtherReplicas;
   readonly returning: ReturningGateways;
+  readonly refused: RefusedObjects;
 }
 
 export function assemble(
@@ -73,8 +75,13 @@ export function assemble(
       infrastructure.wanted(changes);
       demandCertificates();
     },
-    onStatuses: (keys) => writer.changed(keys),
+    onStatuses(keys) {
+      writer.changed(keys);
+      // Their Gateway may have come or gone; hardly ever is there one.
+      writer.changed(refused.keys());
+    },
   });
+  const refused = createRefusedObjects(control, run.controllerNames);
   const infrastructure = createLeaderInfrastructure(() =>
     startClusterInfrastructure({
       client,
@@ -95,7 +102,7 @@ export function assemble(
     client,
     controllerNames: run.controllerNames,
     typeOf: typeOfKind,
-    render: (key) => control.status(key),
+    render: (key) => refused.status(key),
     log: log.with({ component: "status" }),
     onWritten,
     ...(configuration.clientRate && { limits: { rate: configuration.clientRate } }),
@@ -123,7 +130,7 @@ export function assemble(
   const installation = { service, clusterDomain: pod.clusterDomain, inGatewayNamespace };
   const demandCertificates = () => certificates.demand(demandOf(installation, [...infrastructure.known.keys()].sort()));
   demandCertificates();
-  return { control, writer, infrastructure, certificates, others, returning: watchReturns(control) };
+  return { control, writer, infrastructure, certificates, others, returning: watchReturns(control), refused };
 }
 
 /** An Envoy shows the certificate of its Gateway or, beside its Gateway, the token of its pod; either way it gets that Gateway's alone. */

@@ -1,6 +1,5 @@
 import type { IContainer, IPodSpec, IPodTemplateSpec, IProbe, ISecurityContext, IVolume } from "kubernetes-models/v1";
 import type { EnvoyProxySpec } from "../../api/envoyproxy.ts";
-import { isOfClass } from "../../base/keys.ts";
 import { TRUST_CONFIG_MAP, type XdsTls } from "../../envoy/control-plane.ts";
 import { podPorts, podSockets } from "../../envoy/pod-ports.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
@@ -175,12 +174,10 @@ function envoyImage(
   return `${container.imageRepository}${image.slice(image.lastIndexOf(":"))}`;
 }
 
-/** Ports in a pod only inform; of Gateways that share it they are left out, so that none that comes or goes replaces the pod. */
-function containerPorts({ gateway, served, settings }: GatewayInfrastructure): IContainer["ports"] {
-  const informing = isOfClass(gateway) ? [] : served;
+/** Ports in a pod only inform; those of listeners are left out, so that none that comes or goes replaces the pod. */
+function containerPorts({ settings }: GatewayInfrastructure): IContainer["ports"] {
   const metrics = { name: "metrics", containerPort: podPorts.stats, protocol: "TCP" } as const;
   return [
-    ...informing.map(({ name, bindPort, protocol }) => ({ name, containerPort: bindPort, protocol })),
     ...(settings.telemetry?.metrics?.prometheus?.disable ? [] : [metrics]),
     { name: "readiness", containerPort: podPorts.ready, protocol: "TCP" as const },
   ];
