@@ -73,12 +73,17 @@ export async function statusProgress(operator: OperatorProcess): Promise<{ route
   return { routes: readMetric(ofRoutes.join("\n"), "gatehouse_status_writes_total"), isDone: waiting === 0 };
 }
 
-/** Resolves when every route has its first status and nothing waits to be written. */
-export async function awaitStatuses(operator: OperatorProcess, routes: number): Promise<void> {
+/**
+ * Resolves when every route has its first status and nothing waits to be written, those of Backends neither; says when the last
+ * route had its own, by `performance.now`.
+ */
+export async function awaitStatuses(operator: OperatorProcess, routes: number): Promise<number> {
+  let routesAtMs: number | undefined;
   const deadline = performance.now() + STATUSES_LIMIT_MS;
   for (;;) {
     const progress = await statusProgress(operator).catch(() => undefined);
-    if (progress?.isDone && progress.routes >= routes) return;
+    if (progress !== undefined && progress.routes >= routes) routesAtMs ??= performance.now();
+    if (progress?.isDone && routesAtMs !== undefined) return routesAtMs;
     if (performance.now() > deadline) throw new Error(`not all statuses were written in ${STATUSES_LIMIT_MS} ms`);
     // Seldom: telling its metrics costs the operator 5 ms.
     await pause(STATUSES_POLL_MS);
