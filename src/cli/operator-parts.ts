@@ -89,9 +89,11 @@ export function assemble(
       scope: configuration.watch,
       log: log.with({ component: "infrastructure" }),
       onState(gateway, state) {
-        const { addresses, infrastructureFaults } = control.pipeline.sources;
+        const { addresses, infrastructureFaults, infrastructureWaits } = control.pipeline.sources;
         if (state === undefined) addresses.delete(gateway);
         else addresses.set(gateway, state.addresses);
+        if (state === undefined) infrastructureWaits.delete(gateway);
+        else infrastructureWaits.set(gateway, state.waits);
         if (state?.fault === undefined) infrastructureFaults.delete(gateway);
         else infrastructureFaults.set(gateway, state.fault);
         control.pipeline.notify();

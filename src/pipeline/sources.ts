@@ -46,6 +46,14 @@ export interface InstalledApi {
   readonly channel?: string;
 }
 
+/** What keeps clients from a gateway: texts that say who waits for what. */
+export interface InfrastructureWaits {
+  /** Why no pod is ready; absent: at least one is. */
+  readonly pods?: string;
+  /** Why there is no address, should there be none. */
+  readonly address?: string;
+}
+
 /** Everything that flows into the graph: what users write, and what the running system says back. */
 export interface Sources extends ObjectSources {
   /** One key: `settings`. */
@@ -60,6 +68,8 @@ export interface Sources extends ObjectSources {
   readonly addresses: Source<readonly GatewayAddress[]>;
   /** Key: fleet. Why what runs it cannot be written as asked, in the API server's words. */
   readonly infrastructureFaults: Source<string>;
+  /** Key: fleet. What is waited for of what runs it; nothing on a host. */
+  readonly infrastructureWaits: Source<InfrastructureWaits>;
   /** Key: as in the collection `routeEntries`. Filled by the quarantine only. */
   readonly heldEntries: Source<HeldEntries>;
   /** Key: `<route key>|<route table>`. Filled by the quarantine only. */
@@ -102,6 +112,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     connections: graph.source("connections"),
     addresses: graph.source("addresses"),
     infrastructureFaults: graph.source("infrastructureFaults"),
+    infrastructureWaits: graph.source("infrastructureWaits"),
     heldEntries: graph.source("heldEntries"),
     rejections: graph.source("rejections"),
   };
@@ -113,6 +124,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     sources.connections,
     sources.addresses,
     sources.infrastructureFaults,
+    sources.infrastructureWaits,
     sources.heldEntries,
     sources.rejections,
   ]) {

@@ -28,6 +28,7 @@ import {
   acknowledgementKey,
   type GatewayAddress,
   INSTALLED_API_KEY,
+  type InfrastructureWaits,
   type InstalledApi,
   readSettings,
   type Sources,
@@ -78,6 +79,7 @@ export interface GatewayReport {
   readonly connected: number;
   /** Why what runs the Gateway cannot be written as asked. */
   readonly fault?: string;
+  readonly waits?: InfrastructureWaits;
 }
 
 export interface RouteReport {
@@ -189,6 +191,7 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
     }
   }
   const fault = read.get(sources.infrastructureFaults, plan.fleet);
+  const waits = read.get(sources.infrastructureWaits, plan.fleet);
   return {
     kind: "Gateway",
     object,
@@ -200,6 +203,7 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
     addresses: read.get(sources.addresses, plan.fleet) ?? [],
     connected,
     ...(fault !== undefined && { fault }),
+    ...(waits !== undefined && { waits }),
   };
 }
 

@@ -74,6 +74,18 @@ describe("a Gateway", () => {
       listenerFine,
     ],
     [
+      "without a ready pod",
+      report(plain, { waits: { pods: "so" } }),
+      ["Accepted=True/Accepted", "Programmed=False/NoResources", resolved],
+      listenerFine,
+    ],
+    [
+      "with an address, whatever could be waited for",
+      report(plain, { waits: { address: "so" } }),
+      ["Accepted=True/Accepted", "Programmed=True/Programmed", resolved],
+      listenerFine,
+    ],
+    [
       "that Envoy has not acknowledged",
       report(plain, { progress: { x: { state: "Pending" } } }),
       ["Accepted=True/Accepted", "Programmed=False/Pending", resolved],

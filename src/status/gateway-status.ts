@@ -75,7 +75,7 @@ function findProgrammingFault(
   listeners: readonly ListenerStatus[],
   serving: number,
 ): { readonly reason: string; readonly message: string } | undefined {
-  const { plan, connected, addresses } = report;
+  const { plan, connected, addresses, waits = {} } = report;
   if (plan.ports.length === 0) {
     return { reason: "Invalid", message: "No listener can be served; see the other conditions" };
   }
@@ -89,13 +89,19 @@ function findProgrammingFault(
     const message = `What runs the Gateway cannot be written as asked: ${report.fault}; mend the EnvoyProxy or what stands in its way`;
     return { reason: "NoResources", message };
   }
+  if (waits.pods !== undefined) {
+    return { reason: "NoResources", message: `No pod of Envoy is ready: ${waits.pods}` };
+  }
   if (connected === 0) {
     return {
       reason: "NoResources",
       message: "No Envoy of this Gateway is connected, so nothing is known to be served",
     };
   }
-  if (addresses.length === 0) return { reason: "AddressNotAssigned", message: "The Gateway has no address yet" };
+  if (addresses.length === 0) {
+    const why = waits.address === undefined ? "" : `: ${waits.address}`;
+    return { reason: "AddressNotAssigned", message: `The Gateway has no address yet${why}` };
+  }
   if (serving > 0) return undefined;
   const refusals = Object.values(report.progress).flatMap((progress) =>
     progress.state === "Rejected" ? [progress.error] : [],

@@ -295,7 +295,7 @@ describe("states", () => {
     const infrastructure = start();
     infrastructure.apply(wanting(gatewayOf()));
     await settle(infrastructure);
-    expect(states.get("default/eg")).toEqual({ addresses: [] });
+    expect(states.get("default/eg")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });
     await patchStatus("service", NAME, {
       status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }, { hostname: "lb.example.com" }] } },
     });
@@ -310,7 +310,7 @@ describe("states", () => {
     const infrastructure = start();
     infrastructure.apply(wanting(gatewayOf({}, { envoyService: { type: "NodePort" } })));
     await settle(infrastructure);
-    expect(states.get("default/eg")).toEqual({ addresses: [] });
+    expect(states.get("default/eg")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });
     const { spec } = await read<{ spec: { template: { metadata: KubeObject["metadata"]; spec: object } } }>(
       "Deployment",
       NAME,
@@ -357,7 +357,7 @@ describe("states", () => {
     expect(states.get("default/eg")?.fault).toMatch(/Deployment .*may not specify more than 1 volume type/s);
     infrastructure.apply(wanting(gatewayOf()));
     await settle(infrastructure);
-    expect(states.get("default/eg")).toEqual({ addresses: [] });
+    expect(states.get("default/eg")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });
   }, 60_000);
 
   test("say that another Gateway has the name; an account may be shared", async () => {
@@ -371,7 +371,7 @@ describe("states", () => {
     expect(states.get("other/gw")?.fault).toContain("runs Gateway default/eg already");
     infrastructure.apply(wanting(gatewayOf({ gateway: "other/gw" }, { envoyServiceAccount: { name: "shared" } })));
     await settle(infrastructure);
-    expect(states.get("other/gw")).toEqual({ addresses: [] });
+    expect(states.get("other/gw")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });
     infrastructure.apply(new Map([["default/eg", undefined]]));
     await waitFor("the account again", async () => {
       const all = await names();

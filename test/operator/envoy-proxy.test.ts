@@ -1,28 +1,19 @@
-import { readFileSync } from "node:fs";
 import { request } from "node:http";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { type Cluster, startCluster } from "../cluster/cluster.ts";
-import { images as systemImages } from "../cluster/system-images.ts";
 import { type Load, type LoadOptions, startLoad } from "../harness/load.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
-import { installCrds } from "../kube/gateway-api.ts";
-import { images } from "./images.ts";
+import { quickstart, START_LIMIT_MS, STEP_LIMIT_MS, SYSTEM, startWorld, statusCode, type World } from "./world.ts";
 
 /** What an EnvoyProxy says about pods, where there are pods: they come, are probed, drained and replaced, under traffic. */
 
-const START_LIMIT_MS = 240_000;
-const STEP_LIMIT_MS = 90_000;
 const ROLLOUT_LIMIT_MS = 240_000;
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const SYSTEM = "gatehouse-system";
 const OURS = ["-n", SYSTEM, "-l", "gateway.envoyproxy.io/owning-gateway-name=eg"];
+const LOAD_BALANCER_CLASS = "example.com/balancer";
 
-let cluster: Cluster;
+let world: World;
 let address = "";
 
-const kubectl = (...args: string[]) => cluster.kubectl(args);
+const kubectl = (...args: string[]) => world.kubectl(...args);
 const read = async (...args: string[]) => JSON.parse(await kubectl("get", ...args, "-o", "json"));
 
 type Kubernetes = Record<string, unknown>;
@@ -31,54 +22,86 @@ type Kubernetes = Record<string, unknown>;
 const shutdown = { drainTimeout: "30s", minDrainDuration: "3s" };
 const small = { resources: { requests: { cpu: "10m", memory: "32Mi" } } };
 
-function applyProxy(kubernetes: Kubernetes, spec: object = {}): Promise<string> {
-  const proxy = {
+function applyProxy(kubernetes: Kubernetes, name = "eg"): Promise<unknown> {
+  const spec = { shutdown, provider: { type: "Kubernetes", kubernetes } };
+  return apply({
     apiVersion: "gateway.envoyproxy.io/v1alpha1",
     kind: "EnvoyProxy",
-    metadata: { name: "eg", namespace: "default" },
-    spec: { shutdown, provider: { type: "Kubernetes", kubernetes }, ...spec },
-  };
-  return apply(proxy);
+    metadata: { name, namespace: "default" },
+    spec,
+  });
 }
 
-const apply = (...items: readonly object[]): Promise<string> =>
-  cluster.kubectl(
+const apply = (...items: readonly object[]): Promise<unknown> =>
+  world.cluster.kubectl(
     ["apply", "--server-side", "--force-conflicts", "-f", "-"],
     JSON.stringify({ apiVersion: "v1", kind: "List", items }),
   );
 
+const gateway = (name: string, proxy: string) => ({
+  apiVersion: "gateway.networking.k8s.io/v1",
+  kind: "Gateway",
+  metadata: { name, namespace: "default" },
+  spec: {
+    gatewayClassName: "gatehouse",
+    infrastructure: { parametersRef: { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", name: proxy } },
+    listeners: [{ name: "http", protocol: "HTTP", port: 80 }],
+  },
+});
+
 beforeAll(async () => {
-  cluster = await startCluster({ images: [...images, ...systemImages] });
-  await installCrds(cluster);
-  await kubectl("apply", "--server-side", "-k", join(root, "config/default"));
-  await cluster.kubectl(["apply", "-f", "-"], readFileSync(new URL("quickstart.yaml", import.meta.url), "utf8"));
-  await applyProxy({ envoyDeployment: { container: small } });
-  const parametersRef = { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", name: "eg" };
-  await kubectl(
-    "patch",
-    "gateway/eg",
-    "--type=merge",
-    "-p",
-    JSON.stringify({ spec: { infrastructure: { parametersRef } } }),
-  );
-  address = await waitFor(
-    "an address",
-    async () => (await read("gateway/eg")).status?.addresses?.[0]?.value as string | undefined,
-    STEP_LIMIT_MS,
-  );
-  await waitFor("an answer", async () => (await ask(address)) === 200, STEP_LIMIT_MS);
+  world = await startWorld({ loadBalancerClasses: [LOAD_BALANCER_CLASS] });
+  await world.install("config/default");
+  await world.apply(quickstart);
+  await kubectl("delete", "gateway", "eg");
+  await kubectl("rollout", "status", "deployment/echo", "--timeout=60s");
 }, START_LIMIT_MS);
 
-afterAll(() => cluster?.stop(), START_LIMIT_MS);
+afterAll(() => world?.cluster.stop(), START_LIMIT_MS);
 
-const ask = (host: string) =>
-  fetch(`http://${host}/`, { signal: AbortSignal.timeout(2_000) }).then(
-    async (response) => {
-      await response.arrayBuffer();
-      return response.status;
-    },
-    () => 0,
-  );
+const ask = (host: string) => statusCode(host, "/");
+const programmed = () => world.condition("gateway/eg", "Programmed");
+
+test(
+  "a Gateway says that it is programmed when its address answers",
+  async () => {
+    await applyProxy({ envoyDeployment: { container: small } });
+    await apply(gateway("eg", "eg"));
+    await kubectl("wait", "--for=condition=Programmed", "gateway/eg", "--timeout=60s");
+    address = (await world.statusOf("gateway/eg")).addresses?.[0]?.value ?? "";
+    // What kube-proxy takes to learn of a pod.
+    await waitFor("an answer", async () => (await ask(address)) === 200, 2_000);
+  },
+  STEP_LIMIT_MS,
+);
+
+test(
+  "a Gateway whose pods cannot run says why",
+  async () => {
+    const message = async () => {
+      const condition = await world.condition("gateway/stuck", "Programmed");
+      return `${condition?.status} ${condition?.message}`;
+    };
+    const untilItSays = (pattern: RegExp) =>
+      waitFor(String(pattern), async () => pattern.test(await message()), STEP_LIMIT_MS).catch(async (error: Error) => {
+        throw new Error(`${error.message}, and it says: ${await message()}`);
+      });
+    await applyProxy({ envoyDeployment: { container: { image: "nowhere.example.com/envoy:none" } } }, "stuck");
+    await apply(gateway("stuck", "stuck"));
+    await untilItSays(
+      /^False No pod of Envoy is ready: .*container envoy of pod .* waits with (ErrImagePull|ImagePullBackOff)/,
+    );
+    await applyProxy({ envoyDeployment: { pod: { nodeSelector: { disk: "none" } } } }, "stuck");
+    await untilItSays(/^False .*cannot be scheduled: /);
+    await applyProxy({ envoyDeployment: { replicas: 0 } }, "stuck");
+    await untilItSays(/^False .*replicas is 0/);
+    const service = { type: "LoadBalancer", loadBalancerClass: "example.com/nobody" };
+    await applyProxy({ envoyDeployment: { container: small }, envoyService: service }, "stuck");
+    await untilItSays(/^False .*(has no address yet: no load balancer has given Service|loadBalancerClass)/);
+    await kubectl("delete", "gateway/stuck", "envoyproxy/stuck");
+  },
+  2 * STEP_LIMIT_MS,
+);
 
 /** Clients of every kind, 200 requests a second together. */
 const clients: readonly Pick<LoadOptions, "style" | "requestsPerSecond" | "connections">[] = [
@@ -93,6 +116,7 @@ const podNames = async (): Promise<string[]> =>
 /** Changes something, and waits until every pod has been replaced and the last of them has ended. */
 async function roll(workload: string, change: () => Promise<unknown>): Promise<void> {
   const before = await podNames();
+  const since = (await programmed())?.lastTransitionTime;
   const loads: Load[] = await Promise.all(clients.map((client) => startLoad({ address, port: 80, ...client })));
   await pause(1_000);
   await change();
@@ -108,6 +132,7 @@ async function roll(workload: string, change: () => Promise<unknown>): Promise<v
   const failures = reports.map((report, index) => ({ style: clients[index]?.style, failures: report.failures }));
   expect(failures).toEqual(clients.map(({ style }) => ({ style, failures: [] })));
   for (const { requests } of reports) expect(requests).toBeGreaterThan(200);
+  expect(await programmed()).toMatchObject({ status: "True", lastTransitionTime: since });
 }
 
 const workloadName = async (kind: string): Promise<string> =>
@@ -190,4 +215,98 @@ test(
     await roll(name, () => daemonSet("2"));
   },
   2 * ROLLOUT_LIMIT_MS,
+);
+
+test(
+  "pods, their number and their Service are what the EnvoyProxy says",
+  async () => {
+    const work = { name: "work", mountPath: "/work" };
+    const shell = (name: string, script: string) => {
+      return { name, image: "busybox:1", command: ["sh", "-c", script], volumeMounts: [work] };
+    };
+    const witness = shell("witness", "cat /work/words; trap exit TERM; sleep 100000 & wait");
+    await applyProxy({
+      envoyDeployment: {
+        name: "my-envoy",
+        initContainers: [shell("prepare", "echo prepared > /work/words")],
+        pod: { volumes: [{ name: "work", emptyDir: {} }] },
+        container: { ...small, volumeMounts: [work] },
+        patch: { value: { spec: { template: { spec: { containers: [witness] } } } } },
+      },
+      envoyHpa: { minReplicas: 2, maxReplicas: 3 },
+      envoyPDB: { minAvailable: 1 },
+      envoyService: {
+        name: "my-service",
+        type: "LoadBalancer",
+        loadBalancerClass: LOAD_BALANCER_CLASS,
+        externalTrafficPolicy: "Cluster",
+        annotations: { "example.com/for": "clients" },
+        loadBalancerSourceRanges: ["10.0.0.0/8"],
+      },
+    });
+    // An autoscaler without figures still keeps to its bounds.
+    const workload = () => read("deployment/my-envoy", "-n", SYSTEM);
+    await waitFor(
+      "two pods",
+      async () => (await workload().catch(() => ({}))).status?.readyReplicas === 2,
+      STEP_LIMIT_MS,
+    );
+    expect((await workload()).spec.replicas).toBe(2);
+    expect(await kubectl("logs", "-n", SYSTEM, "deployment/my-envoy", "-c", "witness")).toBe("prepared\n");
+    const service = await waitFor("the new address", async () => {
+      const found = await read("service/my-service", "-n", SYSTEM);
+      const ingress = found.status.loadBalancer.ingress?.[0]?.ip;
+      return (await world.statusOf("gateway/eg")).addresses?.[0]?.value === ingress && ingress !== address && found;
+    });
+    address = service.status.loadBalancer.ingress[0].ip;
+    await waitFor("an answer there", async () => (await ask(address)) === 200, STEP_LIMIT_MS);
+    expect(service.spec).toMatchObject({ externalTrafficPolicy: "Cluster", loadBalancerClass: LOAD_BALANCER_CLASS });
+    expect(service.metadata.annotations).toMatchObject({ "example.com/for": "clients" });
+    const budget = async () => (await read("pdb", ...OURS)).items[0]?.status;
+    await waitFor("the budget", async () => (await budget())?.disruptionsAllowed === 1, STEP_LIMIT_MS);
+    // What went before is gone, and nothing else.
+    await waitFor("the former workload gone", async () => (await workloadName("daemonset")) === "", STEP_LIMIT_MS);
+    expect(await kubectl("get", "services", ...OURS, "-o", "name")).toBe("service/my-service\n");
+  },
+  2 * STEP_LIMIT_MS,
+);
+
+test(
+  "what somebody does to a Deployment is undone, and the number of pods is the autoscaler's",
+  async () => {
+    const { generation } = (await read("deployment/my-envoy", "-n", SYSTEM)).metadata;
+    await kubectl("set", "image", "-n", SYSTEM, "deployment/my-envoy", "envoy=nowhere.example.com/other:1");
+    await waitFor("the image", async () => {
+      const { metadata, spec } = await read("deployment/my-envoy", "-n", SYSTEM);
+      const image = spec.template.spec.containers.find(({ name }: { name: string }) => name === "envoy")?.image;
+      return metadata.generation >= generation + 2 && image.startsWith("docker.io/envoyproxy/envoy:");
+    });
+    await kubectl("scale", "-n", SYSTEM, "deployment/my-envoy", "--replicas=3");
+    await kubectl("annotate", "-n", SYSTEM, "deployment/my-envoy", "gatehouse.dev/rendered=changed", "--overwrite");
+    await waitFor("another write of ours", async () => {
+      const { metadata } = await read("deployment/my-envoy", "-n", SYSTEM);
+      return metadata.annotations["gatehouse.dev/rendered"] !== "changed";
+    });
+    expect((await read("deployment/my-envoy", "-n", SYSTEM)).spec.replicas).toBe(3);
+    expect(await ask(address)).toBe(200);
+  },
+  STEP_LIMIT_MS,
+);
+
+test(
+  "a Gateway that is deleted leaves nothing of any kind",
+  async () => {
+    await kubectl("delete", "gateway", "eg");
+    await waitFor("the end of the pods", async () => (await podNames()).length === 0, STEP_LIMIT_MS);
+    const kinds = (await kubectl("api-resources", "--namespaced", "--verbs=list", "-o", "name")).trim().split("\n");
+    const everything = kinds.filter((kind) => !kind.startsWith("events")).join(",");
+    const left = async () =>
+      (await kubectl("get", everything, "-n", SYSTEM, "-o", "name", "--ignore-not-found"))
+        .split("\n")
+        .filter((name) => /envoy|my-service|default-eg/.test(name));
+    const deadline = Date.now() + STEP_LIMIT_MS;
+    while (Date.now() < deadline && (await left()).length > 0) await pause(1_000);
+    expect(await left()).toEqual([]);
+  },
+  3 * STEP_LIMIT_MS,
 );

@@ -6,14 +6,17 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
 import { isNewer, type KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
+import type { InfrastructureWaits } from "../../pipeline/sources.ts";
 import { type Address, addressesOfService } from "./addresses.ts";
 import { project, stamp } from "./comparison.ts";
 import type { ClusterEnvironment } from "./environment.ts";
+import type { GatewayPods } from "./gateway-pods.ts";
 import { owningGateway } from "./identity.ts";
 import { idOf, typeOf } from "./managed-kinds.ts";
 import { planWork } from "./plan.ts";
 import { renderGateway } from "./render.ts";
 import { keepReplicas } from "./replicas.ts";
+import { describeWaits } from "./waits.ts";
 
 export type InfrastructureClient = Pick<KubeClient, "serverSideApply" | "delete">;
 
@@ -21,14 +24,15 @@ export interface ApplierOptions {
   readonly client: InfrastructureClient;
   readonly environment: ClusterEnvironment;
   readonly log: Logger;
-  /** Addresses of the nodes on which Envoys of a gateway are ready. */
-  readonly hostsOf: (gateway: ObjectKey) => readonly string[];
+  /** What the pods of gateways say. */
+  readonly pods: Pick<GatewayPods, "readyHosts" | "trouble">;
   /** What became known of a gateway's objects; called when it changes. */
   readonly onState: (gateway: ObjectKey, state: InfrastructureState | undefined) => void;
 }
 
 export interface InfrastructureState {
   readonly addresses: readonly Address[];
+  readonly waits: InfrastructureWaits;
   /** Why an object cannot be written, in the API server's words. */
   readonly fault?: string;
 }
@@ -39,7 +43,7 @@ export interface InfrastructureApplier {
   apply(changes: ReadonlyMap<ObjectKey, GatewayInfrastructure | undefined>): void;
   /** What is, as the watches of the managed kinds say. */
   observe(changes: ObjectChanges, kind: string): void;
-  /** `hostsOf` may say something else of the gateway. */
+  /** `pods` may say something else of the gateway. */
   moved(gateway: ObjectKey): void;
   /** Both sides have been handed over in full: from now on objects are written, and those that nothing asks for deleted. */
   start(): void;
@@ -131,7 +135,7 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
   function tell(gateway: ObjectKey): void {
     const site = sites.get(gateway);
     const before = states.get(gateway);
-    const after = site?.wanted === undefined ? undefined : describe(site, options.hostsOf(gateway));
+    const after = site?.wanted === undefined ? undefined : describe(site, gateway, options.pods);
     if (sameData(before, after)) return;
     if (after === undefined) states.delete(gateway);
     else states.set(gateway, after);
@@ -194,9 +198,17 @@ function claimObject(owners: Map<string, ObjectKey>, object: KubeObject, gateway
   return owner;
 }
 
-function describe({ live, fault }: Site, hosts: readonly string[]): InfrastructureState {
-  const service = [...live.values()].find(({ kind }) => kind === "Service");
-  return { addresses: addressesOfService(service, hosts), ...(fault !== undefined && { fault }) };
+function describe({ live, fault }: Site, gateway: ObjectKey, pods: ApplierOptions["pods"]): InfrastructureState {
+  const objects = [...live.values()];
+  const hosts = pods.readyHosts(gateway);
+  return {
+    addresses: addressesOfService(
+      objects.find(({ kind }) => kind === "Service"),
+      hosts,
+    ),
+    waits: describeWaits(objects, hosts.length > 0, pods.trouble(gateway)),
+    ...(fault !== undefined && { fault }),
+  };
 }
 
 /** Writes what differs. Resolves to the time after which to look again, if that is not only when something changes. */

@@ -7,8 +7,8 @@ import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { createInfrastructureApplier, type InfrastructureState } from "./apply.ts";
 import type { ClusterEnvironment } from "./environment.ts";
+import { createGatewayPods } from "./gateway-pods.ts";
 import { managedKinds, POD, podKind } from "./managed-kinds.ts";
-import { createPodHosts } from "./pod-hosts.ts";
 
 export interface ClusterInfrastructureOptions {
   readonly client: KubeClient;
@@ -36,8 +36,8 @@ export interface ClusterInfrastructure {
  */
 export function startClusterInfrastructure(options: ClusterInfrastructureOptions): ClusterInfrastructure {
   const { client, environment, log, onState, timing } = options;
-  const hosts = createPodHosts();
-  const applier = createInfrastructureApplier({ client, environment, log, onState, hostsOf: hosts.of });
+  const pods = createGatewayPods();
+  const applier = createInfrastructureApplier({ client, environment, log, onState, pods });
   const ours = `${infrastructureLabels.installation}=${environment.namespace}`;
   let knowsWanted = false;
   let knowsLive = false;
@@ -49,7 +49,7 @@ export function startClusterInfrastructure(options: ClusterInfrastructureOptions
     ...(timing && { timing }),
     onChanges(kind, changes) {
       if (kind !== POD) applier.observe(changes, kind);
-      else for (const gateway of hosts.observe(changes)) applier.moved(gateway);
+      else for (const gateway of pods.observe(changes)) applier.moved(gateway);
     },
     onSynced() {
       knowsLive = true;

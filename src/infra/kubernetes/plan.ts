@@ -1,6 +1,7 @@
 import type { KubeObject } from "../../kube/resource-type.ts";
 import { differs } from "./comparison.ts";
 import { idOf } from "./managed-kinds.ts";
+import { isWorkload } from "./waits.ts";
 
 export interface Work {
   /** In this order. */
@@ -36,10 +37,6 @@ export function planWork(
     remove: remove.filter(({ metadata }) => metadata.deletionTimestamp === undefined),
     waiting: waiting.filter(({ metadata }) => metadata.deletionTimestamp === undefined),
   };
-}
-
-function isWorkload({ kind }: KubeObject): boolean {
-  return kind === "Deployment" || kind === "DaemonSet";
 }
 
 interface WorkloadStatus {
