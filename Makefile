@@ -108,7 +108,7 @@ format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
 test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
-	@echo "==> Running the tests (about 9 minutes on 2 cores)"
+	@echo "==> Running the tests (about 16 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci --forceExit
 
 run: $(BUILT) $(ENVOY_TOOL)/.installed ## Starts the standalone gateway with the quickstart sample

@@ -102,9 +102,9 @@ export function createEnvoys(sources: Sources, options: EnvoysOptions): Envoys {
   }
 
   function stageCount(gateway: FleetKey): void {
-    const connected = gateways.get(gateway)?.size ?? 0;
-    if (connected === 0) sources.connections.delete(gateway);
-    else sources.connections.set(gateway, { connected });
+    const envoys = [...(gateways.get(gateway)?.values() ?? [])];
+    if (envoys.length === 0) sources.connections.delete(gateway);
+    else sources.connections.set(gateway, { connected: envoys.length, answering: envoys.filter(isAnswering).length });
     options.onStaged();
   }
 
@@ -121,9 +121,11 @@ export function createEnvoys(sources: Sources, options: EnvoysOptions): Envoys {
 
   function set(envoy: Envoy, key: string, answer: EnvoyAnswer | undefined): boolean {
     const { answers, gateway, epoch } = envoy;
+    const answeredBefore = isAnswering(envoy);
     if (!answers.delete(key) && answer === undefined) return false;
     if (answer !== undefined) answers.set(key, { ...answer, epoch });
     stageAnswers(gateway, key);
+    if (isAnswering(envoy) !== answeredBefore) stageCount(gateway);
     const oldest = answers.size > ANSWERS_MAX ? answers.keys().next().value : undefined;
     if (oldest !== undefined) set(envoy, oldest, undefined);
     return true;
@@ -204,6 +206,12 @@ export function createEnvoys(sources: Sources, options: EnvoysOptions): Envoys {
 
 function create(gateway: FleetKey, node: string, home: string): Envoy {
   return { gateway, node, home, connected: true, answers: new Map(), epoch: 0, timer: undefined };
+}
+
+/** Answers of other types are kept of refusals only, so hardly ever is more than one looked at. */
+function isAnswering({ answers }: Envoy): boolean {
+  for (const { type } of answers.values()) if (type === resourceTypes.listener) return true;
+  return false;
 }
 
 function describe({ epoch: _, ...answer }: Known): EnvoyAnswer {

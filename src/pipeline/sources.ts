@@ -31,6 +31,8 @@ export interface ObjectSources {
 /** Number of Envoys of a fleet that are connected now. */
 export interface Connection {
   readonly connected: number;
+  /** Of these, how many have said something of a Listener: a new one serves nobody before it has. */
+  readonly answering: number;
 }
 
 export interface GatewayAddress {

@@ -178,10 +178,10 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
     if (overlap !== undefined) tlsOverlaps[name] = overlap;
     attachedRoutes[name] = read.lookup(routes.acceptedByListener, key).size;
   }
-  const connected = read.get(sources.connections, plan.fleet)?.connected ?? 0;
+  const { connected = 0, answering = 0 } = read.get(sources.connections, plan.fleet) ?? {};
   const progress: Record<string, ListenerProgress> = {};
   for (const port of plan.ports) {
-    const ofPort = judgePort(plan.fleet, port, connected, nodes, read);
+    const ofPort = judgePort(plan.fleet, port, answering, nodes, read);
     for (const { name, routeTable } of port.listeners) {
       const secrets = certificates[name]?.secrets ?? [];
       progress[name] =
@@ -237,11 +237,11 @@ function findRefusedTable(
   return refusal && { state: "Rejected", resource: "the routes of this listener as a whole", error: wordsOf(refusal) };
 }
 
-/** The Envoy Listener of a port is accepted when every connected Envoy acknowledged this very version of it. */
+/** The Envoy Listener of a port is accepted when every Envoy that serves acknowledged this very version of it. */
 function judgePort(
   fleet: FleetKey,
   { name, bindPort }: PortPlan,
-  connected: number,
+  answering: number,
   { sources, gateways }: Nodes,
   read: Reader,
 ): ListenerProgress {
@@ -250,5 +250,5 @@ function judgePort(
   const refusal = findRefusal(answers, version);
   if (refusal) return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(refusal) };
   const accepted = version === undefined ? [] : answers.filter((answer) => answer.accepted === version);
-  return { state: accepted.length > 0 && accepted.length >= connected ? "Accepted" : "Pending" };
+  return { state: accepted.length > 0 && accepted.length >= answering ? "Accepted" : "Pending" };
 }

@@ -66,11 +66,14 @@ test("Programmed is what the Envoy that is connected now has acknowledged", () =
   pipeline.stop();
 });
 
-test("all Envoys count: those that have not answered yet, and the words of the one that refuses", () => {
+test("all Envoys count that serve: one that has not what it should, and the words of one that refuses", () => {
   const { pipeline, answer, programmed, words } = createQuickstart();
   pipeline.own.connected(GATEWAY, "a");
   pipeline.own.connected(GATEWAY, "b");
   answer("a", true);
+  // A new one, as in a rollout: its pod is not ready before it has said something.
+  expect(programmed()).toBe("True/Programmed");
+  answer("b", true, "another version");
   expect(programmed()).toBe("False/Pending");
   answer("b", false);
   expect(programmed()).toBe("False/Invalid");

@@ -116,6 +116,7 @@ const podNames = async (): Promise<string[]> =>
 /** Changes something, and waits until every pod has been replaced and the last of them has ended. */
 async function roll(workload: string, change: () => Promise<unknown>): Promise<void> {
   const before = await podNames();
+  const since = (await programmed())?.lastTransitionTime;
   const loads: Load[] = await Promise.all(clients.map((client) => startLoad({ address, port: 80, ...client })));
   await pause(1_000);
   await change();
@@ -131,7 +132,7 @@ async function roll(workload: string, change: () => Promise<unknown>): Promise<v
   const failures = reports.map((report, index) => ({ style: clients[index]?.style, failures: report.failures }));
   expect(failures).toEqual(clients.map(({ style }) => ({ style, failures: [] })));
   for (const { requests } of reports) expect(requests).toBeGreaterThan(200);
-  expect(await programmed()).toMatchObject({ status: "True" });
+  expect(await programmed()).toMatchObject({ status: "True", lastTransitionTime: since });
 }
 
 const workloadName = async (kind: string): Promise<string> =>
