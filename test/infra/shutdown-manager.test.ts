@@ -53,6 +53,8 @@ async function start(): Promise<{ envoy: EnvoyProcess; port: number; readyPort: 
     },
   });
   closers.push(() => envoy.stop());
+  // Its admin interface answers before its listeners do.
+  await waitFor("Envoy to listen", async () => (await ask(readyPort!, "/ready").catch(() => 0)) === 200);
   return { envoy, port: port!, readyPort: readyPort! };
 }
 
