@@ -2,8 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { EndpointSlice } from "../api/core.ts";
 import type { Logger } from "../base/log.ts";
 import { replicaUri, type ServerService, serverName } from "../certs/identity.ts";
+import { followedKinds } from "../inputs/kubernetes/followed-kinds.ts";
 import type { KubeClient } from "../kube/client.ts";
-import type { FollowedKind } from "../kube/kind-follower.ts";
 import { startWatchSet, type WatchSet } from "../kube/watch-set.ts";
 import type { Replicas } from "../pipeline/replicas.ts";
 import { createPeers, type Peers } from "../xds/peers/peers.ts";
@@ -54,7 +54,7 @@ export function createOtherReplicas({ client, replicas, service, podName, log }:
       await peers.listen("0.0.0.0");
       watch = startWatchSet({
         client,
-        kinds: [{ ...endpointSlices, labelSelector: `kubernetes.io/service-name=${service.name}` }],
+        kinds: endpointSlices.map((kind) => ({ ...kind, labelSelector: `kubernetes.io/service-name=${service.name}` })),
         scope: { type: "Namespaces", namespaces: [service.namespace] },
         log,
         onChanges(_collection, changes) {
@@ -81,14 +81,7 @@ export function createOtherReplicas({ client, replicas, service, podName, log }:
   };
 }
 
-const endpointSlices: FollowedKind = {
-  group: "discovery.k8s.io",
-  versions: ["v1"],
-  kind: "EndpointSlice",
-  plural: "endpointslices",
-  namespaced: true,
-  collection: "replicas",
-};
+const endpointSlices = followedKinds.filter(({ collection }) => collection === "endpointSlices");
 
 /** Addresses of pods by name, of those too that are not ready: they may be leaving, with Envoys that have not left yet. */
 export function findOthers(slices: readonly EndpointSlice[], podName: string): Map<string, string> {

@@ -18,6 +18,17 @@ function envoyRefusing(...versions: readonly string[]): ModelEnvoy {
 
 const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
 
+/** A cluster was accepted, and its edit refused. */
+function refuseEdit() {
+  const bad = cluster("a", { revision: 1 });
+  const simulation = createSimulation(envoyRefusing(bad.version));
+  simulation.publish(world(cluster("a"), endpoints("a")));
+  simulation.settle();
+  simulation.publish(world(bad, endpoints("a")));
+  simulation.settle();
+  return { bad, simulation };
+}
+
 test("among many resources exactly the culprits are found, the others are accepted", () => {
   const bad = [cluster("c3", { revision: 9 }), cluster("c17", { revision: 9 })];
   const envoy = envoyRefusing(...bad.map(({ version }) => version));
@@ -84,12 +95,7 @@ test("a refused version is not sent again until it changes, and the accepted one
 });
 
 test("a fresh Envoy of the same build gets the last accepted version, one of another build the new one", () => {
-  const bad = cluster("a", { revision: 1 });
-  const simulation = createSimulation(envoyRefusing(bad.version));
-  simulation.publish(world(cluster("a"), endpoints("a")));
-  simulation.settle();
-  simulation.publish(world(bad, endpoints("a")));
-  simulation.settle();
+  const { bad, simulation } = refuseEdit();
   const gateway = simulation.store.gateway(gatewayKey);
   const firstCluster = (build: string) => {
     const session = createSession(gateway, build, defaultLimits, () => {});
@@ -115,12 +121,7 @@ test("what was refused from the start is not sent to a second Envoy of the same 
 });
 
 test("what an Envoy is not offered because another of its build refused it is told as its refusal too, once", () => {
-  const bad = cluster("a", { revision: 1 });
-  const simulation = createSimulation(envoyRefusing(bad.version));
-  simulation.publish(world(cluster("a"), endpoints("a")));
-  simulation.settle();
-  simulation.publish(world(bad, endpoints("a")));
-  simulation.settle();
+  const { bad, simulation } = refuseEdit();
   const answers: Answer[] = [];
   const gateway = simulation.store.gateway(gatewayKey);
   const session = createSession(gateway, "envoy", defaultLimits, (answer) => answers.push(answer));
@@ -135,12 +136,7 @@ test("what an Envoy is not offered because another of its build refused it is to
 });
 
 test("an Envoy that reconnects after a refusal is not sent the refused version, nor is the accepted one sent again", () => {
-  const bad = cluster("a", { revision: 1 });
-  const simulation = createSimulation(envoyRefusing(bad.version));
-  simulation.publish(world(cluster("a"), endpoints("a")));
-  simulation.settle();
-  simulation.publish(world(bad, endpoints("a")));
-  simulation.settle();
+  const { simulation } = refuseEdit();
   simulation.sent.length = 0;
   simulation.reconnect();
   simulation.settle();

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { toolFolder } from "../harness/tool-folder.ts";
 
 /**
  * OLM's validators and the folder of its CRDs; the same as OLM_TOOL of the Makefile.
@@ -10,8 +10,7 @@ import { join } from "node:path";
 export function olmTools(): { readonly verifier: string; readonly crds: string } {
   const modules = readFileSync(new URL("../../tools/olm/go.mod", import.meta.url), "utf8");
   const version = /operator-framework\/api v(\S+)/.exec(modules)?.[1];
-  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const folder = join(process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse"), `olm-${version}`);
+  const folder = toolFolder(`olm-${version}`);
   if (!existsSync(join(folder, ".installed"))) throw new Error(`OLM's tools are not in ${folder}: run \`make test\``);
   return { verifier: join(folder, "olm-verify"), crds: join(folder, "crds") };
 }

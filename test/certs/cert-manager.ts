@@ -1,10 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Cluster } from "../cluster/cluster.ts";
 import { boundToParent } from "../cluster/programs.ts";
 import { launch, type MeasuredProcess } from "../harness/process.ts";
+import { toolFolder } from "../harness/tool-folder.ts";
 
 const goModule = fileURLToPath(new URL("../../tools/cert-manager/go.mod", import.meta.url));
 
@@ -15,8 +15,7 @@ const goModule = fileURLToPath(new URL("../../tools/cert-manager/go.mod", import
  */
 function certManagerFolder(): string {
   const version = /cert-manager v(\S+)/.exec(readFileSync(goModule, "utf8"))?.[1];
-  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const folder = join(process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse"), `cert-manager-${version}`);
+  const folder = toolFolder(`cert-manager-${version}`);
   if (!existsSync(join(folder, ".built"))) {
     throw new Error(`cert-manager is not in ${folder}: run \`make cert-manager\``);
   }

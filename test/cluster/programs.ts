@@ -1,7 +1,7 @@
 import { accessSync, constants, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { toolFolder } from "../harness/tool-folder.ts";
 
 /** What `make kubernetes` builds. */
 export type Program =
@@ -60,11 +60,9 @@ function isExecutable(path: string): boolean {
 
 /** The same folder as KUBERNETES_TOOL of the Makefile. */
 function kubernetesFolder(): string {
-  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const tools = process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse");
   const kubernetes = pinnedVersion("kubernetes", "k8s.io/kubernetes");
   const etcd = pinnedVersion("etcd", "go.etcd.io/etcd/server/v3");
-  return join(tools, `kubernetes-${kubernetes}-etcd-${etcd}`);
+  return toolFolder(`kubernetes-${kubernetes}-etcd-${etcd}`);
 }
 
 function pinnedVersion(folder: string, module: string): string {

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ApiServer } from "../cluster/control-plane.ts";
+import { toolFolder } from "../harness/tool-folder.ts";
 
 export type Channel = "standard" | "experimental";
 
@@ -15,9 +15,7 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
  */
 export function gatewayApiCrds(channel: Channel): string {
   const version = /^GATEWAY_API_VERSION := (\S+)$/m.exec(readFileSync(join(root, "Makefile"), "utf8"))?.[1];
-  const cache = process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache");
-  const tools = process.env["GATEHOUSE_TOOLS"] || join(cache, "gatehouse");
-  const folder = join(tools, `gateway-api-${version}`, channel);
+  const folder = join(toolFolder(`gateway-api-${version}`), channel);
   if (!existsSync(folder)) throw new Error(`the Gateway API's CRDs are not in ${folder}: run \`make kubernetes\``);
   return folder;
 }

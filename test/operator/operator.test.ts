@@ -1,33 +1,15 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { type Cluster, startCluster } from "../cluster/cluster.ts";
-import { images as systemImages } from "../cluster/system-images.ts";
 import { startLoad } from "../harness/load.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
-import { installCrds } from "../kube/gateway-api.ts";
-import { images } from "./images.ts";
+import { quickstart, START_LIMIT_MS, STEP_LIMIT_MS, type Status, SYSTEM, startWorld, type World } from "./world.ts";
 
 /** The installation as the README describes it, in a real cluster: manifests, permissions, certificates and pods as they are shipped. */
 
-const START_LIMIT_MS = 240_000;
-const STEP_LIMIT_MS = 90_000;
-const root = fileURLToPath(new URL("../../", import.meta.url));
-const SYSTEM = "gatehouse-system";
-
-interface Status {
-  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
-  readonly addresses?: readonly { readonly value: string }[];
-  readonly parents?: readonly { readonly conditions: readonly { readonly type: string; readonly status: string }[] }[];
-}
-
-let cluster: Cluster;
+let world: World;
 let address = "";
 
-const kubectl = (...args: string[]) => cluster.kubectl(args);
-const statusOf = async (resource: string): Promise<Status> =>
-  JSON.parse(await kubectl("get", resource, "-o", "json")).status ?? {};
+const kubectl = (...args: string[]) => world.kubectl(...args);
+const statusOf = (resource: string) => world.statusOf(resource);
 const isTrue = ({ conditions }: Pick<Status, "conditions">, type: string) =>
   conditions?.some((condition) => condition.type === type && condition.status === "True");
 const ask = async (path: string, host = "any.example.com") => {
@@ -42,13 +24,12 @@ const untilAnswered = (path: string, status: number) =>
   );
 
 beforeAll(async () => {
-  cluster = await startCluster({ images: [...images, ...systemImages] });
-  await installCrds(cluster);
-  await kubectl("apply", "--server-side", "-k", join(root, "config/default"));
-  await cluster.kubectl(["apply", "-f", "-"], readFileSync(new URL("quickstart.yaml", import.meta.url), "utf8"));
+  world = await startWorld();
+  await world.install("config/default");
+  await world.apply(quickstart);
 }, START_LIMIT_MS);
 
-afterAll(() => cluster?.stop(), START_LIMIT_MS);
+afterAll(() => world?.cluster.stop(), START_LIMIT_MS);
 
 test(
   "a GatewayClass, a Gateway and a route are served, and their statuses say so",
