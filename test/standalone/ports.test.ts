@@ -89,7 +89,10 @@ test("each Gateway has an Envoy of its own, which drains and ends with it", asyn
   expect(await world.gatehouse().envoyPids()).toHaveLength(2);
 
   world.files.writeAtomically("one.yaml", backendYaml("one", slow.port));
+  const leadsToSlow = async () => (await world.send({ port, host })).received?.backend === "slow";
+  // Each Gateway's Envoy takes the new backend in its own time.
   await world.until({ host }, ({ received }) => received?.backend === "slow");
+  await waitFor("the second Gateway to lead to the new backend", leadsToSlow);
   slow.forget();
   slow.behave({ delayMs: 1_500, times: 1 });
   const underWay = send({ port, host });
