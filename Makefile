@@ -128,7 +128,7 @@ cluster-packages:
 # Part of a run, for work on it: make conformance CONFORMANCE_ARGS="--run HTTPRouteWeight"
 conformance: $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs the official suite of the Gateway API
 	@sh tools/build-conformance.sh "$(CONFORMANCE_TOOL)"
-	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" CONFORMANCE_TOOL="$(CONFORMANCE_TOOL)" sh tools/in-namespaces.sh \
+	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh \
 		$(NODE) test/conformance/main.ts $(CONFORMANCE_ARGS)
 
 # Each change of config/ or of a kind has to be followed by this; a test looks.

@@ -60,13 +60,20 @@ export interface KindFollower {
   stop(options?: { readonly empty: boolean }): void;
 }
 
+export interface FollowerSink {
+  readonly onChanges: (changes: ObjectChanges) => void;
+  readonly onSynced: () => void;
+  /** Called when it turns out that the kind is not installed, before `onSynced`, and when it is again. */
+  readonly onPresence: (present: boolean) => void;
+}
+
 const noFigures = { lists: 0, watches: 0, events: 0, failures: 0 };
 
 export function createKindFollower(
   { client, served, waits, timing, log }: FollowerContext,
   kind: FollowedKind,
   namespace: string | undefined,
-  sink: { readonly onChanges: (changes: ObjectChanges) => void; readonly onSynced: () => void },
+  sink: FollowerSink,
 ): KindFollower {
   const known: KnownVersions = new Map();
   let current: { readonly type: ResourceType; readonly listWatch: ListWatch } | undefined;
@@ -126,6 +133,7 @@ export function createKindFollower(
     if (type === undefined) {
       if (current === undefined && !absent) start(firstVersion(kind));
     } else if (current?.type.version !== type.version) {
+      if (absent) sink.onPresence(true);
       absent = false;
       end();
       start(type);
@@ -137,6 +145,7 @@ export function createKindFollower(
     if (served.find(kind) === undefined) {
       log.info("a kind is not installed; it is read as soon as it is", { kind: kind.kind, group: kind.group });
       absent = true;
+      sink.onPresence(false);
       empty();
       markSynced();
     }

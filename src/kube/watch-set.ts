@@ -28,6 +28,8 @@ export interface WatchSetOptions {
   readonly timing?: ListWatchTiming;
   readonly discoveryIntervalMilliseconds?: number;
   readonly onChanges: (collection: string, changes: ObjectChanges) => void;
+  /** A kind turns out not to be installed, or is installed again; of a kind that nothing was said of there is no doubt. */
+  readonly onPresence?: (collection: string, present: boolean) => void;
   /** Called once: every kind has been handed on in full, or is not installed. */
   readonly onSynced: () => void;
 }
@@ -82,6 +84,7 @@ export function startWatchSet(options: WatchSetOptions): WatchSet {
       const follower = createKindFollower(context, kind, namespace, {
         onChanges: (changes) => take(part, kind, changes),
         onSynced: check,
+        onPresence: (present) => options.onPresence?.(kind.collection, present),
       });
       part.followers.push(follower);
     }

@@ -46,6 +46,8 @@ export interface InstalledApi {
   readonly bundleVersions: readonly string[];
   /** `standard`: experimental fields are dropped by the API server. Undefined: not told, as in `experimental`. */
   readonly channel?: string;
+  /** Its kinds that are not installed, sorted, out of those that are read. */
+  readonly absentKinds: readonly string[];
 }
 
 /** What keeps clients from a gateway: texts that say who waits for what. */

@@ -22,7 +22,7 @@ export function buildGatewayClassStatus({ object, plan, installedApi }: GatewayC
       judge("Accepted", plan.problems, accepted, generation),
       judge("SupportedVersion", findVersionProblems(installedApi), supported, generation),
     ],
-    supportedFeatures: featuresOf(installedApi?.channel).map((name) => ({ name })),
+    supportedFeatures: featuresOf(installedApi).map((name) => ({ name })),
   };
 }
 

@@ -34,7 +34,7 @@ test.each<[readonly string[] | undefined, string]>([
 ])("a GatewayClass where Gateway API %j is installed", (bundleVersions, expected) => {
   const object = { metadata: { name: "c", generation: GENERATION }, spec: {} } as GatewayClass;
   const plan = { name: "c", controllerName: "example.com/ours", accepted: true, problems: [] };
-  const installed = bundleVersions && { installedApi: { bundleVersions } };
+  const installed = bundleVersions && { installedApi: { bundleVersions, absentKinds: [] } };
   const { conditions } = buildGatewayClassStatus({ kind: "GatewayClass", object, plan, ...installed });
   expect(short(conditions)).toEqual(["Accepted=True/Accepted", expected]);
 });

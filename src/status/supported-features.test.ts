@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { supportedKinds } from "../api/kinds.ts";
 import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
 /** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
@@ -40,9 +41,27 @@ test("features are sorted, each once, and no more than the CustomResourceDefinit
   expect(supportedFeatures.length).toBeLessThanOrEqual(64);
 });
 
+const installed = { bundleVersions: ["v1.6.3"], absentKinds: [] };
+
 test("what the standard channel lacks is not claimed there", () => {
-  const missing = supportedFeatures.filter((name) => !featuresOf("standard").includes(name));
+  const missing = supportedFeatures.filter((name) => !featuresOf({ ...installed, channel: "standard" }).includes(name));
   expect(missing).toEqual(["HTTPRouteRetry", "HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectionError"]);
-  expect(featuresOf("experimental")).toEqual(supportedFeatures);
+  expect(featuresOf({ ...installed, channel: "experimental" })).toEqual(supportedFeatures);
+  expect(featuresOf(installed)).toEqual(supportedFeatures);
   expect(featuresOf(undefined)).toEqual(supportedFeatures);
+});
+
+test.each(["Gateway", "HTTPRoute", "GRPCRoute", "ReferenceGrant"])(
+  "without the kind %s none of its features is claimed",
+  (kind) => {
+    const claimed = featuresOf({ ...installed, absentKinds: [kind] });
+    expect(claimed.filter((name) => name.startsWith(kind))).toEqual([]);
+    expect(supportedFeatures.filter((name) => !claimed.includes(name) && !name.startsWith(kind))).toEqual([]);
+    expect(claimed).not.toEqual(supportedFeatures);
+  },
+);
+
+test("every feature is one of a kind that can be missing", () => {
+  const kinds = supportedKinds.map(({ kind }) => kind);
+  expect(featuresOf({ ...installed, absentKinds: kinds })).toEqual([]);
 });

@@ -1,3 +1,5 @@
+import type { InstalledApi } from "../pipeline/sources.ts";
+
 /**
  * Features of Gateway API that are implemented, as GatewayClass `status.supportedFeatures` lists them. Sorted; the official
  * conformance suite takes its tests from here, so a name stands here only when the feature is complete.
@@ -46,9 +48,28 @@ const experimentalFeatures: ReadonlySet<string> = new Set([
   "HTTPRouteRetryConnectionError",
 ]);
 
-/** What can be used in a cluster: the standard channel lacks fields, and what is missing is not claimed. */
-export function featuresOf(channel: string | undefined): readonly string[] {
-  return channel === "standard"
-    ? supportedFeatures.filter((name) => !experimentalFeatures.has(name))
-    : supportedFeatures;
+/** Kinds with whose names those of features begin. */
+const featuredKinds = [
+  "BackendTLSPolicy",
+  "GRPCRoute",
+  "Gateway",
+  "HTTPRoute",
+  "ListenerSet",
+  "ReferenceGrant",
+  "TCPRoute",
+  "TLSRoute",
+  "UDPRoute",
+];
+
+/**
+ * What can be used in a cluster, sorted: where a kind is not installed, or the standard channel lacks a field, what is missing is not
+ * claimed.
+ */
+export function featuresOf(installed: InstalledApi | undefined): readonly string[] {
+  const absent = new Set(installed?.absentKinds);
+  return supportedFeatures.filter((name) => {
+    if (installed?.channel === "standard" && experimentalFeatures.has(name)) return false;
+    const kind = featuredKinds.find((each) => name.startsWith(each));
+    return kind === undefined || !absent.has(kind);
+  });
 }

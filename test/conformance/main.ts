@@ -7,14 +7,15 @@
  * test; without it all profiles run and the suite writes its report to FILE.
  */
 import { spawn } from "node:child_process";
-import { createWriteStream, readFileSync } from "node:fs";
+import { createWriteStream, existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { images as systemImages } from "../cluster/system-images.ts";
-import { type Channel, installCrds } from "../kube/gateway-api.ts";
+import { toolFolder } from "../harness/tool-folder.ts";
+import { type Channel, gatewayApiVersion, installCrds } from "../kube/gateway-api.ts";
 import { images } from "../operator/images.ts";
 import { suiteImages } from "./images.ts";
 import { createProgress } from "./progress.ts";
@@ -44,8 +45,8 @@ async function main(): Promise<number> {
       log: { type: "string", default: join(root, "conformance.log") },
     },
   });
-  const folder = process.env["CONFORMANCE_TOOL"];
-  if (folder === undefined) throw new Error("CONFORMANCE_TOOL is not set: run `make conformance`");
+  const folder = toolFolder(`conformance-${gatewayApiVersion()}`);
+  if (!existsSync(folder)) throw new Error(`the suite is not in ${folder}: run \`make conformance\``);
   console.log("starting a cluster");
   const cluster = await startCluster({ images: [...images, ...suiteImages(folder), ...systemImages] });
   const interrupted = new Promise<number>((done) => process.once("SIGINT", () => done(130)));

@@ -51,7 +51,7 @@ export function runCase(text: string): Outcome {
   pipeline.stage(batch);
   pipeline.markSynced();
   if (scenario.installedApi) {
-    pipeline.sources.installedApi.set(INSTALLED_API_KEY, { bundleVersions: scenario.installedApi });
+    pipeline.sources.installedApi.set(INSTALLED_API_KEY, { bundleVersions: scenario.installedApi, absentKinds: [] });
   }
   pipeline.commitNow();
   for (const [gateway, { held, bindAddress }] of infrastructure) {

@@ -8,14 +8,18 @@ export type Channel = "standard" | "experimental";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
+/** As in `1.6.3`: the one that the Makefile fetches. */
+export function gatewayApiVersion(): string {
+  return /^GATEWAY_API_VERSION := (\S+)$/m.exec(readFileSync(join(root, "Makefile"), "utf8"))?.[1] ?? "";
+}
+
 /**
  * Folder of the Gateway API's CRDs, one file a kind; the same as GATEWAY_API_TOOL of the Makefile.
  *
  * @throws Error that names the command which fetches them
  */
 export function gatewayApiCrds(channel: Channel): string {
-  const version = /^GATEWAY_API_VERSION := (\S+)$/m.exec(readFileSync(join(root, "Makefile"), "utf8"))?.[1];
-  const folder = join(toolFolder(`gateway-api-${version}`), channel);
+  const folder = join(toolFolder(`gateway-api-${gatewayApiVersion()}`), channel);
   if (!existsSync(folder)) throw new Error(`the Gateway API's CRDs are not in ${folder}: run \`make kubernetes\``);
   return folder;
 }

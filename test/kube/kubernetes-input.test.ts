@@ -56,7 +56,7 @@ test("every kind that is served is asked for by the plural that the server uses"
 
 test("the installed version of Gateway API is told, and told again when it changes", async () => {
   const of = await start();
-  expect(of.installedApi).toEqual([{ bundleVersions: ["v1.6.3"], channel: "standard" }]);
+  expect(of.installedApi).toEqual([{ bundleVersions: ["v1.6.3"], channel: "standard", absentKinds: [] }]);
   const crd = "gatewayclasses.gateway.networking.k8s.io";
   const annotate = (version: string) =>
     server.kubectl(["annotate", "--overwrite", "crd", crd, `gateway.networking.k8s.io/bundle-version=${version}`]);
@@ -221,6 +221,8 @@ describe("kinds", () => {
     const mirror = await start();
     const state = () => mirror.input.states().find(({ collection }) => collection === "grpcRoutes");
     expect(state()).toMatchObject({ doing: "absent", synced: true, objects: 0 });
+    const absentKinds = () => mirror.installedApi.at(-1)?.absentKinds;
+    expect(absentKinds()).toEqual(["GRPCRoute"]);
     for (const _ of ["first", "again"]) {
       await server.kubectl(["apply", "--server-side", "-f", file]);
       await server.kubectl(["wait", "--for=condition=Established", "crd", name]);
@@ -231,9 +233,11 @@ describe("kinds", () => {
         spec: { parentRefs: [{ name: "web" }] },
       });
       await waitFor("the route to be read", () => mirror.keys("grpcRoutes").length === 1);
+      expect(absentKinds()).toEqual([]);
       await server.kubectl(["delete", "crd", name]);
       await waitFor("the route to be gone", () => mirror.keys("grpcRoutes").length === 0);
       await waitFor("the kind to be known as absent", () => state()?.doing === "absent");
+      expect(absentKinds()).toEqual(["GRPCRoute"]);
     }
     await server.kubectl(["apply", "--server-side", "-f", file]);
   });

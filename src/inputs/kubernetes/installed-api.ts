@@ -1,3 +1,4 @@
+import { gatewayGroup } from "../../api/gateway-api.ts";
 import type { FollowedKind } from "../../kube/kind-follower.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
 import type { InstalledApi } from "../../pipeline/sources.ts";
@@ -21,12 +22,33 @@ export const gatewayApiDefinition: FollowedKind = {
 const BUNDLE_VERSION = "gateway.networking.k8s.io/bundle-version";
 const CHANNEL = "gateway.networking.k8s.io/channel";
 
-/** @param changes of {@link gatewayApiDefinition}: one object at most */
-export function readInstalledApi(changes: ObjectChanges): InstalledApi {
-  const definitions = [...changes.values()].filter((definition) => definition !== undefined);
-  const channel = definitions[0]?.metadata.annotations?.[CHANNEL];
+/** Puts together what is installed, from what the API server says bit by bit. */
+export interface InstalledApiReader {
+  /** @param changes of {@link gatewayApiDefinition}: one object at most */
+  defined(changes: ObjectChanges): InstalledApi;
+  /** A kind is not installed, or is again. Undefined: not a kind of Gateway API. */
+  found(kind: Pick<FollowedKind, "group" | "kind">, present: boolean): InstalledApi | undefined;
+}
+
+export function createInstalledApiReader(): InstalledApiReader {
+  const absent = new Set<string>();
+  let definition: Omit<InstalledApi, "absentKinds"> = { bundleVersions: [] };
+  const installed = (): InstalledApi => ({ ...definition, absentKinds: [...absent].sort() });
   return {
-    bundleVersions: definitions.map(({ metadata }) => metadata.annotations?.[BUNDLE_VERSION] ?? ""),
-    ...(channel !== undefined && { channel }),
+    defined(changes) {
+      const definitions = [...changes.values()].filter((each) => each !== undefined);
+      const channel = definitions[0]?.metadata.annotations?.[CHANNEL];
+      definition = {
+        bundleVersions: definitions.map(({ metadata }) => metadata.annotations?.[BUNDLE_VERSION] ?? ""),
+        ...(channel !== undefined && { channel }),
+      };
+      return installed();
+    },
+    found({ group, kind }, present) {
+      if (group !== gatewayGroup) return undefined;
+      if (present) absent.delete(kind);
+      else absent.add(kind);
+      return installed();
+    },
   };
 }

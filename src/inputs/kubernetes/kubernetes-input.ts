@@ -12,7 +12,7 @@ import type { Batch } from "../../pipeline/pipeline.ts";
 import type { InstalledApi } from "../../pipeline/sources.ts";
 import { createStringPool } from "../string-pool.ts";
 import { followedKinds } from "./followed-kinds.ts";
-import { gatewayApiDefinition, readInstalledApi } from "./installed-api.ts";
+import { createInstalledApiReader, gatewayApiDefinition } from "./installed-api.ts";
 import { revisionOf } from "./revision.ts";
 
 /** What is wrong with an object that the API server took. */
@@ -44,7 +44,7 @@ export interface KubernetesInputOptions {
   onSynced(): void;
   /** Shows each object as the server has it, with its status and before it is judged; undefined = deleted. Keep only what you need. */
   onObserved?(collection: CollectionName, key: ObjectKey, object: KubeObject | undefined): void;
-  /** Tells which Gateway API the cluster has, before `onSynced` and when it changes; not called where we may not read that. */
+  /** Tells which Gateway API the cluster has, as far as it may be read: before `onSynced`, and when it changes. */
   onInstalledApi?(installed: InstalledApi): void;
   /** An object's problem came, changed, or (undefined) is solved. They are logged in any case. */
   onProblem?(collection: CollectionName, key: ObjectKey, problem: ObjectProblem | undefined): void;
@@ -66,6 +66,7 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
   const inUse = new Map<CollectionName, Set<ObjectKey>>();
   const judged = new Map<CollectionName, Map<ObjectKey, string>>();
   const strings = createStringPool();
+  const installedApi = createInstalledApiReader();
 
   function reportProblem(collection: CollectionName, key: ObjectKey, problem: ObjectProblem | undefined): void {
     const id = `${collection} ${key}`;
@@ -117,8 +118,13 @@ export function startKubernetesInput(options: KubernetesInputOptions): Kubernete
     timing,
     discoveryIntervalMilliseconds,
     onSynced: () => options.onSynced(),
+    onPresence(name, present) {
+      const kind = kinds.find(({ collection }) => collection === name);
+      const installed = kind && installedApi.found(kind, present);
+      if (installed !== undefined) options.onInstalledApi?.(installed);
+    },
     onChanges(name, changes) {
-      if (name === gatewayApiDefinition.collection) return options.onInstalledApi?.(readInstalledApi(changes));
+      if (name === gatewayApiDefinition.collection) return options.onInstalledApi?.(installedApi.defined(changes));
       const collection = name as CollectionName;
       const batch = receive(collection, changes);
       // Each object has passed the validator of its kind, and its kind decides the collection.
