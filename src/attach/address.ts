@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { BlockList, isIP, SocketAddress } from "node:net";
 import { posix } from "node:path";
 
 /** Addresses by which Envoy would reach its own host instead of a backend. */
@@ -17,6 +17,15 @@ export interface AddressFault {
 /** Is it an IP address, such as Envoy takes without resolving? */
 export function isIpAddress(text: string): boolean {
   return isIP(text) !== 0;
+}
+
+/** Two texts that mean one address: of IPv6 there are several for each. */
+export function isSameAddress(one: string, other: string): boolean {
+  return one === other || (isIP(one) === 6 && isIP(other) === 6 && spell(one) === spell(other));
+}
+
+function spell(address: string): string {
+  return new SocketAddress({ address, family: "ipv6" }).address;
 }
 
 /**

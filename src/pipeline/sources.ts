@@ -50,6 +50,14 @@ export interface InstalledApi {
   readonly absentKinds: readonly string[];
 }
 
+/** Why an object that runs a gateway cannot be written. */
+export interface InfrastructureFault {
+  /** In the API server's words. */
+  readonly text: string;
+  /** The addresses that Gateways ask for are at fault. */
+  readonly ofAddresses?: true;
+}
+
 /** What keeps clients from a gateway: texts that say who waits for what. */
 export interface InfrastructureWaits {
   /** Why no pod is ready; absent: at least one is. */
@@ -70,8 +78,8 @@ export interface Sources extends ObjectSources {
   readonly connections: Source<Connection>;
   /** Key: fleet. Where clients reach it. */
   readonly addresses: Source<readonly GatewayAddress[]>;
-  /** Key: fleet. Why what runs it cannot be written as asked, in the API server's words. */
-  readonly infrastructureFaults: Source<string>;
+  /** Key: fleet. Why what runs it cannot be written as asked. */
+  readonly infrastructureFaults: Source<InfrastructureFault>;
   /** Key: fleet. What is waited for of what runs it; nothing on a host. */
   readonly infrastructureWaits: Source<InfrastructureWaits>;
   /** Key: as in the collection `routeEntries`. Filled by the quarantine only. */

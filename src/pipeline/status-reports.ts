@@ -28,6 +28,7 @@ import {
   acknowledgementKey,
   type GatewayAddress,
   INSTALLED_API_KEY,
+  type InfrastructureFault,
   type InfrastructureWaits,
   type InstalledApi,
   readSettings,
@@ -78,7 +79,7 @@ export interface GatewayReport {
   readonly addresses: readonly GatewayAddress[];
   readonly connected: number;
   /** Why what runs the Gateway cannot be written as asked. */
-  readonly fault?: string;
+  readonly fault?: InfrastructureFault;
   readonly waits?: InfrastructureWaits;
 }
 

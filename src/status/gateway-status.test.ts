@@ -2,7 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { Gateway } from "../api/gateway-api.ts";
 import { planOfGateway } from "../attach/gateway.test-support.ts";
-import type { ListenerCertificates } from "../attach/model.ts";
+import type { ListenerCertificates, Settings } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
 import type { GatewayReport } from "../pipeline/status-reports.ts";
 import { GENERATION, settings, short, some } from "./conditions.test-support.ts";
@@ -17,13 +17,19 @@ function certificate(listener: string, fields: Partial<ListenerCertificates> = {
   return { gateway: "a/gw", listener, secrets: ["a/s"], dnsNames: [], problems: [], ...fields };
 }
 
+/** The same where Envoy runs in pods, with such addresses of its Service. */
+function inCluster(spec: string, given: readonly string[]): GatewayReport {
+  const addresses = given.map((value) => ({ type: "IPAddress", value }));
+  return report(spec, { addresses }, { ...settings, hostInfrastructure: false });
+}
+
 /** A report on Gateway `a/gw` with such a spec, in YAML, which Envoy has accepted as far as nothing else is said. */
-function report(spec: string, fields: Partial<GatewayReport> = {}): GatewayReport {
+function report(spec: string, fields: Partial<GatewayReport> = {}, where: Settings = settings): GatewayReport {
   const object = {
     metadata: { namespace: "a", name: "gw", generation: GENERATION },
     spec: { gatewayClassName: "c", ...parse(spec) },
   } as Gateway;
-  const plan = planOfGateway(object, settings);
+  const plan = planOfGateway(object, where);
   return {
     kind: "Gateway",
     object,
@@ -99,7 +105,7 @@ describe("a Gateway", () => {
     ],
     [
       "whose objects the API server refuses",
-      report(plain, { fault: "apply Deployment a/b: spec.replicas is wrong (422)" }),
+      report(plain, { fault: { text: "apply Deployment a/b: spec.replicas is wrong (422)" } }),
       ["Accepted=True/Accepted", "Programmed=False/NoResources", resolved],
       ["Accepted=True/Accepted", "Programmed=True/Programmed", resolved, "Conflicted=False/NoConflicts"],
     ],
@@ -211,6 +217,42 @@ describe("a Gateway", () => {
       report(`addresses: [{value: 192.0.2.1}]\n${plain}`, { progress: { x: unusable } }),
       ["Accepted=True/Accepted", "Programmed=False/AddressNotUsable", resolved],
       ["Accepted=True/Accepted", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
+    ],
+    [
+      "with addresses that the API server refuses",
+      report(plain, { fault: { text: "apply Service a/b: spec.clusterIPs is wrong (422)", ofAddresses: true } }),
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotUsable", resolved],
+      listenerFine,
+    ],
+    [
+      "with the address that it asks for, however it is spelt",
+      inCluster(`addresses: [{value: "FD00::0:1"}]\n${plain}`, ["10.0.0.1", "fd00::1"]),
+      fine,
+      listenerFine,
+    ],
+    [
+      "with another address than it asks for",
+      inCluster(`addresses: [{value: 10.0.0.1}, {value: 10.0.0.2}]\n${plain}`, ["10.0.0.1"]),
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotUsable", resolved],
+      listenerFine,
+    ],
+    [
+      "without the address that it asks for",
+      inCluster(`addresses: [{value: 10.0.0.1}]\n${plain}`, []),
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotUsable", resolved],
+      listenerFine,
+    ],
+    [
+      "with any address, as it asks for",
+      inCluster(`addresses: [{type: IPAddress}]\n${plain}`, ["10.0.0.1"]),
+      fine,
+      listenerFine,
+    ],
+    [
+      "with no address, as long as it asks for any",
+      inCluster(`addresses: [{type: IPAddress}]\n${plain}`, []),
+      ["Accepted=True/Accepted", "Programmed=False/AddressNotAssigned", resolved],
+      listenerFine,
     ],
     [
       "with hostnames that overlap",

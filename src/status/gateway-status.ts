@@ -1,3 +1,4 @@
+import { isSameAddress } from "../attach/address.ts";
 import type { GatewayReport } from "../pipeline/status-reports.ts";
 import { type DesiredCondition, judge } from "./conditions.ts";
 import { buildListenerStatus, isTrue, type ListenerStatus } from "./listener-status.ts";
@@ -85,8 +86,12 @@ function findProgrammingFault(
       message: "What the Gateway asks for cannot be had, so what runs is as it was before; see the other conditions",
     };
   }
+  if (report.fault?.ofAddresses) {
+    const message = `Addresses that are asked for cannot be had: ${report.fault.text}; write others into spec.addresses, or none for any`;
+    return { reason: "AddressNotUsable", message };
+  }
   if (report.fault !== undefined) {
-    const message = `What runs the Gateway cannot be written as asked: ${report.fault}; mend the EnvoyProxy or what stands in its way`;
+    const message = `What runs the Gateway cannot be written as asked: ${report.fault.text}; mend the EnvoyProxy or what stands in its way`;
     return { reason: "NoResources", message };
   }
   if (waits.pods !== undefined) {
@@ -98,6 +103,8 @@ function findProgrammingFault(
       message: "No Envoy of this Gateway is connected, so nothing is known to be served",
     };
   }
+  const missing = findMissingAddresses(report);
+  if (missing !== undefined) return { reason: "AddressNotUsable", message: missing };
   if (addresses.length === 0) {
     const why = waits.address === undefined ? "" : `: ${waits.address}`;
     return { reason: "AddressNotAssigned", message: `The Gateway has no address yet${why}` };
@@ -116,6 +123,17 @@ function findProgrammingFault(
     return { reason: "Pending", message: "Envoy has not acknowledged any listener yet" };
   }
   return { reason: "Invalid", message: "No listener can serve; see the conditions of the listeners" };
+}
+
+/** Addresses that are asked for and that nobody has given; on a host Envoy binds the address itself, and says when it cannot. */
+function findMissingAddresses({ plan, addresses, waits }: GatewayReport): string | undefined {
+  if (plan.bindAddress !== undefined) return undefined;
+  const given = addresses.map(({ value }) => value);
+  const missing = plan.addresses.filter((wanted) => !given.some((value) => isSameAddress(value, wanted)));
+  if (missing.length === 0) return undefined;
+  const asked = missing.length === 1 ? `Address ${missing[0]} is` : `Addresses ${missing.join(", ")} are`;
+  const instead = given.length > 0 ? `it has ${given.join(", ")}` : (waits?.address ?? "it has none yet");
+  return `${asked} asked for and not given to the Gateway (${instead}); ask for one that can be had, or for none to get any`;
 }
 
 /** How Envoy passes on EADDRNOTAVAIL when it cannot bind. */

@@ -11,7 +11,6 @@ const unsupported: Readonly<Record<string, string>> = {
   GatewayFrontendClientCertificateValidationInsecureFallback: "spec.tls.frontend is refused",
   GatewayHTTPSListenerDetectMisdirectedRequests: "a misdirected request is answered with 404",
   GatewayInfrastructure: "nothing that could carry labels is made",
-  GatewayStaticAddresses: "several addresses are refused",
   ListenerSet: "the kind is not read",
 };
 

@@ -11,6 +11,7 @@ export const supportedFeatures: readonly string[] = [
   "GatewayAddressEmpty",
   "GatewayHTTPListenerIsolation",
   "GatewayPort8080",
+  "GatewayStaticAddresses",
   "HTTPRoute",
   "HTTPRoute303RedirectStatusCode",
   "HTTPRoute307RedirectStatusCode",

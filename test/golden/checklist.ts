@@ -26,7 +26,7 @@ const gateway: readonly ChecklistRow[] = [
   ["Programmed=False/Pending", "status/gateway-status.ts", "acknowledgements"],
   ["Programmed=False/NoResources", "status/gateway-status.ts", "unconnected"],
   ["Programmed=False/AddressNotAssigned", "status/gateway-status.ts", "unaddressed"],
-  ["Programmed=False/AddressNotUsable", "status/gateway-status.ts", "gateways-refused"],
+  ["Programmed=False/AddressNotUsable", "status/gateway-status.ts", "addresses-in-cluster"],
   ["ResolvedRefs=True/ResolvedRefs", "status/gateway-status.ts", "quickstart"],
   ["ResolvedRefs=False/ListenersNotResolved", "status/gateway-status.ts", "certificates"],
 ];

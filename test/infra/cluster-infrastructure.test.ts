@@ -354,10 +354,30 @@ describe("states", () => {
     const volumes = [{ name: "twice", emptyDir: {}, configMap: { name: "x" } }];
     infrastructure.apply(wanting(gatewayOf({}, { envoyDeployment: { pod: { volumes } } })));
     await settle(infrastructure);
-    expect(states.get("default/eg")?.fault).toMatch(/Deployment .*may not specify more than 1 volume type/s);
+    expect(states.get("default/eg")?.fault?.text).toMatch(/Deployment .*may not specify more than 1 volume type/s);
     infrastructure.apply(wanting(gatewayOf()));
     await settle(infrastructure);
     expect(states.get("default/eg")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });
+  }, 60_000);
+
+  test("ask for addresses in the way of each type of Service, and say that the API server refuses one", async () => {
+    const infrastructure = start();
+    const specOf = async (type: string, ...addresses: string[]) => {
+      infrastructure.apply(wanting(gatewayOf({ addresses }, { envoyService: { type } })));
+      await settle(infrastructure);
+      const { spec } = await read<{ spec: Record<string, unknown> }>("Service", NAME);
+      return [spec["type"], spec["loadBalancerIP"], spec["externalIPs"]];
+    };
+    expect(await specOf("LoadBalancer", "198.51.100.1", "198.51.100.2")).toEqual([
+      "LoadBalancer",
+      "198.51.100.1",
+      undefined,
+    ]);
+    expect(await specOf("LoadBalancer")).toEqual(["LoadBalancer", undefined, undefined]);
+    expect(await specOf("NodePort", "198.51.100.1")).toEqual(["NodePort", undefined, ["198.51.100.1"]]);
+    expect(states.get("default/eg")?.fault).toBeUndefined();
+    expect((await specOf("ClusterIP", "198.51.100.1"))[0]).toBe("NodePort");
+    expect(states.get("default/eg")?.fault).toMatchObject({ ofAddresses: true });
   }, 60_000);
 
   test("say that another Gateway has the name; an account may be shared", async () => {
@@ -368,7 +388,7 @@ describe("states", () => {
     const second = gatewayOf({ gateway: "other/gw" }, named);
     infrastructure.apply(wanting(second));
     await settle(infrastructure);
-    expect(states.get("other/gw")?.fault).toContain("runs Gateway default/eg already");
+    expect(states.get("other/gw")?.fault?.text).toContain("runs Gateway default/eg already");
     infrastructure.apply(wanting(gatewayOf({ gateway: "other/gw" }, { envoyServiceAccount: { name: "shared" } })));
     await settle(infrastructure);
     expect(states.get("other/gw")).toMatchObject({ addresses: [], waits: { pods: expect.any(String) } });

@@ -20,7 +20,7 @@ export interface Address {
 const ADDRESSES_MAX = 16;
 
 /**
- * Where clients reach a gateway by its Service: what its load balancer was given, else external addresses, else the nodes of a
+ * Where clients reach a gateway by its Service: what its load balancer was given and external addresses, else the nodes of a
  * NodePort, else, where there is no load balancer to wait for, its cluster addresses.
  *
  * @param hosts addresses of the nodes on which its Envoys are ready
@@ -32,8 +32,8 @@ export function addressesOfService(service: KubeObject | undefined, hosts: reado
     if (address !== undefined) return [ip(address)];
     return hostname === undefined ? [] : [{ type: "Hostname", value: hostname }];
   });
-  if (ingress.length > 0) return ingress;
-  if (spec.externalIPs !== undefined && spec.externalIPs.length > 0) return spec.externalIPs.map(ip);
+  const external = (spec.externalIPs ?? []).filter((address) => !ingress.some(({ value }) => value === address));
+  if (ingress.length + external.length > 0) return [...ingress, ...external.map(ip)];
   if (spec.type === "LoadBalancer") return [];
   if (spec.type === "NodePort") return hosts.slice(0, ADDRESSES_MAX).map(ip);
   return (spec.clusterIPs ?? []).filter((address) => address !== "None").map(ip);

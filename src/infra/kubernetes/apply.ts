@@ -6,7 +6,7 @@ import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
 import { isNewer, type KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
-import type { InfrastructureWaits } from "../../pipeline/sources.ts";
+import type { InfrastructureFault, InfrastructureWaits } from "../../pipeline/sources.ts";
 import { type Address, addressesOfService } from "./addresses.ts";
 import { project, stamp } from "./comparison.ts";
 import type { ClusterEnvironment } from "./environment.ts";
@@ -33,8 +33,7 @@ export interface ApplierOptions {
 export interface InfrastructureState {
   readonly addresses: readonly Address[];
   readonly waits: InfrastructureWaits;
-  /** Why an object cannot be written, in the API server's words. */
-  readonly fault?: string;
+  readonly fault?: InfrastructureFault;
 }
 
 /** The consumer of the pipeline's infrastructure output in a cluster. Only the leader has one. */
@@ -68,7 +67,7 @@ interface Site {
   readonly live: Map<string, KubeObject>;
   readonly stored: Map<string, unknown>;
   failures: number;
-  fault: string | undefined;
+  fault: InfrastructureFault | undefined;
   /** Since when a workload waits for its successor. */
   waitingSince: number | undefined;
   timer: NodeJS.Timeout | undefined;
@@ -231,7 +230,7 @@ async function reconcile(
     if (owner === wanted?.gateway) error ??= await applyObject(options, site, object);
     else if (object.kind !== SHAREABLE) {
       const text = `${idOf(object)} runs Gateway ${owner} already; give the objects of the two Gateways different names`;
-      return reportFault(options.log, site, text, RETRY_MAX_MS);
+      return reportFault(options.log, site, { text }, RETRY_MAX_MS);
     }
   }
   // What takes the place of a leftover must be there first.
@@ -250,12 +249,17 @@ async function reconcile(
     options.log.debug("an object of a gateway cannot be written now", { error: error.message });
     return error.retryAfterMilliseconds ?? grown;
   }
-  return reportFault(options.log, site, error.message, error.reason === "Conflict" ? grown : RETRY_MAX_MS);
+  const ofAddresses = wanted?.addresses.length && error.causes.some(({ field = "" }) => ADDRESS_FIELD.test(field));
+  const fault: InfrastructureFault = { text: error.message, ...(ofAddresses && { ofAddresses }) };
+  return reportFault(options.log, site, fault, error.reason === "Conflict" ? grown : RETRY_MAX_MS);
 }
 
+/** Fields of a Service that say what a Gateway's `spec.addresses` say. */
+const ADDRESS_FIELD = /^spec\.(clusterIPs?|externalIPs|loadBalancerIP)\b/;
+
 /** Somebody must change something, and the Gateway's status says what. */
-function reportFault(log: Logger, site: Site, fault: string, retryMs: number): number {
-  if (site.fault !== fault) log.warn("an object of a gateway is refused", { error: fault });
+function reportFault(log: Logger, site: Site, fault: InfrastructureFault, retryMs: number): number {
+  if (site.fault?.text !== fault.text) log.warn("an object of a gateway is refused", { error: fault.text });
   site.fault = fault;
   return retryMs;
 }

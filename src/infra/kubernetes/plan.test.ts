@@ -84,6 +84,13 @@ test.each([
   [{ spec: { type: "LoadBalancer", clusterIPs: ["10.0.0.1"] } }, []],
   [{ spec: { type: "LoadBalancer" }, status: { loadBalancer: { ingress: [{ ip: "1.2.3.4" }] } } }, ["1.2.3.4"]],
   [{ spec: { type: "LoadBalancer", externalIPs: ["5.6.7.8"] } }, ["5.6.7.8"]],
+  [
+    {
+      spec: { type: "LoadBalancer", externalIPs: ["5.6.7.8", "1.2.3.4"] },
+      status: { loadBalancer: { ingress: [{ ip: "1.2.3.4" }, { hostname: "a.example.com" }] } },
+    },
+    ["1.2.3.4", "a.example.com", "5.6.7.8"],
+  ],
   [{ spec: { type: "ClusterIP", clusterIPs: ["10.0.0.1", "fd00::1"] } }, ["10.0.0.1", "fd00::1"]],
   [{ spec: { type: "ClusterIP", clusterIPs: ["None"] } }, []],
   [{ spec: { type: "NodePort", clusterIPs: ["10.0.0.1"] } }, ["192.0.2.9"]],

@@ -22,6 +22,7 @@ export function renderService(gateway: GatewayInfrastructure, identity: Identity
     ...(type !== "ClusterIP" && { externalTrafficPolicy: settings.externalTrafficPolicy ?? "Local" }),
     ...familiesOf(gateway),
     ...addressesOf(gateway, type),
+    // A load balancer that is told an address by the EnvoyProxy is asked for that one, whatever Gateways want.
     ...(type === "LoadBalancer" && loadBalancerFields(settings)),
   };
   const service: IService = {
@@ -59,10 +60,14 @@ function familiesOf({ settings }: GatewayInfrastructure): Partial<IServiceSpec> 
   }
 }
 
-/** Addresses that the Gateway asks for. */
+/**
+ * Addresses that the Gateway asks for. A load balancer is asked, by the one field that every kind of them knows, and what it gives is
+ * the answer; `externalIPs` would have every node take packets for an address that nobody granted, another's too.
+ */
 function addressesOf({ addresses }: GatewayInfrastructure, type: string): Partial<IServiceSpec> {
   if (addresses.length === 0) return {};
-  if (type !== "ClusterIP") return { externalIPs: [...addresses] };
+  if (type === "LoadBalancer") return { loadBalancerIP: addresses[0] };
+  if (type === "NodePort") return { externalIPs: [...addresses] };
   const [first = ""] = [...addresses].sort((a, b) => Number(isIPv6(a)) - Number(isIPv6(b)));
   return { clusterIP: first, clusterIPs: [...addresses] };
 }
