@@ -1,4 +1,5 @@
 import type {
+  IBackendTLSPolicy,
   IGateway,
   IGatewayClass,
   IGRPCRoute,
@@ -13,6 +14,7 @@ export type Gateway = Kept<IGateway>;
 export type HTTPRoute = Kept<IHTTPRoute>;
 export type GRPCRoute = Kept<IGRPCRoute>;
 export type ReferenceGrant = Kept<IReferenceGrant>;
+export type BackendTLSPolicy = Kept<IBackendTLSPolicy>;
 
 export type GatewayListener = Gateway["spec"]["listeners"][number];
 export type HTTPRouteRule = NonNullable<HTTPRoute["spec"]["rules"]>[number];

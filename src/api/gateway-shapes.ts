@@ -1,4 +1,12 @@
-import type { Gateway, GatewayClass, GatewayListener, GRPCRoute, HTTPRoute, ReferenceGrant } from "./gateway-api.ts";
+import type {
+  BackendTLSPolicy,
+  Gateway,
+  GatewayClass,
+  GatewayListener,
+  GRPCRoute,
+  HTTPRoute,
+  ReferenceGrant,
+} from "./gateway-api.ts";
 import { gatewayGroup } from "./gateway-api.ts";
 import { orElse, type Sketch, scalar, scalars, shapeOfSketch } from "./sketch.ts";
 
@@ -180,10 +188,24 @@ const referenceGrant = {
   },
 } as const satisfies Sketch<Pick<ReferenceGrant, "spec">>;
 
+const backendTlsPolicy = {
+  spec: {
+    targetRefs: [{ ...localReference, sectionName: scalar }],
+    validation: {
+      caCertificateRefs: [localReference],
+      wellKnownCACertificates: scalar,
+      hostname: scalar,
+      subjectAltNames: [{ type: scalar, hostname: scalar, uri: scalar }],
+    },
+    options: scalars,
+  },
+} as const satisfies Sketch<Pick<BackendTLSPolicy, "spec">>;
+
 export const gatewayShapes = {
   GatewayClass: shapeOfSketch(gatewayClass),
   Gateway: shapeOfSketch(gateway),
   HTTPRoute: shapeOfSketch(httpRoute),
   GRPCRoute: shapeOfSketch(grpcRoute),
   ReferenceGrant: shapeOfSketch(referenceGrant),
+  BackendTLSPolicy: shapeOfSketch(backendTlsPolicy),
 } as const;

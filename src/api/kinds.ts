@@ -1,3 +1,4 @@
+import { validate as validateBackendTlsPolicy } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1BackendTLSPolicy";
 import { validate as validateGateway } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1Gateway";
 import { validate as validateGatewayClass } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1GatewayClass";
 import { validate as validateGrpcRoute } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1GRPCRoute";
@@ -9,6 +10,7 @@ import { validate as validateSecret } from "kubernetes-models/_schemas/IoK8sApiC
 import { validate as validateService } from "kubernetes-models/_schemas/IoK8sApiCoreV1Service";
 import { validate as validateEndpointSlice } from "kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice";
 import { backendDefinition } from "./backend.ts";
+import { checkBackendTlsPolicy } from "./backend-tls-policy-rules.ts";
 import { complaintsOf, locate, type SchemaError } from "./complaints.ts";
 import { checkEndpointSlice, checkService, completeNamespace, completeSecret, completeService } from "./core-rules.ts";
 import { coreShapes } from "./core-shapes.ts";
@@ -33,6 +35,7 @@ export type CollectionName =
   | "httpRoutes"
   | "grpcRoutes"
   | "referenceGrants"
+  | "backendTlsPolicies"
   | "namespaces"
   | "services"
   | "endpointSlices"
@@ -169,6 +172,13 @@ const kinds: readonly Kind[] = [
     collection: "referenceGrants",
     shape: gatewayShapes.ReferenceGrant,
     model: validateReferenceGrant,
+  }),
+  modelKind("BackendTLSPolicy", {
+    group: gatewayGroup,
+    collection: "backendTlsPolicies",
+    shape: gatewayShapes.BackendTLSPolicy,
+    model: validateBackendTlsPolicy,
+    check: checkBackendTlsPolicy,
   }),
   modelKind("Namespace", {
     namespaced: false,

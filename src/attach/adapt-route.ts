@@ -1,8 +1,9 @@
 import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
+import { completeTls } from "./backend-tls.ts";
 import { buildClusterSpec } from "./cluster-spec.ts";
-import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule, UpstreamTls } from "./model.ts";
-import type { RoutingSettings, TlsDefaults } from "./routing-settings.ts";
+import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule } from "./model.ts";
+import type { RoutingSettings } from "./routing-settings.ts";
 
 /**
  * A route as the Envoys of one Gateway serve it: the same backends, reached as the Gateway's EnvoyProxy says. Without such settings,
@@ -77,18 +78,6 @@ function familyOf(reach: ClusterReach, ipFamily: RoutingSettings["ipFamily"]): C
     reach.kind === "Service" ||
     (reach.kind === "Fallback" && reach.members.some(({ reach: { kind } }) => kind === "Service"));
   return usesServices && ipFamily === "IPv6" ? ipFamily : undefined;
-}
-
-/** What a backend says itself stands; a range of versions is taken as a whole, since halves of two need not fit together. */
-function completeTls(tls: UpstreamTls, defaults: TlsDefaults | undefined): UpstreamTls {
-  if (defaults === undefined) return tls;
-  const { minVersion, maxVersion, ...others } = defaults;
-  const ownVersions = tls.minVersion !== undefined || tls.maxVersion !== undefined;
-  return { ...others, ...(!ownVersions && { minVersion, maxVersion }), ...withoutUndefined(tls) };
-}
-
-function withoutUndefined<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
 }
 
 /** Where an operator has nothing to say. */

@@ -1,18 +1,11 @@
 import type { Backend, BackendTls } from "../api/backend.ts";
-import type { ConfigMap, Secret } from "../api/core.ts";
 import { type ObjectKey, objectKey } from "../base/keys.ts";
+import { followAuthorities, type TlsReader } from "./authorities.ts";
 import type { BackendFault } from "./backend.ts";
 import type { UpstreamTls } from "./model.ts";
-import { objectBytes } from "./object-data.ts";
-import { readCertificates } from "./pem.ts";
+import type { TlsDefaults } from "./routing-settings.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
 import { cipherSuites, ecdhCurves, isCipher, signatureAlgorithms } from "./tls-vocabulary.ts";
-
-/** What is read to follow the references of `spec.tls`. */
-export interface TlsReader {
-  secret(key: ObjectKey): Secret | undefined;
-  configMap(key: ObjectKey): ConfigMap | undefined;
-}
 
 /** Bytes of an ALPN protocol name (RFC 7301 section 3.1). */
 const MAX_ALPN_LENGTH_BYTES = 255;
@@ -77,11 +70,15 @@ function fault(field: string, message: string): BackendFault {
 
 export type ResolvedTls = { readonly tls: UpstreamTls; readonly fault?: undefined } | { readonly fault: BackendFault };
 
-/** Follows the references of `spec.tls` of a Backend without faults of its own. */
-export function resolveBackendTls(backend: Backend, tls: BackendTls, read: TlsReader): ResolvedTls {
+/**
+ * Follows the references of `spec.tls` of a Backend without faults of its own.
+ *
+ * @param policed a BackendTLSPolicy says whom to trust, so the Backend need not
+ */
+export function resolveBackendTls(backend: Backend, tls: BackendTls, policed: boolean, read: TlsReader): ResolvedTls {
   const namespace = backend.metadata.namespace ?? "";
   const insecureSkipVerify = tls.insecureSkipVerify === true;
-  const trust = insecureSkipVerify ? ("None" as const) : resolveTrust(tls, namespace, read);
+  const trust = insecureSkipVerify || policed ? ("None" as const) : resolveTrust(tls, namespace, read);
   if (typeof trust === "object" && "reason" in trust) return { fault: trust };
   const client =
     tls.clientCertificateRef && resolveClientCertificate(tls.clientCertificateRef, namespace, "Backend", read);
@@ -118,6 +115,18 @@ function words(name: keyof UpstreamTls, list: readonly string[] | undefined): Pa
   return list === undefined || list.length === 0 ? {} : { [name]: [...list] };
 }
 
+/** What a backend says itself stands; a range of versions is taken as a whole, since halves of two need not fit together. */
+export function completeTls(tls: UpstreamTls, defaults: TlsDefaults | undefined): UpstreamTls {
+  if (defaults === undefined) return tls;
+  const { minVersion, maxVersion, ...others } = defaults;
+  const ownVersions = tls.minVersion !== undefined || tls.maxVersion !== undefined;
+  return { ...others, ...(!ownVersions && { minVersion, maxVersion }), ...withoutUndefined(tls) };
+}
+
+function withoutUndefined<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, field]) => field !== undefined)) as T;
+}
+
 function resolveTrust(
   tls: BackendTls,
   namespace: string,
@@ -134,38 +143,12 @@ function resolveTrust(
     };
   }
   const trust: string[] = [];
-  for (const [index, { group, kind, name }] of references.entries()) {
-    const path = `caCertificateRefs[${index}]`;
-    if (group !== "" || (kind !== "ConfigMap" && kind !== "Secret")) {
-      return fault(
-        path,
-        `names a ${kind}, and authorities come from a ConfigMap or Secret of the core group; name one`,
-      );
-    }
-    const key = objectKey(namespace, name);
-    const object = kind === "Secret" ? read.secret(key) : read.configMap(key);
-    if (object === undefined)
-      return fault(path, `names ${kind} ${key}, which does not exist; create it or correct the reference`);
-    const problem = checkAuthorities(object);
-    if (problem !== undefined) return fault(path, `names ${kind} ${key}, which ${problem}; correct it or name another`);
-    trust.push(`${kind.toLowerCase()}/${key}`);
+  for (const [index, reference] of references.entries()) {
+    const authority = followAuthorities(reference, namespace, read);
+    if (typeof authority !== "string") return fault(`caCertificateRefs[${index}]`, authority.message);
+    trust.push(authority);
   }
   return trust;
-}
-
-const authorityChecks = new WeakMap<Secret | ConfigMap, { readonly fault: string | undefined }>();
-
-/** Many routes reach backends that trust one bundle, and decoding a bundle of 150 certificates costs some milliseconds. */
-function checkAuthorities(object: Secret | ConfigMap): string | undefined {
-  let check = authorityChecks.get(object);
-  if (check === undefined) {
-    const pem = objectBytes(object, "ca.crt");
-    const read = pem === undefined ? undefined : readCertificates(pem);
-    const fault = read === undefined ? "has no key ca.crt" : "fault" in read ? `${read.fault} in ca.crt` : undefined;
-    check = { fault };
-    authorityChecks.set(object, check);
-  }
-  return check.fault;
 }
 
 /** @param owner kind of the object in `namespace` that has the reference */

@@ -40,7 +40,8 @@ const switchedOff: BackendFault = {
   message: "is Backend, which extensionApis.enableBackend of the configuration file switches off; use a Service",
 };
 
-export function findBackendFault({ spec }: Backend, settings: Settings): BackendFault | undefined {
+/** @param policed a BackendTLSPolicy configures TLS towards it */
+export function findBackendFault({ spec }: Backend, settings: Settings, policed = false): BackendFault | undefined {
   if (settings.backendsRefused) return switchedOff;
   if (spec.type === "DynamicResolver") {
     if (spec.endpoints !== undefined && spec.endpoints.length > 0) {
@@ -61,7 +62,7 @@ export function findBackendFault({ spec }: Backend, settings: Settings): Backend
     const fault = findEndpointsFault(spec.endpoints ?? [], settings, spec.tls?.autoSNIFromEndpointHostname === true);
     if (fault !== undefined) return fault;
   }
-  if (spec.appProtocols?.includes("gateway.envoyproxy.io/wss") && spec.tls === undefined) {
+  if (spec.appProtocols?.includes("gateway.envoyproxy.io/wss") && spec.tls === undefined && !policed) {
     return {
       reason: "UnsupportedProtocol",
       field: "spec.appProtocols",

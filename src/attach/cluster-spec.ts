@@ -1,7 +1,7 @@
 import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import { nameHash } from "../envoy/hash.ts";
-import type { ClusterReach, ClusterSpec, UpstreamTls } from "./model.ts";
+import type { ClusterReach, ClusterSpec, SubjectAltName, UpstreamTls } from "./model.ts";
 
 /** The group of a reach that no object stands for: a collector that an EnvoyProxy names by host and port. */
 export const HOST_GROUP = "host";
@@ -132,6 +132,7 @@ function identify(reach: ClusterReach): readonly unknown[] {
 function orderTls(tls: UpstreamTls): UpstreamTls {
   return {
     sni: tls.sni,
+    subjectAltNames: tls.subjectAltNames && orderNames(tls.subjectAltNames),
     autoSniFromEndpointHostname: tls.autoSniFromEndpointHostname,
     insecureSkipVerify: tls.insecureSkipVerify,
     trust: typeof tls.trust === "string" ? tls.trust : [...new Set(tls.trust)].sort(),
@@ -144,6 +145,12 @@ function orderTls(tls: UpstreamTls): UpstreamTls {
     alpnProtocols: tls.alpnProtocols,
     fingerprints: tls.fingerprints,
   };
+}
+
+function orderNames(names: readonly SubjectAltName[]): readonly SubjectAltName[] {
+  return names
+    .map(({ type, value }) => ({ type, value }))
+    .sort((a, b) => compareStrings(a.type, b.type) || compareStrings(a.value, b.value));
 }
 
 function orderStats(stats: ClusterSpec["stats"]): readonly unknown[] {

@@ -62,7 +62,7 @@ function findEndpoints(
   read: ResolveReader,
 ): readonly BackendEndpoint["address"][] | ProxyFinding {
   if (tls !== undefined)
-    return { field, text: "leads to a Backend with TLS, which is not implemented for metrics; use one without" };
+    return { field, text: "leads to a backend with TLS, which is not implemented for metrics; use one without" };
   if (reach.kind === "Dns") return reach.endpoints.map(({ address }) => address);
   if (reach.kind === "Backend") {
     const backend = read.backend(reach.key);

@@ -1,8 +1,11 @@
 import { parse, parseAllDocuments } from "yaml";
-import type { ReferenceGrant } from "../api/gateway-api.ts";
+import type { ConfigMap, Secret } from "../api/core.ts";
+import type { BackendTLSPolicy, ReferenceGrant } from "../api/gateway-api.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { Settings } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
+import { planTlsPolicy } from "./tls-policy.ts";
+import { settleClaims } from "./tls-targets.ts";
 
 /** A message about a field: what is at fault, why, and after the semicolon what to do. */
 export const explained = /^(Dropped Rule\(s\) \[\d+\]: )?Field spec\S+ [^;]+; [^.]+.*\.$/s;
@@ -40,18 +43,27 @@ export function readObjects(
     if (object.kind === "ReferenceGrant") grants.push(object as unknown as ReferenceGrant);
   }
   const find = (kind: string, key: string) => byKind.get(kind)?.get(key);
+  const policies = () => (byKind.get("BackendTLSPolicy") ?? new Map()) as ReadonlyMap<string, BackendTLSPolicy>;
   const reader =
     <T>(kind: string) =>
     (key: string) =>
       find(kind, key) as T;
+  const follow = { secret: reader<Secret>("Secret"), configMap: reader<ConfigMap>("ConfigMap") };
   return {
     find,
     service: reader("Service"),
     backend: reader("Backend"),
     staticBackend: reader("StaticBackend"),
     routeFilter: reader("HTTPRouteFilter"),
-    secret: reader("Secret"),
-    configMap: reader("ConfigMap"),
+    ...follow,
+    tlsClaims(target) {
+      const claims = settleClaims(target, policies());
+      return claims.length === 0 ? undefined : claims;
+    },
+    tlsPolicy(key) {
+      const policy = policies().get(key);
+      return policy && planTlsPolicy(policy, follow);
+    },
     grants: (namespace) => grants.filter(({ metadata }) => metadata.namespace === namespace),
     settings: { ...testSettings, ...settings },
   };

@@ -1,5 +1,5 @@
 import type { Service } from "../api/core.ts";
-import { objectKey } from "../base/keys.ts";
+import { type ObjectKey, objectKey } from "../base/keys.ts";
 import {
   type BackendFault,
   backendEndpoints,
@@ -9,11 +9,12 @@ import {
   usesDns,
   usesUnixSockets,
 } from "./backend.ts";
-import { resolveBackendTls } from "./backend-tls.ts";
+import { completeTls, resolveBackendTls } from "./backend-tls.ts";
 import type { ClusterSettings } from "./cluster-spec.ts";
 import { isGranted } from "./grants.ts";
-import type { BackendEndpoint, ClusterReach } from "./model.ts";
+import type { BackendEndpoint, ClusterReach, UpstreamTls } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
+import { policyFor, type TlsTarget, tlsTarget } from "./tls-targets.ts";
 
 /** A reference of a route to what takes its requests. */
 export interface BackendReference {
@@ -25,13 +26,18 @@ export interface BackendReference {
 }
 
 /** Why a reference cannot be followed; `message` completes a sentence that begins with the field. */
-export interface ReferenceFault {
+export interface ReferenceFault extends TlsTargeted {
   readonly reason: string;
   readonly message: string;
 }
 
+interface TlsTargeted {
+  /** What the reference names, if BackendTLSPolicies target it. */
+  readonly tlsTarget?: TlsTarget;
+}
+
 /** What a reference leads to, before it is a cluster of its own or one of several. */
-export interface FoundBackend {
+export interface FoundBackend extends TlsTargeted {
   readonly reach: ClusterReach;
   /** Of a Backend: what it lists. */
   readonly endpoints?: readonly BackendEndpoint[];
@@ -64,32 +70,70 @@ export function findBackend(
   const { group = "", kind = "Service", name } = reference;
   const isService = group === "" && kind === "Service";
   const isBackend = (group === backendGroup || group === staticBackendGroup) && kind === "Backend";
-  if (!isService && !isBackend) {
-    return {
-      reason: "InvalidKind",
-      message: `names kind ${kind} of group "${group}", and only a Service, or a Backend of ${backendGroup}, can take requests; name one of these`,
-    };
-  }
   const target = { group, kind, namespace: reference.namespace ?? namespace, name };
   const key = objectKey(target.namespace, name);
   if (!isGranted(read.grants, { group: originGroups[routeKind], kind: routeKind, namespace }, target)) {
-    return {
-      reason: "RefNotPermitted",
-      message: `names ${kind} ${key} in another namespace, and no ReferenceGrant there lets ${plural(routeKind)} of ${namespace} refer to it; create one in namespace ${target.namespace}`,
-    };
+    return isService || isBackend ? refuse(routeKind, namespace, target) : unknownKind(target);
   }
-  if (isService) return findService(routeKind, key, reference.port, read);
-  return group === backendGroup ? findEnvoyBackend(routeKind, key, read) : findStaticBackend(routeKind, key, read);
+  const named = tlsTarget(group, kind, key);
+  const claims = read.tlsClaims(named);
+  const policy = (section: string) => claims && findPolicy(policyFor(claims, section), read);
+  const found = isService
+    ? findService(routeKind, key, reference.port, policy, read)
+    : isBackend
+      ? findAnyBackend(group, routeKind, key, policy(""), read)
+      : unknownKind(target);
+  return claims === undefined ? found : { ...found, tlsTarget: named };
+}
+
+type Target = Parameters<typeof isGranted>[2];
+
+function unknownKind({ group, kind }: Target): ReferenceFault {
+  return {
+    reason: "InvalidKind",
+    message: `names kind ${kind} of group "${group}", and only a Service, or a Backend of ${backendGroup}, can take requests; name one of these`,
+  };
+}
+
+function refuse(routeKind: BackendOrigin, from: string, { kind, namespace, name }: Target): ReferenceFault {
+  return {
+    reason: "RefNotPermitted",
+    message: `names ${kind} ${objectKey(namespace, name)} in another namespace, and no ReferenceGrant there lets ${plural(routeKind)} of ${from} refer to it; create one in namespace ${namespace}`,
+  };
+}
+
+/** The BackendTLSPolicy in effect for a backend. */
+interface FoundPolicy {
+  readonly key: ObjectKey;
+  /** Undefined: it cannot be done, so nothing may be sent. */
+  readonly tls?: UpstreamTls;
+}
+
+function findPolicy(key: ObjectKey | undefined, read: ResolveReader): FoundPolicy | undefined {
+  if (key === undefined) return undefined;
+  const tls = read.tlsPolicy(key)?.tls;
+  return tls === undefined ? { key } : { key, tls };
+}
+
+/** @param what kind and key of the backend */
+function brokenPolicy(what: string, key: ObjectKey): ReferenceFault {
+  return {
+    reason: "InvalidBackendTLS",
+    message: `names ${what}, and BackendTLSPolicy ${key}, which is in effect for it, cannot be done; see its status and correct it`,
+  };
 }
 
 /** Protocols of Service ports that tell how to speak to the endpoints (KEP-3726 and common use). */
 const http2Protocols = new Set(["kubernetes.io/h2c", "grpc", "h2c"]);
 const http1Protocols = new Set(["http", "kubernetes.io/ws", "ws", ""]);
+/** The same over TLS, which a BackendTLSPolicy has to configure. */
+const tlsProtocols = new Set(["https", "kubernetes.io/wss", "wss"]);
 
 function findService(
   routeKind: string,
   key: string,
   port: number | undefined,
+  policyOf: (section: string) => FoundPolicy | undefined,
   read: ResolveReader,
 ): FoundBackend | ReferenceFault {
   const service: Service | undefined = read.service(key);
@@ -112,16 +156,27 @@ function findService(
     const message = `names port ${port} of Service ${key}, which has no such TCP port; name ${describePorts(service)}`;
     return { reason: "PortNotFound", message };
   }
-  const appProtocol = found.appProtocol ?? "";
-  if (!http2Protocols.has(appProtocol) && !http1Protocols.has(appProtocol)) {
-    return {
-      reason: "UnsupportedProtocol",
-      message: `names port ${port} of Service ${key}, whose appProtocol ${appProtocol} is not supported; use ${[...http2Protocols, ...http1Protocols].filter(Boolean).join(", ")} or none`,
-    };
+  const policy = policyOf(found.name ?? "");
+  if (policy !== undefined && policy.tls === undefined) return brokenPolicy(`Service ${key}`, policy.key);
+  const appProtocol = (found.appProtocol ?? "").toLowerCase();
+  const fault = findProtocolFault(appProtocol, policy !== undefined);
+  if (fault !== undefined) {
+    const message = `names port ${port} of Service ${key}, whose appProtocol ${found.appProtocol} ${fault}`;
+    return { reason: "UnsupportedProtocol", message };
   }
   const protocol = routeKind === "GRPCRoute" || http2Protocols.has(appProtocol) ? "http2" : "http1";
   const reach: ClusterReach = { kind: "Service", key, port, portName: found.name ?? "" };
-  return { reach, settings: { protocol }, fallback: false };
+  return { reach, settings: { protocol, ...(policy?.tls && { tls: policy.tls }) }, fallback: false };
+}
+
+/** Completes a sentence that begins with the protocol. */
+function findProtocolFault(appProtocol: string, hasTls: boolean): string | undefined {
+  if (http2Protocols.has(appProtocol) || http1Protocols.has(appProtocol)) return undefined;
+  if (!tlsProtocols.has(appProtocol)) {
+    const known = [...http2Protocols, ...http1Protocols, ...tlsProtocols].filter(Boolean).join(", ");
+    return `is not supported; use ${known} or none`;
+  }
+  return hasTls ? undefined : "means TLS, and no BackendTLSPolicy says whom to trust; create one for the Service";
 }
 
 /** Ports to choose from, as the end of a sentence. */
@@ -130,16 +185,40 @@ function describePorts({ spec }: Service): string {
   return ports.length === 0 ? "one after giving it to the Service" : `one of its ports: ${ports.join(", ")}`;
 }
 
-function findEnvoyBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {
+function findAnyBackend(
+  group: string,
+  routeKind: string,
+  key: string,
+  policy: FoundPolicy | undefined,
+  read: ResolveReader,
+): FoundBackend | ReferenceFault {
+  const isPoliced = policy !== undefined;
+  const found =
+    group === backendGroup
+      ? findEnvoyBackend(routeKind, key, isPoliced, read)
+      : findStaticBackend(routeKind, key, read);
+  if (!isPoliced || "reason" in found) return found;
+  if (policy.tls === undefined) return brokenPolicy(`Backend ${key}`, policy.key);
+  // The policy says whom to trust and by which name; what else is negotiated the Backend may say.
+  const tls = completeTls(policy.tls, found.settings.tls);
+  return { ...found, settings: { ...found.settings, tls } };
+}
+
+function findEnvoyBackend(
+  routeKind: string,
+  key: string,
+  isPoliced: boolean,
+  read: ResolveReader,
+): FoundBackend | ReferenceFault {
   const backend = read.backend(key);
   if (backend === undefined)
     return { reason: "BackendNotFound", message: `names Backend ${key}, which does not exist; ${createIt}` };
-  const fault = findBackendFault(backend, read.settings);
+  const fault = findBackendFault(backend, read.settings, isPoliced);
   if (fault !== undefined) return describe(key, fault);
   const { spec } = backend;
   const h2c = spec.appProtocols?.includes("gateway.envoyproxy.io/h2c") === true;
   const protocol = routeKind === "GRPCRoute" || h2c ? "http2" : "http1";
-  const tls = spec.tls && resolveBackendTls(backend, spec.tls, read);
+  const tls = spec.tls && resolveBackendTls(backend, spec.tls, isPoliced, read);
   if (tls?.fault !== undefined) return describe(key, tls.fault);
   const settings: ClusterSettings = tls?.tls === undefined ? { protocol } : { protocol, tls: tls.tls };
   const fallback = spec.fallback === true;

@@ -3,14 +3,14 @@ import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { reportInvalid, resolveRule } from "./resolve-rule.ts";
-import type { RouteContext, RuleInput } from "./route-context.ts";
+import { finishContext, type RuleInput, startContext } from "./route-context.ts";
 import { findGrpcMatchFault } from "./rule-matches.ts";
 
 /** Follows all references of a GRPCRoute; its backends are spoken to in HTTP/2. */
 export function resolveGrpcRoute(route: GRPCRoute, read: ResolveReader): ResolvedRoute {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const namespace = route.metadata.namespace ?? "";
-  const context: RouteContext = { routeKind: "GRPCRoute", namespace, read, problems: [], invalid: [] };
+  const context = startContext("GRPCRoute", namespace, read);
   const rules = (route.spec.rules ?? []).map((rule, index) => {
     const unimplemented =
       rule.sessionPersistence === undefined
@@ -20,5 +20,5 @@ export function resolveGrpcRoute(route: GRPCRoute, read: ResolveReader): Resolve
     return resolveRule(context, input, index, { match: findGrpcMatchFault(rule.matches), other: unimplemented });
   });
   reportInvalid(context, rules);
-  return { routeKind: "GRPCRoute", key, rules, problems: context.problems };
+  return finishContext(context, key, rules);
 }

@@ -3,7 +3,7 @@ import { objectKey } from "../base/keys.ts";
 import type { ResolvedRoute } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { reportInvalid, resolveRule } from "./resolve-rule.ts";
-import type { RouteContext, RuleInput } from "./route-context.ts";
+import { finishContext, type RuleInput, startContext } from "./route-context.ts";
 import { findHttpMatchFault, type RuleFault } from "./rule-matches.ts";
 
 export type { ResolveReader } from "./resolve-reader.ts";
@@ -12,7 +12,7 @@ export type { ResolveReader } from "./resolve-reader.ts";
 export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): ResolvedRoute {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const namespace = route.metadata.namespace ?? "";
-  const context: RouteContext = { routeKind: "HTTPRoute", namespace, read, problems: [], invalid: [] };
+  const context = startContext("HTTPRoute", namespace, read);
   const rules = (route.spec.rules ?? []).map((rule, index) =>
     resolveRule(context, rule as RuleInput, index, {
       match: findHttpMatchFault(rule.matches),
@@ -20,7 +20,7 @@ export function resolveHttpRoute(route: HTTPRoute, read: ResolveReader): Resolve
     }),
   );
   reportInvalid(context, rules);
-  return { routeKind: "HTTPRoute", key, rules, problems: context.problems };
+  return finishContext(context, key, rules);
 }
 
 /** Fields that this version does not implement are refused rather than ignored. */

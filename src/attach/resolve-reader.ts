@@ -5,6 +5,8 @@ import type { StaticBackend } from "../api/static-backend.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { GrantReader } from "./grants.ts";
 import type { Settings } from "./model.ts";
+import type { TlsPolicyPlan } from "./tls-policy.ts";
+import type { TlsClaim, TlsTarget } from "./tls-targets.ts";
 
 /** What is read to follow the references of a route. Every read is tracked by the dataflow engine. */
 export interface ResolveReader {
@@ -14,6 +16,9 @@ export interface ResolveReader {
   routeFilter(key: ObjectKey): HTTPRouteFilter | undefined;
   secret(key: ObjectKey): Secret | undefined;
   configMap(key: ObjectKey): ConfigMap | undefined;
+  /** Undefined: no BackendTLSPolicy targets it. */
+  tlsClaims(target: TlsTarget): readonly TlsClaim[] | undefined;
+  tlsPolicy(key: ObjectKey): TlsPolicyPlan | undefined;
   readonly grants: GrantReader;
   readonly settings: Settings;
 }

@@ -1,5 +1,6 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
-import { findTlsSettingsFault, resolveClientCertificate, type TlsReader, tlsChoices } from "./backend-tls.ts";
+import type { TlsReader } from "./authorities.ts";
+import { findTlsSettingsFault, resolveClientCertificate, tlsChoices } from "./backend-tls.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { ClusterSpec, UpstreamTls } from "./model.ts";
 

@@ -16,6 +16,7 @@ import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { judgeBootstrap } from "../translate/proxy-bootstrap.ts";
 import { readSettings, type Sources } from "./sources.ts";
+import { readTlsPolicies, type TlsPolicyNodes } from "./tls-policies.ts";
 
 /** That a GatewayClass or Gateway of ours refers to an EnvoyProxy. */
 export interface ProxyUse {
@@ -44,7 +45,7 @@ export interface ProxyNodes {
 }
 
 /** The EnvoyProxy in effect for each Gateway. One that changes re-runs only the Gateways that use it. */
-export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
+export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPolicyNodes): ProxyNodes {
   const reader =
     (read: Reader): ProxyReader =>
     (key) =>
@@ -58,7 +59,7 @@ export function createProxyNodes(graph: Graph, sources: Sources): ProxyNodes {
     grant.metadata.namespace ?? "",
   ]);
   const follow = (level: ProxyLevel, read: Reader) =>
-    followReferences(level, createResolveReader(sources, grantsByNamespace, read));
+    followReferences(level, createResolveReader(sources, grantsByNamespace, policies, read));
   const ofClassReferences = graph.map("classReferences", ofClasses, (level, _name, read) =>
     level.source === undefined ? undefined : follow(level, read),
   );
@@ -167,6 +168,7 @@ const inVain = {
 export function createResolveReader(
   sources: Sources,
   grantsByNamespace: Index<ReferenceGrant>,
+  policies: TlsPolicyNodes,
   read: Reader,
 ): ResolveReader {
   return {
@@ -176,6 +178,7 @@ export function createResolveReader(
     routeFilter: (key) => read.get(sources.httpRouteFilters, key),
     secret: (key) => read.get(sources.secrets, key),
     configMap: (key) => read.get(sources.configMaps, key),
+    ...readTlsPolicies(policies, read),
     grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
     settings: readSettings(sources, read),
   };

@@ -15,6 +15,7 @@ import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts"
 import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
 import { createStatusReports, type StatusReport } from "./status-reports.ts";
+import { createTlsPolicyNodes } from "./tls-policies.ts";
 
 /** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
 export interface PipelineOutputs {
@@ -77,11 +78,12 @@ export function createPipeline(
 ): Pipeline {
   const graph = new Graph();
   const sources = createSources(graph, settings);
-  const proxies = createProxyNodes(graph, sources);
+  const policies = createTlsPolicyNodes(graph, sources);
+  const proxies = createProxyNodes(graph, sources, policies);
   const gateways = createGatewayNodes(graph, sources, proxies);
-  const routes = createRouteNodes(graph, sources, gateways);
+  const routes = createRouteNodes(graph, sources, policies, gateways);
   const clusters = createClusterNodes(graph, sources, proxies, gateways, routes);
-  const reports = createStatusReports(graph, sources, proxies, gateways, routes, clusters);
+  const reports = createStatusReports(graph, sources, policies, proxies, gateways, routes, clusters);
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
 
   const publication = createPublication(graph, gateways, routes, clusters);

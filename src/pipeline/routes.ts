@@ -16,6 +16,7 @@ import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from
 import { createResolveReader } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
 import type { Sources } from "./sources.ts";
+import type { TlsPolicyNodes } from "./tls-policies.ts";
 
 /** A route of any kind; the key of the collection is {@link routeKey}. */
 export type RouteObject =
@@ -74,7 +75,12 @@ export interface RouteNodes {
 }
 
 /** Routes: to whom they belong, what they refer to, what they become on each host, and the tables that carry the hosts. */
-export function createRouteNodes(graph: Graph, sources: Sources, gateways: GatewayNodes): RouteNodes {
+export function createRouteNodes(
+  graph: Graph,
+  sources: Sources,
+  policies: TlsPolicyNodes,
+  gateways: GatewayNodes,
+): RouteNodes {
   const routes = createRoutes(graph, sources);
   const attachments = graph.map("attachments", routes, (object, _key, read) => {
     const attachment = attachRoute(object.kind, object.route, {
@@ -86,7 +92,7 @@ export function createRouteNodes(graph: Graph, sources: Sources, gateways: Gatew
     });
     return attachment.parents.length === 0 ? undefined : attachment;
   });
-  const resolved = createResolvedRoutes(graph, sources, gateways, routes, attachments);
+  const resolved = createResolvedRoutes(graph, sources, policies, gateways, routes, attachments);
   // A route that is refused for what it says itself is attached all the same, and must not be counted.
   const accepted = graph.map("acceptedAttachments", attachments, (attachment, key, read) => {
     const problems = read.get(resolved, key)?.problems;
@@ -135,6 +141,7 @@ function createRoutes(graph: Graph, sources: Sources): Collection<RouteObject> {
 function createResolvedRoutes(
   graph: Graph,
   sources: Sources,
+  policies: TlsPolicyNodes,
   gateways: GatewayNodes,
   routes: Collection<RouteObject>,
   attachments: Collection<RouteAttachment>,
@@ -142,7 +149,7 @@ function createResolvedRoutes(
   return graph.map("resolvedRoutes", routes, (object, key, read) => {
     // Routes of other controllers' gateways are not ours to judge.
     if (read.get(attachments, key) === undefined) return undefined;
-    const reader = createResolveReader(sources, gateways.grantsByNamespace, read);
+    const reader = createResolveReader(sources, gateways.grantsByNamespace, policies, read);
     return object.kind === "HTTPRoute"
       ? resolveHttpRoute(object.route, reader)
       : resolveGrpcRoute(object.route, reader);

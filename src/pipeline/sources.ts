@@ -1,7 +1,14 @@
 import type { Backend } from "../api/backend.ts";
 import type { ConfigMap, EndpointSlice, Namespace, Secret, Service } from "../api/core.ts";
 import type { EnvoyProxy } from "../api/envoyproxy.ts";
-import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute, ReferenceGrant } from "../api/gateway-api.ts";
+import type {
+  BackendTLSPolicy,
+  Gateway,
+  GatewayClass,
+  GRPCRoute,
+  HTTPRoute,
+  ReferenceGrant,
+} from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
 import type { Settings } from "../attach/model.ts";
@@ -17,6 +24,7 @@ export interface ObjectSources {
   readonly httpRoutes: Source<HTTPRoute>;
   readonly grpcRoutes: Source<GRPCRoute>;
   readonly referenceGrants: Source<ReferenceGrant>;
+  readonly backendTlsPolicies: Source<BackendTLSPolicy>;
   readonly namespaces: Source<Namespace>;
   readonly services: Source<Service>;
   readonly endpointSlices: Source<EndpointSlice>;
@@ -110,6 +118,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     httpRoutes: graph.source("httpRoutes"),
     grpcRoutes: graph.source("grpcRoutes"),
     referenceGrants: graph.source("referenceGrants"),
+    backendTlsPolicies: graph.source("backendTlsPolicies"),
     namespaces: graph.source("namespaces"),
     services: graph.source("services"),
     endpointSlices: graph.source("endpointSlices"),

@@ -14,6 +14,7 @@ import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
 import type { GatewayNodes } from "./gateways.ts";
+import type { PolicyReport } from "./policy-reports.ts";
 import {
   findOverlaps,
   findRefusedBackends,
@@ -34,6 +35,7 @@ import {
   readSettings,
   type Sources,
 } from "./sources.ts";
+import { createTlsPolicyReports, type TlsPolicyNodes } from "./tls-policies.ts";
 
 /** How far the Envoys of a Gateway, which others may share, have come with what serves one listener. */
 export type ListenerProgress =
@@ -47,7 +49,8 @@ export type StatusReport =
   | GatewayReport
   | RouteReport
   | { readonly kind: "Backend"; readonly object: Backend; readonly problems: readonly Problem[] }
-  | EnvoyProxyReport;
+  | EnvoyProxyReport
+  | PolicyReport;
 
 export interface EnvoyProxyReport {
   readonly kind: "EnvoyProxy";
@@ -95,6 +98,7 @@ export interface RouteReport {
 export function createStatusReports(
   graph: Graph,
   sources: Sources,
+  policies: TlsPolicyNodes,
   proxies: ProxyNodes,
   gateways: GatewayNodes,
   routes: RouteNodes,
@@ -156,7 +160,16 @@ export function createStatusReports(
       return [[`EnvoyProxy/${key}`, { kind: "EnvoyProxy", object, uses: uses.map(([, use]) => use) }]];
     },
   );
-  return graph.union("statusReports", classes, gatewayReports, routeReports, backendReports, proxyReports);
+  const policyReports = createTlsPolicyReports(graph, sources, policies, routes);
+  return graph.union<StatusReport>(
+    "statusReports",
+    classes,
+    gatewayReports,
+    routeReports,
+    backendReports,
+    proxyReports,
+    policyReports,
+  );
 }
 
 interface Nodes {

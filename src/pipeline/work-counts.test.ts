@@ -148,6 +148,7 @@ const routeAddition = {
   gatewayReports: 1,
   fleetsByCluster: 1,
   slicesByService: 1,
+  tlsTargetUses: 1,
   usesByCluster: 1,
 };
 

@@ -49,6 +49,9 @@ export function renderRefusal(
     case "HTTPRoute":
     case "GRPCRoute":
       return { parents: refuseParents(spec["parentRefs"], refusal, context) };
+    case "BackendTLSPolicy":
+      // For whom it would count nobody can tell.
+      return { ancestors: [] };
     default:
       return { conditions: [refuse(refusal, "Invalid")] };
   }
@@ -86,7 +89,14 @@ function overwrite(last: ObjectStatus, refusal: Refusal): ObjectStatus {
       })),
     };
   }
-  if (!("conditions" in last)) return last;
+  if ("ancestors" in last) {
+    return {
+      ancestors: last.ancestors.map((ancestor) => ({
+        ...ancestor,
+        conditions: replace(ancestor.conditions, "Invalid"),
+      })),
+    };
+  }
   const reason = refusal.kind === "GatewayClass" ? "Unsupported" : "Invalid";
   return { ...last, conditions: replace(last.conditions, reason) };
 }

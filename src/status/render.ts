@@ -3,6 +3,7 @@ import { type DesiredCondition, judge } from "./conditions.ts";
 import { buildEnvoyProxyStatus, type EnvoyProxyStatus } from "./envoy-proxy-status.ts";
 import { buildGatewayClassStatus, type GatewayClassStatus } from "./gateway-class-status.ts";
 import { buildGatewayStatus, type GatewayStatus } from "./gateway-status.ts";
+import { buildPolicyStatus, type PolicyStatus } from "./policy-status.ts";
 import { buildRouteStatus, type RouteStatus } from "./route-status.ts";
 
 export interface BackendStatus {
@@ -10,7 +11,13 @@ export interface BackendStatus {
 }
 
 /** The status that an object should have, without times. */
-export type ObjectStatus = GatewayClassStatus | GatewayStatus | RouteStatus | BackendStatus | EnvoyProxyStatus;
+export type ObjectStatus =
+  | GatewayClassStatus
+  | GatewayStatus
+  | RouteStatus
+  | BackendStatus
+  | EnvoyProxyStatus
+  | PolicyStatus;
 
 /** The one place where a report becomes conditions. */
 export function renderStatus(report: StatusReport): ObjectStatus {
@@ -25,6 +32,8 @@ export function renderStatus(report: StatusReport): ObjectStatus {
     }
     case "EnvoyProxy":
       return buildEnvoyProxyStatus(report);
+    case "BackendTLSPolicy":
+      return buildPolicyStatus(report);
     default:
       return buildRouteStatus(report);
   }

@@ -25,6 +25,8 @@ const read: ResolveReader = {
   routeFilter: () => undefined,
   secret: () => undefined,
   configMap: () => undefined,
+  tlsClaims: () => undefined,
+  tlsPolicy: () => undefined,
   grants: () => [],
   settings: { controllerNames: [], hostInfrastructure: false, privilegedPortOffset: 0 },
 };

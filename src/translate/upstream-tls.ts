@@ -1,10 +1,11 @@
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterSpec, UpstreamTls } from "../attach/model.ts";
+import type { ClusterSpec, SubjectAltName, UpstreamTls } from "../attach/model.ts";
 import { pack } from "../envoy/any.ts";
 import { adsConfigSource } from "../envoy/constants.ts";
 import type { TransportSocket } from "../envoy/generated/envoy/config/core/v3/base.ts";
 import {
   type CertificateValidationContext,
+  type SubjectAltNameMatcher,
   SubjectAltNameMatcher_SanType,
   type TlsParameters,
   TlsParameters_TlsProtocol,
@@ -55,18 +56,22 @@ function buildParameters(tls: UpstreamTls): TlsParameters {
 
 function buildValidation(spec: ClusterSpec, tls: UpstreamTls, systemTrustFile: string): CommonTlsContext {
   if (tls.insecureSkipVerify || tls.trust === "None") return {};
+  const names = tls.subjectAltNames ?? (tls.sni === undefined ? [] : [{ type: "DNS" as const, value: tls.sni }]);
   const identity: CertificateValidationContext =
-    tls.sni === undefined
-      ? {}
-      : {
-          matchTypedSubjectAltNames: [{ sanType: SubjectAltNameMatcher_SanType.DNS, matcher: { exact: tls.sni } }],
-        };
+    names.length === 0 ? {} : { matchTypedSubjectAltNames: names.map(matchName) };
   if (tls.trust === "System") {
     return { validationContext: { trustedCa: { filename: systemTrustFile }, ...identity } };
   }
   const name = secretsOf(spec).find(({ use }) => use === "trust")?.name;
   const source = { name, sdsConfig: adsConfigSource };
-  return tls.sni === undefined
+  return names.length === 0
     ? { validationContextSdsSecretConfig: source }
     : { combinedValidationContext: { defaultValidationContext: identity, validationContextSdsSecretConfig: source } };
+}
+
+/** An exact DNS name is matched by wildcards of the certificate, and a wildcard by every name below it and by itself. */
+function matchName({ type, value }: SubjectAltName): SubjectAltNameMatcher {
+  if (type === "URI") return { sanType: SubjectAltNameMatcher_SanType.URI, matcher: { exact: value } };
+  const matcher = value.startsWith("*.") ? { suffix: value.slice(1), ignoreCase: true } : { exact: value };
+  return { sanType: SubjectAltNameMatcher_SanType.DNS, matcher };
 }

@@ -105,6 +105,18 @@ const envoyProxy: readonly ChecklistRow[] = [
   ["Warning=True/Shorthand", "attach/envoy-proxy-judge.ts", "envoy-proxies"],
 ];
 
+/** For each Gateway that reaches a target of the policy. */
+const backendTlsPolicy: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/policy-status.ts", "backend-tls"],
+  ["Accepted=False/Conflicted", "attach/tls-targets.ts", "backend-tls"],
+  ["Accepted=False/TargetNotFound", "attach/tls-targets.ts", "backend-tls"],
+  ["Accepted=False/Invalid", "attach/tls-policy.ts", "backend-tls"],
+  ["Accepted=False/NoValidCACertificate", "attach/tls-policy.ts", "backend-tls"],
+  ["ResolvedRefs=True/ResolvedRefs", "status/policy-status.ts", "backend-tls"],
+  ["ResolvedRefs=False/InvalidCACertificateRef", "attach/authorities.ts", "backend-tls"],
+  ["ResolvedRefs=False/InvalidKind", "attach/authorities.ts", "backend-tls"],
+];
+
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   GatewayClass: gatewayClass,
   Gateway: gateway,
@@ -113,6 +125,7 @@ export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   GRPCRoute: grpcRoute,
   Backend: backend,
   EnvoyProxy: envoyProxy,
+  BackendTLSPolicy: backendTlsPolicy,
 };
 
 /** Reasons of the API that no object of these kinds can come to, and why. */

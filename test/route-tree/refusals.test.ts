@@ -143,6 +143,8 @@ const nothing = {
   staticBackend: () => undefined,
   secret: () => undefined,
   configMap: () => undefined,
+  tlsClaims: () => undefined,
+  tlsPolicy: () => undefined,
   grants: () => [],
   settings: { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 },
 };
