@@ -123,7 +123,7 @@ const active = object(
 const count = (description: string, options: { readonly default?: number } = {}) =>
   integer(description, { format: "int32", ...options });
 
-const passive = object("Takes endpoints out that answer badly.", {
+export const passive = object("Takes endpoints out that answer badly.", {
   consecutive5XxErrors: count("Answers of 5xx in a row.", { default: 5 }),
   consecutiveGatewayErrors: count("Answers of 502, 503 or 504 in a row."),
   consecutiveLocalOriginFailures: count("Failures to connect or time-outs in a row.", { default: 5 }),

@@ -1,4 +1,6 @@
 import { backendDefinition } from "./backend.ts";
+import { backendTrafficPolicyDefinition } from "./backendtrafficpolicy.ts";
+import { clientTrafficPolicyDefinition } from "./clienttrafficpolicy.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { httpRouteFilterDefinition } from "./httproutefilter.ts";
 import type { KindDefinition } from "./schema.ts";
@@ -7,6 +9,8 @@ import { staticBackendDefinition } from "./static-backend.ts";
 /** Our policy kinds; their CustomResourceDefinitions are `crds/`. */
 export const policyDefinitions: readonly KindDefinition[] = [
   backendDefinition,
+  backendTrafficPolicyDefinition,
+  clientTrafficPolicyDefinition,
   envoyProxyDefinition,
   httpRouteFilterDefinition,
 ];

@@ -95,6 +95,24 @@ const customTag = object("A tag.", {
   }),
 });
 
+/** What spans say, wherever one of our kinds configures tracing. */
+export const spanFields = {
+  customTags: map("Tags of every span, by name.", customTag),
+  tags: map("Tags of every span, by name; values may hold Envoy's command operators.", text("The value.")),
+  spanName: object("Names of spans, which may hold Envoy's command operators.", {
+    client: required(text("Name of spans for requests to backends.")),
+    server: required(text("Name of spans for requests from clients.")),
+  }),
+};
+
+/** Upper limits beside the sampling itself, likewise. */
+export const samplingFields = {
+  clientSamplingFraction: fraction(
+    "Part of the requests to trace of those whose client asks for it by x-client-trace-id; none when left out.",
+  ),
+  overallSamplingFraction: fraction("Upper limit of what is traced, whoever asked for it."),
+};
+
 export const tracing = object(
   "Reports the way of requests as spans.",
   {
@@ -105,16 +123,8 @@ export const tracing = object(
       maximum: 100,
     }),
     samplingFraction: fraction("Part of the requests to trace, finer than samplingRate."),
-    clientSamplingFraction: fraction(
-      "Part of the requests to trace of those whose client asks for it by x-client-trace-id; none when left out.",
-    ),
-    overallSamplingFraction: fraction("Upper limit of what is traced, whoever asked for it."),
-    customTags: map("Tags of every span, by name.", customTag),
-    tags: map("Tags of every span, by name; values may hold Envoy's command operators.", text("The value.")),
-    spanName: object("Names of spans, which may hold Envoy's command operators.", {
-      client: required(text("Name of spans for requests to backends.")),
-      server: required(text("Name of spans for requests from clients.")),
-    }),
+    ...samplingFields,
+    ...spanFields,
   },
   {
     rules: [

@@ -10,25 +10,13 @@ import {
 } from "./envoyproxy-envoy.ts";
 import { kubernetesProvider } from "./envoyproxy-kubernetes.ts";
 import { telemetry } from "./envoyproxy-metrics.ts";
-import { choice, defineKind, flag, integer, list, map, type ObjectOf, object, required, text } from "./schema.ts";
-import { ancestorReference, conditions, secretReference } from "./shared-schemas.ts";
+import { choice, defineKind, flag, integer, list, type ObjectOf, object, required, text } from "./schema.ts";
+import { ancestorReference, conditions, labelSelectorFields, secretReference } from "./shared-schemas.ts";
 import { tlsFields, tlsRules } from "./tls-settings.ts";
 
-const selector = object(
-  "Labels of the backends that are shared; all backends when left out.",
-  {
-    matchLabels: map("Labels and the values that they must have.", text("Value of the label.")),
-    matchExpressions: list(
-      "Conditions, all of which must hold.",
-      object("A condition.", {
-        key: required(text("Name of the label.")),
-        operator: required(text("In, NotIn, Exists or DoesNotExist.")),
-        values: list("Values for In and NotIn.", text("A value.")),
-      }),
-    ),
-  },
-  { atomic: true },
-);
+const selector = object("Labels of the backends that are shared; all backends when left out.", labelSelectorFields, {
+  atomic: true,
+});
 
 const spec = object(
   "How Envoy is run and set up.",

@@ -1,5 +1,5 @@
 import { choice, defineKind, flag, integer, list, type ObjectOf, object, required, text } from "./schema.ts";
-import { headerFilterFields, localReference, secretReference } from "./shared-schemas.ts";
+import { responseBody, responseHeaders, secretReference } from "./shared-schemas.ts";
 
 const pathRewrite = object(
   "How to rewrite the path.",
@@ -54,42 +54,8 @@ const hostRewrite = object(
 const directResponse = object("Answer the request without any backend.", {
   statusCode: integer("HTTP status of the answer; 200 when left out."),
   contentType: text("Content-Type of the answer; text/plain when there is a body and nothing is given."),
-  body: object(
-    "Body of the answer.",
-    {
-      type: required(
-        choice("Inline: written here. ValueRef: taken from a ConfigMap.", ["Inline", "ValueRef"], {
-          default: "Inline",
-          nested: true,
-        }),
-      ),
-      inline: text("The body; for type Inline."),
-      valueRef: localReference(
-        "ConfigMap with the body under the key response.body, or else its first key; for type ValueRef.",
-      ),
-    },
-    {
-      rules: [
-        {
-          rule: "(has(self.type) && self.type != 'Inline') || has(self.inline)",
-          message: "type Inline needs the field inline",
-        },
-        {
-          rule: "!has(self.type) || self.type != 'ValueRef' || has(self.valueRef)",
-          message: "type ValueRef needs the field valueRef",
-        },
-        { rule: "!has(self.valueRef) || self.valueRef.kind == 'ConfigMap'", message: "valueRef must name a ConfigMap" },
-      ],
-    },
-  ),
-  header: object("Headers of the answer.", headerFilterFields, {
-    rules: [
-      {
-        rule: "!has(self.remove) || size(self.remove) == 0",
-        message: "a direct response has no headers to remove: use set or add",
-      },
-    ],
-  }),
+  body: responseBody,
+  header: responseHeaders,
 });
 
 const matches = list(

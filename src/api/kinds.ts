@@ -11,6 +11,8 @@ import { validate as validateService } from "kubernetes-models/_schemas/IoK8sApi
 import { validate as validateEndpointSlice } from "kubernetes-models/_schemas/IoK8sApiDiscoveryV1EndpointSlice";
 import { backendDefinition } from "./backend.ts";
 import { checkBackendTlsPolicy } from "./backend-tls-policy-rules.ts";
+import { backendTrafficPolicyDefinition } from "./backendtrafficpolicy.ts";
+import { clientTrafficPolicyDefinition } from "./clienttrafficpolicy.ts";
 import { complaintsOf, locate, type SchemaError } from "./complaints.ts";
 import { checkEndpointSlice, checkService, completeNamespace, completeSecret, completeService } from "./core-rules.ts";
 import { coreShapes } from "./core-shapes.ts";
@@ -44,7 +46,9 @@ export type CollectionName =
   | "backends"
   | "staticBackends"
   | "httpRouteFilters"
-  | "envoyProxies";
+  | "envoyProxies"
+  | "clientTrafficPolicies"
+  | "backendTrafficPolicies";
 
 /** A kind that Gatehouse reads. */
 export interface SupportedKind {
@@ -215,6 +219,8 @@ const kinds: readonly Kind[] = [
   definedKind(staticBackendDefinition, "staticBackends"),
   definedKind(httpRouteFilterDefinition, "httpRouteFilters"),
   definedKind(envoyProxyDefinition, "envoyProxies"),
+  definedKind(clientTrafficPolicyDefinition, "clientTrafficPolicies"),
+  definedKind(backendTrafficPolicyDefinition, "backendTrafficPolicies"),
 ];
 
 /** Every kind that Gatehouse reads. */

@@ -75,6 +75,15 @@ export function integer(description: string, options: NumberOptions = {}) {
   return Type.Integer(keywords(description, options));
 }
 
+/** One of a fixed set of numbers. */
+export function numberChoice<const V extends readonly number[]>(
+  description: string,
+  values: V,
+  options: Common & { readonly default?: V[number] } = {},
+): TUnsafe<V[number]> {
+  return Type.Unsafe<V[number]>({ type: "integer", enum: values, ...keywords(description, options) });
+}
+
 export function decimal(description: string, options: Omit<NumberOptions, "format"> = {}) {
   return Type.Number(keywords(description, options));
 }
@@ -173,6 +182,16 @@ export function object<F extends Fields>(description: string, fields: F, options
     ...keywords(description, rest),
     ...(atomic && { "x-kubernetes-map-type": "atomic" }),
   });
+}
+
+/** The same object with further optional fields. */
+export function extend<B extends ReturnType<typeof Type.Object>, F extends Readonly<Record<string, TSchema>>>(
+  base: B,
+  fields: F,
+) {
+  const { properties, required: names, ...options } = base as B & { required?: readonly string[] };
+  const extra = Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, Type.Optional(field)]));
+  return Type.Object({ ...properties, ...extra } as B["properties"] & Properties<F>, { ...options });
 }
 
 export interface PrinterColumn {

@@ -1,4 +1,4 @@
-import { choice, flag, integer, list, object, type Rule, required, text } from "./schema.ts";
+import { choice, flag, integer, list, map, object, type Rule, required, text } from "./schema.ts";
 
 /** Pieces that several of our kinds have in common. Each takes the description of the place where it stands. */
 
@@ -14,16 +14,16 @@ export function port(description: string) {
   return integer(description, { format: "int32", minimum: 0, maximum: 65535 });
 }
 
-function group(description: string, options: { readonly default?: string } = {}) {
+export function group(description: string, options: { readonly default?: string } = {}) {
   return text(description, { maxLength: 253, pattern: `^$|^${dnsLabels}$`, ...options });
 }
 
-function kind(description: string, options: { readonly default?: string } = {}) {
+export function kind(description: string, options: { readonly default?: string } = {}) {
   const pattern = "^[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?$";
   return text(description, { minLength: 1, maxLength: 63, pattern, ...options });
 }
 
-function objectName(description: string) {
+export function objectName(description: string) {
   return text(description, { minLength: 1, maxLength: 253 });
 }
 
@@ -134,7 +134,8 @@ export const backendRefRules: readonly Rule[] = [
   },
 ];
 
-const headerName = "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$";
+/** What HTTP takes as the name of a header, at most. */
+export const headerName = "^[A-Za-z0-9!#$%&'*+\\-.^_\\x60|~]+$";
 
 /** A request header to send. */
 export function header(description: string) {
@@ -146,9 +147,62 @@ export function header(description: string) {
   });
 }
 
-function headers(description: string) {
-  return list(description, header("A header and its value."), { maxItems: 16, mapKeys: ["name"] });
+export function headers(description: string, options: { readonly minItems?: number; readonly maxItems?: number } = {}) {
+  return list(description, header("A header and its value."), { maxItems: 16, mapKeys: ["name"], ...options });
 }
+
+/** A text and how values are compared with it. */
+export function stringMatch(description: string) {
+  return object(description, {
+    type: choice("How to compare.", ["Exact", "Prefix", "Suffix", "RegularExpression"], { default: "Exact" }),
+    value: required(
+      text("Text to compare with; an RE2 expression must match the whole.", { minLength: 1, maxLength: 1024 }),
+    ),
+  });
+}
+
+/** Labels that objects must have. Where operators of expressions are wrong, a condition says so. */
+export const labelSelectorFields = {
+  matchLabels: map("Labels and the values that they must have.", text("Value of the label.")),
+  matchExpressions: list(
+    "Conditions, all of which must hold.",
+    object("A condition.", {
+      key: required(text("Name of the label.")),
+      operator: required(text("In, NotIn, Exists or DoesNotExist.")),
+      values: list("Values for In and NotIn.", text("A value.")),
+    }),
+  ),
+};
+
+/** The body of an answer that Envoy gives itself. */
+export const responseBody = object(
+  "Body of the answer.",
+  {
+    type: required(
+      choice("Inline: written here. ValueRef: taken from a ConfigMap.", ["Inline", "ValueRef"], {
+        default: "Inline",
+        nested: true,
+      }),
+    ),
+    inline: text("The body; for type Inline."),
+    valueRef: localReference(
+      "ConfigMap with the body under the key response.body, or else its first key; for type ValueRef.",
+    ),
+  },
+  {
+    rules: [
+      {
+        rule: "(has(self.type) && self.type != 'Inline') || has(self.inline)",
+        message: "type Inline needs the field inline",
+      },
+      {
+        rule: "!has(self.type) || self.type != 'ValueRef' || has(self.valueRef)",
+        message: "type ValueRef needs the field valueRef",
+      },
+      { rule: "!has(self.valueRef) || self.valueRef.kind == 'ConfigMap'", message: "valueRef must name a ConfigMap" },
+    ],
+  },
+);
 
 /** The fields of a Gateway API header filter. */
 export const headerFilterFields = {
@@ -157,8 +211,21 @@ export const headerFilterFields = {
   remove: list("Names of headers to take away.", text("Name of a header."), { maxItems: 16, set: true }),
 };
 
+/** Headers of an answer that Envoy gives itself. */
+export const responseHeaders = object("Headers of the answer.", headerFilterFields, {
+  rules: [
+    {
+      rule: "!has(self.remove) || size(self.remove) == 0",
+      message: "a direct response has no headers to remove: use set or add",
+    },
+  ],
+});
+
 /** The standard list of conditions; `maxItems` null where the published schema sets no limit. */
-export function conditions(description: string, { maxItems = 8 }: { readonly maxItems?: number | null } = {}) {
+export function conditions(
+  description: string,
+  { maxItems = 8, minItems }: { readonly maxItems?: number | null; readonly minItems?: number } = {},
+) {
   const condition = object("One aspect of the object's state.", {
     type: required(
       text("What the condition is about.", {
@@ -178,7 +245,20 @@ export function conditions(description: string, { maxItems = 8 }: { readonly max
     ),
     message: required(text("A sentence for people that says why.", { maxLength: 32768 })),
   });
-  return list(description, condition, { ...(maxItems !== null && { maxItems }), mapKeys: ["type"] });
+  return list(description, condition, {
+    ...(minItems !== undefined && { minItems }),
+    ...(maxItems !== null && { maxItems }),
+    mapKeys: ["type"],
+  });
+}
+
+/** Name of a controller, such as `example.com/gateway-controller`. */
+export function controllerName(description: string) {
+  return text(description, {
+    minLength: 1,
+    maxLength: 253,
+    pattern: `^${dnsLabels}\\/[A-Za-z0-9\\/\\-._~%!$&'()*+,;=:]+$`,
+  });
 }
 
 /** The parent on whose behalf an object is judged: the Gateway API's ParentReference. */

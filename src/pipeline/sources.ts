@@ -1,4 +1,6 @@
 import type { Backend } from "../api/backend.ts";
+import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
+import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
 import type { ConfigMap, EndpointSlice, Namespace, Secret, Service } from "../api/core.ts";
 import type { EnvoyProxy } from "../api/envoyproxy.ts";
 import type {
@@ -34,6 +36,8 @@ export interface ObjectSources {
   readonly staticBackends: Source<StaticBackend>;
   readonly httpRouteFilters: Source<HTTPRouteFilter>;
   readonly envoyProxies: Source<EnvoyProxy>;
+  readonly clientTrafficPolicies: Source<ClientTrafficPolicy>;
+  readonly backendTrafficPolicies: Source<BackendTrafficPolicy>;
 }
 
 /** Number of Envoys of a fleet that are connected now. */
@@ -128,6 +132,8 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     staticBackends: graph.source("staticBackends"),
     httpRouteFilters: graph.source("httpRouteFilters"),
     envoyProxies: graph.source("envoyProxies"),
+    clientTrafficPolicies: graph.source("clientTrafficPolicies"),
+    backendTrafficPolicies: graph.source("backendTrafficPolicies"),
     installedApi: graph.source("installedApi"),
     acknowledgements: graph.source("acknowledgements"),
     connections: graph.source("connections"),
