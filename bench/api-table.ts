@@ -12,9 +12,15 @@ const staticBackendCrd = fileURLToPath(new URL("../config/compat", import.meta.u
 
 const plurals: Readonly<Record<string, string>> = {
   Backend: "backends",
+  Deployment: "deployments",
+  EndpointSlice: "endpointslices",
+  EnvoyProxy: "envoyproxies",
   Gateway: "gateways",
   GatewayClass: "gatewayclasses",
   HTTPRoute: "httproutes",
+  Namespace: "namespaces",
+  Secret: "secrets",
+  Service: "services",
 };
 
 /** An API server on etcd, alone: no node and no controller that would take part of the machine. */
@@ -77,7 +83,8 @@ export function tableObjects(table: TableOptions, routes: number): PlainObject[]
 }
 
 export function collectionPath({ apiVersion, kind, metadata: { namespace } }: PlainObject): string {
-  return `/apis/${apiVersion}/${namespace === undefined ? "" : `namespaces/${namespace}/`}${plurals[kind]}`;
+  const root = apiVersion === "v1" ? "/api" : "/apis";
+  return `${root}/${apiVersion}/${namespace === undefined ? "" : `namespaces/${namespace}/`}${plurals[kind]}`;
 }
 
 export function objectPath(object: PlainObject): string {

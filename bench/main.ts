@@ -12,12 +12,16 @@ import { runOneHostScenario } from "./one-host-scenario.ts";
 import { runOperatorRestartScenario } from "./operator-restart-scenario.ts";
 import { runQuickstartScenario } from "./quickstart-scenario.ts";
 import { createRecorder, formatTables, missedGoals, progress, type Row, writeResults } from "./results.ts";
+import { runTenantsScenario } from "./tenants-scenario.ts";
 
 const resultsPath = fileURLToPath(new URL("./results.json", import.meta.url));
 
 /** Edits of each kind in the end-to-end scenarios, and in the engine alone, where one takes no time. */
 const EDITS = 25;
 const EDITS_QUICK = 5;
+/** Tenants added, changed and removed. */
+const TENANT_CHANGES = 10;
+const TENANT_CHANGES_QUICK = 3;
 const ENGINE_EDITS = 100;
 const ENGINE_EDITS_QUICK = 20;
 
@@ -31,6 +35,7 @@ const scenarioNames = [
   "first-statuses",
   "operator-restart",
   "quickstart",
+  "tenants",
 ] as const;
 type ScenarioName = (typeof scenarioNames)[number];
 
@@ -44,6 +49,7 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "first-statuses": [10_000],
   "operator-restart": [10_000],
   quickstart: [1],
+  tenants: [10, 50, 100, 200],
 };
 
 interface Arguments {
@@ -89,6 +95,8 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
       return runOperatorRestartScenario(n, recorder);
     case "quickstart":
       return runQuickstartScenario(recorder);
+    case "tenants":
+      return runTenantsScenario(n, quick ? TENANT_CHANGES_QUICK : TENANT_CHANGES, recorder);
     case "one-host":
       return runOneHostScenario(n, recorder);
   }
@@ -125,7 +133,7 @@ function parseScenarios(text: string): ScenarioName[] {
 
 function parseSizes(text: string): number[] {
   return text.split(",").map((size) => {
-    if (!/^[1-9]\d*$/.test(size)) throw new InvalidArgumentError(`"${size}" is not a number of routes`);
+    if (!/^[1-9]\d*$/.test(size)) throw new InvalidArgumentError(`"${size}" is not a number of routes or tenants`);
     return Number(size);
   });
 }
@@ -133,7 +141,11 @@ function parseSizes(text: string): number[] {
 await new Command("bench")
   .description("Measures Gatehouse and the Envoy that it programs; prints a table and writes bench/results.json")
   .option("--scenario <names>", `comma-separated: ${scenarioNames.join(", ")}`, parseScenarios, [...scenarioNames])
-  .option("--sizes <numbers>", "numbers of routes, comma-separated; default: each scenario's own", parseSizes)
+  .option(
+    "--sizes <numbers>",
+    "numbers of routes or tenants, comma-separated; default: each scenario's own",
+    parseSizes,
+  )
   .option("--quick", "fewer edits: minutes instead of a quarter of an hour", false)
   .option("--output <file>", "where the results go", resultsPath)
   .action(runBench)

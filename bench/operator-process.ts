@@ -49,21 +49,27 @@ export function startOperatorProcess({ kubeconfigPath, directory }: ApiServer): 
   return Object.defineProperties({ metric, metrics }, Object.getOwnPropertyDescriptors(child)) as OperatorProcess;
 }
 
-/** The Envoy of the table's Gateway as its pod would run it, with the certificate that the operator has issued for it. */
-export async function startGatewayEnvoy(server: ApiServer): Promise<EnvoyProcess> {
-  const gateway = `${GATEWAY.namespace}/${GATEWAY.name}`;
+/**
+ * The Envoy of a fleet as its pod would run it, with the certificate that the operator has issued for it.
+ *
+ * @param fleet default: the table's Gateway
+ */
+export async function startGatewayEnvoy(
+  server: ApiServer,
+  fleet = `${GATEWAY.namespace}/${GATEWAY.name}`,
+): Promise<EnvoyProcess> {
   const read = async (resource: string) => {
     const path = `/api/v1/namespaces/${SYSTEM}/${resource}`;
     const found = () => server.rest.json<{ data: Record<string, string> }>(path);
     return (await waitFor(path, found, CERTIFICATE_LIMIT_MS)).data;
   };
-  const secret = await read(`secrets/${infrastructureName(gateway)}`);
+  const secret = await read(`secrets/${infrastructureName(fleet)}`);
   const leaf = Object.entries(secret).map(([file, text]) => [file, Buffer.from(text, "base64").toString()]);
   const folders = createPodFolders(serverName({ namespace: SYSTEM, name: SERVICE }));
   folders.mount("certificates", { ...Object.fromEntries(leaf), ...(await read(`configmaps/${TRUST_CONFIG_MAP}`)) });
   const envoy = await startEnvoy({
     config: buildBootstrap({
-      node: { id: "bench", cluster: gateway },
+      node: { id: "bench", cluster: fleet },
       xds: { address: { host: "127.0.0.1", port: XDS_PORT }, tls: folders.tls },
       admin: { port: 0 },
     }),

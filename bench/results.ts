@@ -3,7 +3,7 @@ import { median, percentile } from "../test/harness/percentile.ts";
 
 export type Unit = "ms" | "MB" | "bytes" | "count" | "ratio" | "per_second" | "us";
 
-/** One figure. `n` is the number of routes. */
+/** One figure. `n` is the number of routes, or of tenants. */
 export interface Row {
   readonly scenario: string;
   readonly n: number;
@@ -18,11 +18,11 @@ export interface Results {
   readonly rows: readonly Row[];
 }
 
-/** A goal that the table marks as reached or missed: a metric of a scenario, from a number of routes on. */
+/** A goal that the table marks as reached or missed: a metric of a scenario, for a range of sizes. */
 export interface Goal {
   readonly scenario: RegExp;
   readonly metric: string;
-  /** Holds for this many routes and fewer, */
+  /** Holds for this many routes or tenants and fewer, */
   readonly routesMax: number;
   /** and for this many and more. */
   readonly routesMin: number;
@@ -39,6 +39,7 @@ const goal = (scenario: RegExp, metric: string, atMost: number): Goal => ({
 const anyEdit = /^(cluster-)?edit-/;
 const standalone = /^edit-/;
 const cluster = /^cluster-edit-/;
+const tenants = /^tenants$/;
 
 /** What the project promises for 10,000 routes on two cores, in the units of the rows. */
 export const goals: readonly Goal[] = [
@@ -57,6 +58,12 @@ export const goals: readonly Goal[] = [
   goal(/^operator-restart$/, "failed_requests", 0),
   goal(/^operator-restart$/, "resources_resent", 0),
   goal(/^operator-restart$/, "status_writes", 0),
+  ...["added", "renamed", "certificate", "route", "removed"].flatMap((change) => [
+    goal(tenants, `${change}_foreign_dropped`, 0),
+    goal(tenants, `${change}_foreign_failed`, 0),
+  ]),
+  goal(tenants, "added_to_https_max", 1_000),
+  { ...goal(tenants, "control_plane_rss_per_tenant", 2), routesMin: 200 },
   goal(/^quickstart$/, "to_first_200", 30_000),
 ];
 
@@ -90,7 +97,7 @@ export function progress(text: string): void {
   process.stderr.write(`${seconds} s  ${text}\n`);
 }
 
-/** One table for each scenario: a line a metric, a column a number of routes. */
+/** One table for each scenario: a line a metric, a column a size. */
 export function formatTables(rows: readonly Row[]): string {
   const lines: string[] = [];
   for (const scenario of new Set(rows.map((row) => row.scenario))) {
@@ -131,7 +138,7 @@ export function missedGoals(rows: readonly Row[]): string[] {
     const goal = missedGoal(row);
     if (goal === undefined) return [];
     return [
-      `${row.scenario} with ${row.n} routes: ${row.metric} is ${row.value} ${row.unit}, the goal is at most ${goal.atMost}`,
+      `${row.scenario} at ${row.n}: ${row.metric} is ${row.value} ${row.unit}, the goal is at most ${goal.atMost}`,
     ];
   });
 }

@@ -6,6 +6,8 @@ export interface PlainObject {
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly spec?: object;
+  /** Of the kinds that have no `spec`, such as `data` of a Secret. */
+  readonly [field: string]: unknown;
 }
 
 /** `hosts`: a hostname for every route. `paths`: one catch-all host, a prefix `/foo/N` for every route. */

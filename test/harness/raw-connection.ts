@@ -1,4 +1,5 @@
 import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 
 /** One complete HTTP/1.1 answer. */
 export interface RawAnswer {
@@ -31,6 +32,30 @@ export function openRawConnection(port: number, address = "127.0.0.1"): Promise<
     socket.once("connect", () => {
       socket.off("error", reject);
       resolve(wrap(socket));
+    });
+  });
+}
+
+/**
+ * The same over TLS, by server name. Resolves with the name that the certificate was issued to, when hands have been shaken.
+ * Rejects when they are not; whoever signed the certificate is believed.
+ */
+export function openRawTlsConnection(
+  port: number,
+  serverName: string,
+  address = "127.0.0.1",
+): Promise<{ connection: RawConnection; certificateName: string }> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTls({ host: address, port, servername: serverName, rejectUnauthorized: false });
+    socket.setNoDelay(true);
+    const closed = () => reject(new Error("connection closed before hands were shaken"));
+    socket.once("error", reject);
+    socket.once("close", closed);
+    socket.once("secureConnect", () => {
+      socket.off("error", reject);
+      socket.off("close", closed);
+      const { CN: name = "" } = socket.getPeerCertificate().subject;
+      resolve({ connection: wrap(socket), certificateName: String(name) });
     });
   });
 }

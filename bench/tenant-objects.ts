@@ -1,0 +1,180 @@
+import type { KeyPair } from "../test/harness/certificates.ts";
+import { SYSTEM } from "./api-table.ts";
+import type { PlainObject } from "./table.ts";
+
+/** How a client's connection is served: HTTP routes, a decrypted stream, or a stream that only the backend can read. */
+export const protocols = ["https"] as const;
+export type Protocol = (typeof protocols)[number];
+
+/** What one tenant brings, as in a published stress test of ingress controllers. */
+const DEPLOYMENTS = 13;
+const SERVICES = 60;
+export const HTTP_ROUTES = 20;
+const RULES_PER_ROUTE = SERVICES / HTTP_ROUTES;
+
+/** The class whose Gateways share their Envoys; also the fleet's name. */
+export const SHARED_CLASS = "shared";
+/** What clients connect to, and what Envoy opens: a pod may. */
+export const PORT = 443;
+const GATEWAY = "tenant";
+const SECRET = "certificate";
+const gatewayApi = "gateway.networking.k8s.io/v1";
+
+/** Where the backends of all tenants are: in front of nobody's pods, so that only gateways are measured. */
+export interface TenantBackends {
+  readonly address: string;
+  /** Answers HTTP, whole or in a decrypted stream. */
+  readonly plainPort: number;
+}
+
+/** What a tenant's owner may change. */
+export interface TenantState {
+  readonly certificate: KeyPair;
+  /** Value of the response header of every HTTP route. */
+  readonly revision: string;
+  /** A label of the hosts of all listeners, so that a change of it changes every listener of the tenant. */
+  readonly zone: string;
+}
+
+export function tenantNamespace(index: number): string {
+  return `tenant-${index}`;
+}
+
+function domain(index: number, protocol: Protocol, { zone }: Pick<TenantState, "zone">): string {
+  return `${protocol}.${zone}.${tenantNamespace(index)}.example.com`;
+}
+
+/** A server name of the tenant that is answered by the protocol. */
+export function serverName(index: number, protocol: Protocol, state: Pick<TenantState, "zone">): string {
+  return `route-0.${domain(index, protocol, state)}`;
+}
+
+/** DNS names that the tenant's certificate has to be good for. */
+export function certificateNames(index: number, zones: readonly string[]): string[] {
+  return zones.flatMap((zone) => protocols.map((protocol) => `*.${domain(index, protocol, { zone })}`));
+}
+
+/** The class whose Gateways share one fleet of Envoys and one port 443. */
+export function sharedObjects(): PlainObject[] {
+  const parameters = { name: SHARED_CLASS, namespace: SYSTEM };
+  return [
+    {
+      apiVersion: "gateway.envoyproxy.io/v1alpha1",
+      kind: "EnvoyProxy",
+      metadata: parameters,
+      spec: { mergeGateways: true },
+    },
+    {
+      apiVersion: gatewayApi,
+      kind: "GatewayClass",
+      metadata: { name: SHARED_CLASS },
+      spec: {
+        controllerName: "gatehouse.dev/gateway-controller",
+        parametersRef: { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", ...parameters },
+      },
+    },
+  ];
+}
+
+/** All objects of a tenant, in the order in which its owner applies them. */
+export function tenantObjects(index: number, state: TenantState, backends: TenantBackends): PlainObject[] {
+  const namespace = tenantNamespace(index);
+  const objects: PlainObject[] = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }];
+  for (let i = 0; i < DEPLOYMENTS; i++) objects.push(deployment(namespace, i));
+  for (let i = 0; i < SERVICES; i++) objects.push(service(namespace, i), endpointSlice(namespace, i, backends));
+  objects.push(tenantSecret(index, state), tenantGateway(index, state));
+  for (let i = 0; i < HTTP_ROUTES; i++) objects.push(httpRoute(index, i, state));
+  return objects;
+}
+
+/** The tenant's certificate. */
+export function tenantSecret(index: number, { certificate }: TenantState): PlainObject {
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return {
+    apiVersion: "v1",
+    kind: "Secret",
+    metadata: { name: SECRET, namespace: tenantNamespace(index) },
+    type: "kubernetes.io/tls",
+    data: { "tls.crt": base64(certificate.certificate), "tls.key": base64(certificate.key) },
+  };
+}
+
+/** What brings the tenant's names onto the shared port. */
+export function tenantGateway(index: number, state: Pick<TenantState, "zone">): PlainObject {
+  const listeners = [
+    {
+      name: "https",
+      protocol: "HTTPS",
+      port: PORT,
+      hostname: `*.${domain(index, "https", state)}`,
+      tls: { mode: "Terminate", certificateRefs: [{ name: SECRET }] },
+    },
+  ];
+  return {
+    apiVersion: gatewayApi,
+    kind: "Gateway",
+    metadata: { name: GATEWAY, namespace: tenantNamespace(index) },
+    spec: { gatewayClassName: SHARED_CLASS, listeners },
+  };
+}
+
+/** HTTP route N of the tenant: a host of its own, and rules that lead to Services of their own. */
+export function httpRoute(index: number, route: number, state: TenantState): PlainObject {
+  const rules = Array.from({ length: RULES_PER_ROUTE }, (_, rule) => ({
+    matches: [{ path: { type: "PathPrefix", value: rule === 0 ? "/" : `/part-${rule}` } }],
+    filters: [
+      {
+        type: "ResponseHeaderModifier",
+        responseHeaderModifier: { set: [{ name: "x-revision", value: state.revision }] },
+      },
+    ],
+    backendRefs: [{ name: `service-${route * RULES_PER_ROUTE + rule}`, port: 80 }],
+  }));
+  return {
+    apiVersion: gatewayApi,
+    kind: "HTTPRoute",
+    metadata: { name: `route-${route}`, namespace: tenantNamespace(index) },
+    spec: {
+      parentRefs: [{ name: GATEWAY, sectionName: "https" }],
+      hostnames: [`route-${route}.${domain(index, "https", state)}`],
+      rules,
+    },
+  };
+}
+
+function deployment(namespace: string, index: number): PlainObject {
+  const labels = { app: `app-${index}` };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name: `app-${index}`, namespace },
+    spec: {
+      selector: { matchLabels: labels },
+      template: { metadata: { labels }, spec: { containers: [{ name: "app", image: "example.com/echo:v1" }] } },
+    },
+  };
+}
+
+function service(namespace: string, index: number): PlainObject {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: `service-${index}`, namespace },
+    spec: {
+      selector: { app: `app-${index % DEPLOYMENTS}` },
+      ports: [{ name: "main", port: 80, targetPort: 8080, protocol: "TCP" }],
+    },
+  };
+}
+
+function endpointSlice(namespace: string, index: number, { address, plainPort }: TenantBackends): PlainObject {
+  const name = `service-${index}`;
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: { name: `${name}-slice`, namespace, labels: { "kubernetes.io/service-name": name } },
+    addressType: "IPv4",
+    ports: [{ name: "main", port: plainPort, protocol: "TCP" }],
+    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+  } as PlainObject;
+}
