@@ -4,7 +4,8 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
- * that overlap, or certificates that are good for another listener's hosts. Such listeners offer no HTTP/2. By listener key.
+ * that overlap, or certificates that are good for another listener's hosts. What such a connection asks for in vain is answered
+ * with 421 (`misdirected.ts`), so HTTP/2 is offered all the same. By listener key.
  * O(listeners² × names).
  */
 export function overlappingTls(
@@ -27,7 +28,7 @@ export function overlappingTls(
         : (["OverlappingCertificates", byCertificate, "a certificate of one is good for hosts of the other"] as const);
     if (rival === undefined) continue;
     const place = rival.gateway === listener.gateway ? "" : ` of Gateway ${rival.gateway}`;
-    const text = `shares port ${listener.port} with listener ${rival.name}${place}, and ${what}, so that a client could send requests for one on a connection to the other and HTTP/2 is not offered; give them certificates and hostnames apart, or a port each`;
+    const text = `shares port ${listener.port} with listener ${rival.name}${place}, and ${what}, so that a client could send requests for one on a connection to the other; these are answered with 421 and cost it another connection: give them certificates and hostnames apart, or a port each, to spare that`;
     const field = `spec.listeners[${listener.index}]`;
     result.set(listenerKey(listener), problemAt("OverlappingTLSConfig", reason, field, text));
   }

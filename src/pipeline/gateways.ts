@@ -2,6 +2,7 @@ import type { ReferenceGrant } from "../api/gateway-api.ts";
 import { resolveCertificates } from "../attach/certificates.ts";
 import { bindPortOf, draftGateway, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
+import { misdirectedHosts } from "../attach/misdirected.ts";
 import {
   type GatewayDraft,
   type GatewayPlan,
@@ -48,6 +49,8 @@ export interface GatewayNodes {
   readonly certificates: Collection<ListenerCertificates>;
   /** Key: listener: that an HTTPS listener shares hostnames or certificates with another of its port. */
   readonly tlsOverlaps: Collection<Problem>;
+  /** Key: route table of an HTTPS listener: hosts that other listeners of its port have. */
+  readonly misdirected: Collection<readonly string[]>;
   /** Envoy Listeners by resource name. */
   readonly listeners: Collection<FleetResource>;
 }
@@ -88,6 +91,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
       port.listeners.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []),
     ),
   );
+  const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }) => misdirectedHosts(port));
   const listeners = graph.map(
     "listeners",
     ports,
@@ -97,7 +101,6 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
         place,
         place.port,
         (key) => read.get(certificates, key),
-        { has: (key) => read.get(tlsOverlaps, key) !== undefined },
         // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
         { exclusivePort: readSettings(sources, read).hostInfrastructure, ...(settings && { settings }) },
       );
@@ -106,7 +109,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
     { equals: sameFleetResource },
   );
   const plansByFleet = graph.index("plansByFleet", plans, ({ fleet }) => fleet);
-  return { classPlans, plans, plansByFleet, grantsByNamespace, certificates, tlsOverlaps, listeners };
+  return { classPlans, plans, plansByFleet, grantsByNamespace, certificates, tlsOverlaps, misdirected, listeners };
 }
 
 /** Ports are settled between Gateways only where they can meet: on one host, or in one fleet. */

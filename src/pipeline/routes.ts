@@ -9,6 +9,7 @@ import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
+import { misdirectedVirtualHost } from "../translate/misdirected-host.ts";
 import type { EntryShape } from "../translate/route-entry.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
@@ -231,13 +232,20 @@ function createTables(
     graph.index("plansByTable", gateways.plans, (plan) => tablesOf(plan).map(([table]) => table)),
     joinTable,
   );
+  const misdirected = graph.map(
+    "misdirectedVirtualHosts",
+    gateways.misdirected,
+    (elsewhere, name) => misdirectedVirtualHost(name, elsewhere),
+    { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
+  );
   const routeConfigurations = graph.map(
     "routeConfigurations",
     routeTables,
     ({ fleet, hostnames }, name, read): FleetResource => {
       const hosts = [...read.lookup(hostsByTable, name).values()];
       const empty = hostnames.filter((hostname) => read.get(virtualHosts, `${name}|${hostname}`) === undefined);
-      return { fleet, resource: translateRouteTable(name, hosts, empty) };
+      const elsewhere = read.get(misdirected, name);
+      return { fleet, resource: translateRouteTable(name, elsewhere ? [...hosts, elsewhere] : hosts, empty) };
     },
     { equals: sameFleetResource },
   );

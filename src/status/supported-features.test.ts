@@ -9,7 +9,6 @@ const unsupported: Readonly<Record<string, string>> = {
   GatewayBackendClientCertificate: "spec.tls.backend is refused",
   GatewayFrontendClientCertificateValidation: "spec.tls.frontend is refused",
   GatewayFrontendClientCertificateValidationInsecureFallback: "spec.tls.frontend is refused",
-  GatewayHTTPSListenerDetectMisdirectedRequests: "a misdirected request is answered with 404",
   GatewayInfrastructure: "nothing that could carry labels is made",
   ListenerSet: "the kind is not read",
 };

@@ -10,6 +10,7 @@ export const supportedFeatures: readonly string[] = [
   "Gateway",
   "GatewayAddressEmpty",
   "GatewayHTTPListenerIsolation",
+  "GatewayHTTPSListenerDetectMisdirectedRequests",
   "GatewayPort8080",
   "GatewayStaticAddresses",
   "HTTPRoute",

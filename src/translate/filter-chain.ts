@@ -24,7 +24,6 @@ export function buildHttpsChain(
   port: PortPlan,
   listener: ListenerPlan,
   certificates: ListenerCertificates | undefined,
-  http1Only: boolean,
   shape: ListenerShape,
 ): FilterChain | undefined {
   if (listener.routeTable === undefined || certificates === undefined || certificates.secrets.length === 0) {
@@ -35,7 +34,7 @@ export function buildHttpsChain(
     // A wildcard such as `*.example.com` means to Envoy what it means to the Gateway API: any depth of subdomain, the most
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
-    transportSocket: buildDownstreamTls(certificates.secrets, http1Only),
+    transportSocket: buildDownstreamTls(certificates.secrets),
     filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, shape)],
   };
 }

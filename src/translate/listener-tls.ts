@@ -10,10 +10,8 @@ import { DownstreamTlsContext } from "../envoy/generated/envoy/extensions/transp
  * closes no connection.
  *
  * @param secrets keys of the Secrets, which are the names of the SDS resources; Envoy picks one by the client's server name
- * @param http1Only leaves HTTP/2 out of ALPN: where two listeners could be served by one certificate, a browser would reuse an
- *   HTTP/2 connection of one for the other and miss the other's routes
  */
-export function buildDownstreamTls(secrets: readonly ObjectKey[], http1Only: boolean): TransportSocket {
+export function buildDownstreamTls(secrets: readonly ObjectKey[]): TransportSocket {
   const context: DownstreamTlsContext = {
     commonTlsContext: {
       tlsParams: {
@@ -21,7 +19,7 @@ export function buildDownstreamTls(secrets: readonly ObjectKey[], http1Only: boo
         tlsMaximumProtocolVersion: TlsParameters_TlsProtocol.TLSv1_3,
       },
       tlsCertificateSdsSecretConfigs: secrets.map((name) => ({ name, sdsConfig: adsConfigSource })),
-      alpnProtocols: http1Only ? ["http/1.1"] : ["h2", "http/1.1"],
+      alpnProtocols: ["h2", "http/1.1"],
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: pack(DownstreamTlsContext, context) };

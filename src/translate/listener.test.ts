@@ -58,9 +58,7 @@ describe("HTTP", () => {
   });
 
   test("binds the address of the plan, and shares the port only when told to", () => {
-    const resource = translateListener({ ...plan, bindAddress: "10.1.2.3" }, http, none, undefined, {
-      exclusivePort: false,
-    });
+    const resource = translateListener({ ...plan, bindAddress: "10.1.2.3" }, http, none, { exclusivePort: false });
     expect(resource && resourceToJson(resource)).toMatchObject({
       address: { socketAddress: { address: "10.1.2.3", portValue: 10443 } },
       enableReusePort: true,
@@ -107,16 +105,6 @@ describe("HTTPS", () => {
         },
       },
     });
-  });
-
-  test("HTTP/2 is offered except where listeners overlap", () => {
-    const alpn = chains(plan, https, certificates, new Map([["infra/edge/wild", "why"]])).map((chain) => {
-      const { typedConfig } = chain["transportSocket"] as {
-        typedConfig: { commonTlsContext: { alpnProtocols: string[] } };
-      };
-      return typedConfig.commonTlsContext.alpnProtocols;
-    });
-    expect(alpn).toEqual([["h2", "http/1.1"], ["http/1.1"], ["h2", "http/1.1"]]);
   });
 
   test("a listener without a certificate costs only itself, and a port without any is not opened", () => {

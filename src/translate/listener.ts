@@ -38,14 +38,11 @@ const usualSettings: ListenerSettings = { telemetry: {} };
  * certificate). Depends on neither routes nor the content of certificates. O(listeners on the port).
  *
  * @param certificates by {@link listenerKey}
- * @param overlaps keys of HTTPS listeners that share server names or certificates with another (behaviour of Envoy Gateway:
- *   these offer HTTP/1.1 only)
  */
 export function translateListener(
   place: Pick<GatewayPlan, "fleet" | "bindAddress">,
   port: PortPlan,
   certificates: (key: string) => ListenerCertificates | undefined,
-  overlaps: Pick<ReadonlySet<string>, "has"> = new Set<string>(),
   options: ListenerOptions = {},
 ): EncodedResource | undefined {
   const settings = options.settings ?? usualSettings;
@@ -71,7 +68,7 @@ export function translateListener(
   for (const one of port.listeners) {
     const key = listenerKey(one);
     const held = certificates(key);
-    const chain = buildHttpsChain(port, one, held, overlaps.has(key), shape);
+    const chain = buildHttpsChain(port, one, held, shape);
     if (chain === undefined) continue;
     filterChains.push(chain);
     for (const secret of held?.secrets ?? []) secrets.add(secret);

@@ -65,7 +65,7 @@ function listenerOf(text: string): { listener: JsonObject; telemetry: TelemetryP
     spec.telemetry &&
     planTelemetry(spec.telemetry, { accessLog: "ns", tracing: "ns" }, read, planRouting(spec, "ns", read).settings);
   const settings = planListenerSettings(spec, telemetry);
-  const resource = translateListener(plan, port, () => undefined, undefined, { settings });
+  const resource = translateListener(plan, port, () => undefined, { settings });
   if (resource === undefined) throw new Error("no listener");
   const listener = resourceToJson(resource);
   const [filter] = (listener["defaultFilterChain"] as { filters: { typedConfig: JsonObject }[] }).filters;

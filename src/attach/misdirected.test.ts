@@ -1,0 +1,76 @@
+import { expect, test } from "@jest/globals";
+import { coversHostname } from "./hostname.ts";
+import { misdirectedHosts } from "./misdirected.ts";
+import type { ListenerPlan } from "./model.ts";
+
+/** A port of HTTPS listeners, each with its hostname as the name of its route table. */
+function misdirected(...hostnames: string[]): Record<string, readonly string[]> {
+  const listeners = hostnames.map((hostname) => ({
+    routeTable: hostname,
+    ...(hostname !== "*" && { hostname }),
+  })) as unknown as ListenerPlan[];
+  return Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }));
+}
+
+test.each<[string, string[], Record<string, string[]>]>([
+  ["one listener", ["a.com"], {}],
+  ["names apart", ["a.com", "b.com"], { "a.com": ["b.com"], "b.com": ["a.com"] }],
+  ["a name in a wildcard", ["*.a.com", "x.a.com"], { "*.a.com": ["x.a.com"], "x.a.com": ["*.a.com"] }],
+  ["a wildcard does not cover its own suffix", ["*.a.com", "a.com"], { "*.a.com": ["a.com"], "a.com": ["*.a.com"] }],
+  ["every host", ["*", "a.com", "b.com"], { "*": ["a.com", "b.com"], "a.com": ["*"], "b.com": ["*"] }],
+  [
+    "deeper ones follow from those above them",
+    ["*", "*.com", "*.a.com", "x.a.com", "y.org"],
+    {
+      "*": ["*.com", "y.org"],
+      "*.com": ["*", "*.a.com"],
+      "*.a.com": ["*", "x.a.com"],
+      "x.a.com": ["*"],
+      "y.org": ["*"],
+    },
+  ],
+  [
+    "levels between may be missing",
+    ["*.com", "x.y.a.com", "*.org"],
+    { "*.com": ["*.org", "x.y.a.com"], "x.y.a.com": ["*.com", "*.org"], "*.org": ["*.com"] },
+  ],
+])("%s", (_name, hostnames, expected) => {
+  expect(misdirected(...hostnames)).toEqual(expected);
+});
+
+test("plain HTTP is not concerned, nor a listener that serves nothing", () => {
+  const listeners = [{ routeTable: "t", hostname: "a.com" }, { hostname: "b.com" }] as unknown as ListenerPlan[];
+  expect([...misdirectedHosts({ protocol: "HTTP", listeners })]).toEqual([]);
+  expect([...misdirectedHosts({ protocol: "HTTPS", listeners })]).toEqual([["t", ["b.com"]]]);
+});
+
+/** What the Gateway API says, word by word; Envoy takes the most specific domain of a table. */
+test("each host is answered as the most specific of all hostnames says", () => {
+  const labels = ["a", "b"];
+  const hosts = ["a", "b", "c"].flatMap((first) =>
+    ["a", "b", "c"].flatMap((second) => [first, `${second}.${first}`, `c.${second}.${first}`]),
+  );
+  const names = labels
+    .flatMap((x) => [x, `*.${x}`, ...labels.flatMap((y) => [`${y}.${x}`, `*.${y}.${x}`])])
+    .concat("*");
+  const narrowest = (host: string, among: readonly string[]) =>
+    among
+      .filter((name) => coversHostname(name, host))
+      .sort((x, y) => Number(x.startsWith("*")) - Number(y.startsWith("*")) || y.length - x.length)[0];
+  // Every fifth subset is plenty: 2,600 ports.
+  for (let subset = 1; subset < 2 ** names.length; subset += 5) {
+    const hostnames = names.filter((_name, index) => subset & (1 << index));
+    const tables = misdirected(...hostnames);
+    for (const own of hostnames) {
+      const elsewhere = tables[own] ?? [];
+      for (const host of hosts) {
+        const owner = narrowest(host, hostnames);
+        const domain = narrowest(host, [own, ...elsewhere]);
+        const answer = domain === undefined ? 404 : domain === own ? "own" : 421;
+        if (answer !== (owner === undefined ? 404 : owner === own ? "own" : 421)) {
+          throw new Error(`${host} at ${own} of ${hostnames.join()} gets ${answer}`);
+        }
+      }
+    }
+  }
+});
