@@ -206,7 +206,6 @@ const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
 
 test.each([
   ["defaultScope: All", "Invalid", "spec.defaultScope"],
-  ["tls: {backend: {clientCertificateRef: {name: s}}}", "Invalid", "spec.tls.backend"],
   [
     "tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: c}]}}}}",
     "Invalid",

@@ -161,7 +161,6 @@ function judgeUnsupported(gateway: Gateway): Problem[] {
     problems.push(problemAt("Accepted", "InvalidParameters", `spec.infrastructure.labels["${reserved}"]`, text));
   }
   if (tls?.frontend !== undefined) report("Invalid", "spec.tls.frontend");
-  if (tls?.backend !== undefined) report("Invalid", "spec.tls.backend");
   const { defaultScope } = gateway.spec as { defaultScope?: string };
   if (defaultScope !== undefined && defaultScope !== "None") report("Invalid", "spec.defaultScope");
   return problems;

@@ -32,6 +32,8 @@ export interface Settings {
   readonly controlPlane?: ControlPlaneAddress;
   /** True: Envoys run in the namespaces of their Gateways, so that no two Gateways can share them. */
   readonly inGatewayNamespace?: boolean;
+  /** File with the authorities that the system of Envoy trusts; undefined: where Envoy's own images have it. */
+  readonly systemTrustFile?: string;
   /** True: whoever runs this instance does not let routes refer to Backends, which reach any address. */
   readonly backendsRefused?: boolean;
 }

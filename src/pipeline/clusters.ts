@@ -13,7 +13,7 @@ import { certificateSecretName, translateSecret } from "../translate/secret.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
-import type { Sources } from "./sources.ts";
+import { readSettings, type Sources } from "./sources.ts";
 
 /** That a fleet needs a cluster. Key `<fleet>|<cluster>`. */
 export interface FleetCluster {
@@ -94,7 +94,13 @@ export function createClusterNodes(
   const fleetClusters = graph.reduce("fleetClusters", usesByCluster, (_group, members) => first(members));
   const fleetsByCluster = graph.index("fleetsByCluster", fleetClusters, ({ spec }) => [spec.name]);
   const specs = graph.reduce("clusterSpecs", fleetsByCluster, (_name, members) => first(members)?.spec);
-  const clusters = graph.map("clusters", specs, (spec) => translateCluster(spec), { equals: sameResource });
+  const clusters = graph.map(
+    "clusters",
+    specs,
+    (spec, _name, read) =>
+      translateCluster(spec, spec.tls?.trust === "System" ? readSettings(sources, read).systemTrustFile : undefined),
+    { equals: sameResource },
+  );
   const endpoints = createEndpoints(graph, sources, specs);
   const available = graph.map("clusterAvailability", endpoints, (value) => value.endpoints > 0);
   return {

@@ -7,6 +7,11 @@ import {
   resolveGatewayProxy,
 } from "../attach/envoy-proxy.ts";
 import { type GatewayParameters, planParameters } from "../attach/gateway.ts";
+import {
+  type GatewayClientCertificate,
+  resolveGatewayClientCertificate,
+  withClientCertificate,
+} from "../attach/gateway-client-certificate.ts";
 import { type ListenerSettings, planListenerSettings } from "../attach/listener-settings.ts";
 import type { Settings } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
@@ -34,6 +39,8 @@ export interface ProxyNodes {
   readonly ofGateways: Collection<ProxyLevel>;
   /** Key: Gateway. The little of it on which the ports and the judgement of a Gateway depend. */
   readonly parameters: Collection<GatewayParameters>;
+  /** Key: Gateway that asks for a certificate of its own towards backends. */
+  readonly clientCertificates: Collection<GatewayClientCertificate>;
   /** Key: Gateway. Servers of logs, traces and metrics, with references followed. */
   readonly telemetry: Collection<TelemetryPlan>;
   /** Key: Gateway. What shapes its listeners. */
@@ -58,8 +65,8 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
   const grantsByNamespace = graph.index("grantsByNamespace", sources.referenceGrants, (grant) => [
     grant.metadata.namespace ?? "",
   ]);
-  const follow = (level: ProxyLevel, read: Reader) =>
-    followReferences(level, createResolveReader(sources, grantsByNamespace, policies, read));
+  const follow = (level: ProxyLevel, read: Reader, certificate?: GatewayClientCertificate) =>
+    followReferences(level, createResolveReader(sources, grantsByNamespace, policies, read), certificate);
   const ofClassReferences = graph.map("classReferences", ofClasses, (level, _name, read) =>
     level.source === undefined ? undefined : follow(level, read),
   );
@@ -72,7 +79,14 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
     const level = resolveGatewayProxy(gateway, classLevel, isMerged, settings, reader(read));
     return level.source === undefined ? level : withBootstrap(level, settings);
   });
-  const references = graph.map("gatewayReferences", ofGateways, (level, _key, read) => follow(level, read));
+  const clientCertificates = graph.map("gatewayClientCertificates", sources.gateways, (gateway, key, read) =>
+    read.get(fleets, key) === undefined
+      ? undefined
+      : resolveGatewayClientCertificate(gateway, createResolveReader(sources, grantsByNamespace, policies, read)),
+  );
+  const references = graph.map("gatewayReferences", ofGateways, (level, key, read) =>
+    follow(level, read, read.get(clientCertificates, key)),
+  );
   const telemetry = graph.map("gatewayTelemetry", references, (followed) => followed.telemetry);
   const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
     planListenerSettings(level.spec, read.get(telemetry, key)),
@@ -95,6 +109,7 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
     fleets,
     ofGateways,
     parameters,
+    clientCertificates,
     telemetry,
     listenerSettings,
     grantsByNamespace,
@@ -131,8 +146,14 @@ interface FollowedReferences {
   readonly telemetry?: TelemetryPlan;
 }
 
-function followReferences({ spec, namespaces }: ProxyLevel, read: ResolveReader): FollowedReferences {
-  const routing = planRouting(spec, namespaces.backendTls, read);
+function followReferences(
+  { spec, namespaces }: ProxyLevel,
+  read: ResolveReader,
+  certificate: GatewayClientCertificate | undefined,
+): FollowedReferences {
+  const { settings: common, refused } = planRouting(spec, namespaces.backendTls, read);
+  const settings = withClientCertificate(common, certificate);
+  const routing: RoutingPlan = settings === undefined ? { refused } : { settings, refused };
   if (spec.telemetry === undefined) return { routing };
   return { routing, telemetry: planTelemetry(spec.telemetry, namespaces, read, routing.settings) };
 }

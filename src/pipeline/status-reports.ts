@@ -6,7 +6,7 @@ import type { GatewayClassPlan } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
-import type { Problem } from "../base/problems.ts";
+import { noProblems, type Problem } from "../base/problems.ts";
 import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import { certificateSecretName } from "../translate/secret.ts";
@@ -73,6 +73,8 @@ export interface GatewayReport {
   readonly plan: GatewayPlan;
   /** By listener name, HTTPS only. */
   readonly certificates: Readonly<Record<string, ListenerCertificates>>;
+  /** Of references of the Gateway as a whole. */
+  readonly referenceProblems: readonly Problem[];
   /** By listener name. */
   readonly attachedRoutes: Readonly<Record<string, number>>;
   /** By listener name: HTTPS listeners that share hostnames or certificates with another. */
@@ -121,7 +123,7 @@ export function createStatusReports(
       const object = read.get(sources.gateways, key);
       return object === undefined
         ? []
-        : [[`Gateway/${key}`, reportGateway(object, plan, { sources, gateways, routes, clusters }, read)]];
+        : [[`Gateway/${key}`, reportGateway(object, plan, { sources, proxies, gateways, routes, clusters }, read)]];
     },
   );
   const rejectionsByRoute = graph.index("rejectionsByRoute", sources.rejections, (rejection) => [rejection.route]);
@@ -174,13 +176,14 @@ export function createStatusReports(
 
 interface Nodes {
   readonly sources: Sources;
+  readonly proxies: ProxyNodes;
   readonly gateways: GatewayNodes;
   readonly routes: RouteNodes;
   readonly clusters: ClusterNodes;
 }
 
 function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: Reader): GatewayReport {
-  const { sources, gateways, routes } = nodes;
+  const { sources, proxies, gateways, routes } = nodes;
   const certificates: Record<string, ListenerCertificates> = {};
   const attachedRoutes: Record<string, number> = {};
   const tlsOverlaps: Record<string, Problem> = {};
@@ -211,6 +214,7 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
     object,
     plan,
     certificates,
+    referenceProblems: read.get(proxies.clientCertificates, plan.key)?.problems ?? noProblems,
     attachedRoutes,
     tlsOverlaps,
     progress,

@@ -35,6 +35,7 @@ function report(spec: string, fields: Partial<GatewayReport> = {}, where: Settin
     object,
     plan,
     certificates: {},
+    referenceProblems: [],
     attachedRoutes: {},
     tlsOverlaps: Object.fromEntries(
       plan.ports

@@ -45,13 +45,15 @@ function judgeAccepted(report: GatewayReport, listeners: readonly ListenerStatus
   };
 }
 
-/** Gateway API, GatewayConditionResolvedRefs: what the listeners say of their references, summed up. */
+/** Gateway API, GatewayConditionResolvedRefs: references of the Gateway itself, and what its listeners say of theirs, summed up. */
 function judgeReferences(report: GatewayReport, listeners: readonly ListenerStatus[]): DesiredCondition {
   const bad = listeners.filter((listener) => !isTrue(listener, "ResolvedRefs"));
   const message = `References of ${listenersOf(bad)} cannot be followed; see the conditions of the listeners`;
   return judge(
     "ResolvedRefs",
-    bad.length === 0 ? [] : [{ condition: "ResolvedRefs", reason: "ListenersNotResolved", message }],
+    bad.length === 0
+      ? report.referenceProblems
+      : [...report.referenceProblems, { condition: "ResolvedRefs", reason: "ListenersNotResolved", message }],
     { reason: "ResolvedRefs", message: "All references are resolved" },
     report.object.metadata.generation,
   );

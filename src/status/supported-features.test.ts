@@ -4,9 +4,6 @@ import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
 /** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
 const unsupported: Readonly<Record<string, string>> = {
-  BackendTLSPolicy: "the kind is not read",
-  BackendTLSPolicySANValidation: "the kind is not read",
-  GatewayBackendClientCertificate: "spec.tls.backend is refused",
   GatewayFrontendClientCertificateValidation: "spec.tls.frontend is refused",
   GatewayFrontendClientCertificateValidationInsecureFallback: "spec.tls.frontend is refused",
   GatewayInfrastructure: "nothing that could carry labels is made",
@@ -49,7 +46,7 @@ test("what the standard channel lacks is not claimed there", () => {
   expect(featuresOf(undefined)).toEqual(supportedFeatures);
 });
 
-test.each(["Gateway", "HTTPRoute", "GRPCRoute", "ReferenceGrant"])(
+test.each(["BackendTLSPolicy", "Gateway", "HTTPRoute", "GRPCRoute", "ReferenceGrant"])(
   "without the kind %s none of its features is claimed",
   (kind) => {
     const claimed = featuresOf({ ...installed, absentKinds: [kind] });

@@ -5,10 +5,13 @@ import type { InstalledApi } from "../pipeline/sources.ts";
  * conformance suite takes its tests from here, so a name stands here only when the feature is complete.
  */
 export const supportedFeatures: readonly string[] = [
+  "BackendTLSPolicy",
+  "BackendTLSPolicySANValidation",
   "GRPCRoute",
   "GRPCRouteNamedRouteRule",
   "Gateway",
   "GatewayAddressEmpty",
+  "GatewayBackendClientCertificate",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
   "GatewayPort8080",

@@ -29,6 +29,13 @@ const gateway: readonly ChecklistRow[] = [
   ["Programmed=False/AddressNotUsable", "status/gateway-status.ts", "addresses-in-cluster"],
   ["ResolvedRefs=True/ResolvedRefs", "status/gateway-status.ts", "quickstart"],
   ["ResolvedRefs=False/ListenersNotResolved", "status/gateway-status.ts", "certificates"],
+  ["ResolvedRefs=False/InvalidClientCertificateRef", "attach/gateway-client-certificate.ts", "client-certificates"],
+  ["ResolvedRefs=False/RefNotPermitted", "attach/gateway-client-certificate.ts", "client-certificates"],
+  [
+    "ResolvedRefs=False/InvalidClientCertificateRef,ListenersNotResolved",
+    "status/conditions.ts",
+    "client-certificates",
+  ],
 ];
 
 const listener: readonly ChecklistRow[] = [
@@ -133,8 +140,6 @@ export const impossible: Readonly<Record<string, string>> = {
   "GatewayClass Accepted=False/Unsupported": "a class of ours can always be served",
   "GatewayClass Accepted=Unknown/Pending": "a class is judged in the same commit in which it is read",
   "Gateway Accepted=Unknown/Pending": "a Gateway is judged in the same commit in which it is read",
-  "Gateway ResolvedRefs=False/InvalidClientCertificateRef": "spec.tls is refused: Accepted=False/Invalid",
-  "Gateway ResolvedRefs=False/RefNotPermitted": "spec.tls is refused: Accepted=False/Invalid",
   "Gateway InsecureFrontendValidationMode=True/ConfigurationChanged": "spec.tls is refused: Accepted=False/Invalid",
   "Listener Accepted=False/NoValidCACertificate": "spec.tls of the Gateway is refused",
   "Listener ResolvedRefs=False/InvalidCACertificateRef": "spec.tls of the Gateway is refused",

@@ -14,6 +14,7 @@ export interface KeyPair {
 export interface LeafOptions {
   readonly dnsNames: readonly string[];
   readonly ipAddresses?: readonly string[];
+  readonly uris?: readonly string[];
   /** Default: the first DNS name. */
   readonly commonName?: string;
   readonly days?: number;
@@ -69,6 +70,7 @@ function issue(authority: KeyPair, options: LeafOptions): KeyPair {
     const names = [
       ...options.dnsNames.map((name) => `DNS:${name}`),
       ...(options.ipAddresses ?? []).map((address) => `IP:${address}`),
+      ...(options.uris ?? []).map((uri) => `URI:${uri}`),
     ];
     const config = writeConfig(folder, [
       "basicConstraints=CA:FALSE",

@@ -61,12 +61,19 @@ async function doEverything(envoys: string): Promise<void> {
   await kubectl("create", "secret", "generic", blocked, "-n", SYSTEM);
   await apply(everything);
   await apply(gateway("blocked", 81));
-  for (const each of ["envoyproxy/full", "backend/elsewhere", "httproute/hello", "grpcroute/hello"])
+  for (const each of [
+    "envoyproxy/full",
+    "backend/elsewhere",
+    "backendtlspolicy/elsewhere",
+    "httproute/hello",
+    "grpcroute/hello",
+  ])
     await observes(each, 1);
   await waitFor("an autoscaler", () => named("hpa", envoys));
   await waitFor("a disruption budget", () => named("pdb", envoys));
   // Whatever has a status gets another one.
   await edit("backend", "elsewhere", { endpoints: [{ ip: { address: "127.0.0.1", port: 80 } }] });
+  await edit("backendtlspolicy", "elsewhere", { validation: { hostname: "other.example.com" } });
   await edit("httproute", "hello", { hostnames: ["other.example.com"] });
   await edit("grpcroute", "hello", { hostnames: ["other-grpc.example.com"] });
   await edit("gateway", "blocked", { listeners: [{ name: "http", protocol: "HTTP", port: 82 }] });
@@ -75,6 +82,7 @@ async function doEverything(envoys: string): Promise<void> {
   for (const each of [
     "envoyproxy/full",
     "backend/elsewhere",
+    "backendtlspolicy/elsewhere",
     "httproute/hello",
     "grpcroute/hello",
     "gateway/blocked",

@@ -147,10 +147,16 @@ function completeRoute(route: Record<string, unknown>, name: string, host: strin
   };
 }
 
-/** Kinds of the group `gateway.envoyproxy.io` and of the core need no apiVersion. */
+/** These kinds and those of the core need no apiVersion. */
+const apiVersions: Readonly<Record<string, string>> = {
+  Backend: "gateway.envoyproxy.io/v1alpha1",
+  HTTPRouteFilter: "gateway.envoyproxy.io/v1alpha1",
+  BackendTLSPolicy: "gateway.networking.k8s.io/v1",
+  EndpointSlice: "discovery.k8s.io/v1",
+};
+
 function completeObject(object: Record<string, unknown>): object {
-  const ours = object["kind"] === "Backend" || object["kind"] === "HTTPRouteFilter";
-  return { apiVersion: ours ? "gateway.envoyproxy.io/v1alpha1" : "v1", ...object };
+  return { apiVersion: apiVersions[String(object["kind"])] ?? "v1", ...object };
 }
 
 /** `/path: backend` and `/path: status` are short for an exchange. */

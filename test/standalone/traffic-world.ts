@@ -45,14 +45,17 @@ const grpcMethods = ["store.Orders/Get", "store.Orders/List", "store.Items/Get",
 /**
  * Gateway `web` with the listeners `http`, `https`, and `bare` for `*.bare.example.net` on the port of `http`. Services of port 80: `one`, `two` and `three` echo, `h2c` does so in
  * HTTP/2, `grpc-one` and `grpc-two` serve gRPC, `closed` refuses connections, `empty` has no endpoints. TLS servers, for Backends: `tls` with a certificate for
- * `tls.example.org` and `*.example.com`, `mtls` that asks for one in return. ConfigMaps `authority` (theirs) and
+ * `tls.example.org`, `*.example.com` and `spiffe://example.org/tls`, `mtls` that asks for one in return. ConfigMaps `authority` (theirs) and
  * `other-authority`, Secret `client` with a certificate that `mtls` takes.
  */
 export async function startTrafficWorld(): Promise<TrafficWorld> {
   const world = await createWorld();
   const [httpsPort, closedPort] = [await freePort(), await freePort()];
   const [authority, otherAuthority] = [createAuthority(), createAuthority("other authority")];
-  const keyPair = authority.issue({ dnsNames: ["tls.example.org", "*.example.com"] });
+  const keyPair = authority.issue({
+    dnsNames: ["tls.example.org", "*.example.com"],
+    uris: ["spiffe://example.org/tls"],
+  });
   const started = await Promise.all([
     ...["one", "two", "three"].map((name) => world.backend(name)),
     world.backend("h2c", { protocol: "h2c" }),
