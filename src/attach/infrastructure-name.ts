@@ -20,6 +20,18 @@ export function infrastructureName(key: ObjectKey): string {
   return `envoy-${key.replace(/[/.]/g, "-").slice(0, READABLE_CHARACTERS_MAX)}-${hashOf(key)}`;
 }
 
+const SERVICE_NAME = /^[a-z]([-a-z0-9]*[a-z0-9])?$/;
+
+/**
+ * Name of a Gateway's Service in its own namespace while Envoy runs elsewhere: Gateway and class, as Gateway API has what is made for
+ * a Gateway beside it be called (GEP-1762), so that it is unlikely to be a Service's of somebody else.
+ */
+export function aliasName(gateway: string, className: string): string {
+  const name = `${gateway}-${className}`;
+  if (name.length <= LABEL_CHARACTERS_MAX && SERVICE_NAME.test(name)) return name;
+  return `gateway-${name.replace(/[^-a-z0-9]/g, "-").slice(0, READABLE_CHARACTERS_MAX - 2)}-${hashOf(name)}`;
+}
+
 /** The name of an object as the value of a label, which may be shorter than a name. */
 export function labelValue(name: string): string {
   if (name.length <= LABEL_CHARACTERS_MAX) return name;
@@ -35,7 +47,7 @@ export const infrastructureLabels = {
   owningName: "gateway.envoyproxy.io/owning-gateway-name",
   /** In place of the two where Gateways of a class share their Envoys. */
   owningClass: "gateway.envoyproxy.io/owning-gatewayclass",
-  /** Gateway API, GatewayInfrastructure; on objects beside their Gateway. */
+  /** Gateway API, GEP-1762; on objects beside their Gateway. */
   gatewayName: "gateway.networking.k8s.io/gateway-name",
   /** Tells installations apart that share a cluster: its value is the namespace of the controller. */
   installation: "gatehouse.dev/installation",

@@ -173,6 +173,7 @@ function describeEnvironment(run: OperatorRun, service: ServerService): ClusterE
   return {
     namespace: pod.namespace,
     inGatewayNamespace,
+    clusterDomain: pod.clusterDomain,
     controlPlane: {
       address: { host: `${name}.${pod.clusterDomain}`, port: XDS_PORT },
       tls: podTls(name, inGatewayNamespace),

@@ -81,6 +81,7 @@ test("each Gateway runs with the EnvoyProxy in effect for it", () => {
     held: false,
     gatewayClass: { name: "c", uid: "uid-of-c" },
     gatewayUid: "uid-of-first",
+    members: [{ gateway: "a/first", uid: "uid-of-first", labels: {}, annotations: {} }],
     addresses: [],
     labels: {},
     annotations: {},

@@ -2,7 +2,7 @@ import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { Gateway } from "../api/gateway-api.ts";
 import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { GatewayPlan } from "../attach/model.ts";
-import { compareStrings, type FleetKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph } from "../dataflow/graph.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
@@ -28,6 +28,15 @@ export interface ServedPort {
   readonly protocol: "TCP" | "UDP";
 }
 
+/** One of the Gateways that a fleet serves. */
+export interface FleetMember {
+  readonly gateway: ObjectKey;
+  readonly uid?: string;
+  /** `spec.infrastructure`, its own. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
+
 /** What must run so that a fleet can serve. */
 export interface GatewayInfrastructure {
   /** The fleet. */
@@ -45,6 +54,8 @@ export interface GatewayInfrastructure {
   readonly gatewayClass: { readonly name: string; readonly uid?: string };
   /** Absent where Gateways share the fleet. */
   readonly gatewayUid?: string;
+  /** The Gateways, oldest first. */
+  readonly members: readonly FleetMember[];
   /** `spec.addresses`, of all Gateways. */
   readonly addresses: readonly string[];
   /** `spec.infrastructure`, of all Gateways; of a name that several set, the oldest Gateway's. */
@@ -85,6 +96,7 @@ export function createInfrastructure(
       held: serving.length === 0 || serving.some(({ plan }) => plan.problems.length > 0),
       gatewayClass: { name: className, ...(classUid !== undefined && { uid: classUid }) },
       ...(uid !== undefined && fleet === first.plan.key && { gatewayUid: uid }),
+      members: served.map(describeMember),
       addresses: [...new Set(served.flatMap(({ plan }) => plan.addresses))],
       labels: joinByAge(served, ({ labels }) => labels),
       annotations: joinByAge(served, ({ annotations }) => annotations),
@@ -100,6 +112,12 @@ interface ServedGateway {
 function compareAge(a: ServedGateway, b: ServedGateway): number {
   const [left = "", right = ""] = [a.object.metadata.creationTimestamp, b.object.metadata.creationTimestamp];
   return compareStrings(left, right) || compareStrings(a.plan.key, b.plan.key);
+}
+
+function describeMember({ plan, object }: ServedGateway): FleetMember {
+  const { labels = {}, annotations = {} } = object.spec.infrastructure ?? {};
+  const { uid } = object.metadata;
+  return { gateway: plan.key, ...(uid !== undefined && { uid }), labels, annotations };
 }
 
 function describePorts(gateways: readonly ServedGateway[]): Pick<GatewayInfrastructure, "ports" | "served"> {

@@ -142,7 +142,8 @@ test("a Gateway that goes, or asks for what cannot be had, leaves the Listener a
   expect(gatewayReport("a/gw").plan.problems).toHaveLength(1);
   expect(infrastructure.get("c")).toMatchObject({ ports: before?.ports, held: false });
   remove("gateways", "a/gw");
-  expect(infrastructure.get("c")).toEqual(before);
+  expect(before?.members.map(({ gateway }) => gateway)).toEqual(["a/gw", "b/gw"]);
+  expect(infrastructure.get("c")).toEqual({ ...before, members: before?.members.slice(1) });
   expect(names()).toEqual(shared.slice(1));
   remove("gateways", "b/gw");
   expect(infrastructure.size).toBe(0);

@@ -6,7 +6,6 @@ import { featuresOf, supportedFeatures } from "./supported-features.ts";
 const unsupported: Readonly<Record<string, string>> = {
   GatewayFrontendClientCertificateValidation: "spec.tls.frontend is refused",
   GatewayFrontendClientCertificateValidationInsecureFallback: "spec.tls.frontend is refused",
-  GatewayInfrastructure: "nothing that could carry labels is made",
   ListenerSet: "the kind is not read",
 };
 

@@ -14,6 +14,7 @@ export const supportedFeatures: readonly string[] = [
   "GatewayBackendClientCertificate",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
+  "GatewayInfrastructure",
   "GatewayPort8080",
   "GatewayStaticAddresses",
   "HTTPRoute",

@@ -96,6 +96,7 @@ function outcomeOf(spec: Spec): string {
     inGatewayNamespace: false,
     controlPlane: { address: { host: "gatehouse.example", port: 18000 }, tls: podTls("gatehouse.example", false) },
     envoyImage: "docker.io/envoyproxy/envoy:v1",
+    clusterDomain: "cluster.local",
     gatehouseImage: "example.com/gatehouse:v1",
   };
   const pipeline = createPipeline(

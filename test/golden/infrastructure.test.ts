@@ -21,6 +21,7 @@ function environmentOf(inGatewayNamespace: boolean): ClusterEnvironment {
       tls: podTls("gatehouse.gatehouse-system.svc", inGatewayNamespace),
     },
     envoyImage: ENVOY_IMAGE,
+    clusterDomain: "cluster.local",
     gatehouseImage: "example.com/gatehouse:v1",
   };
 }

@@ -45,6 +45,7 @@ beforeEach(async () => {
       tls: podTls("gatehouse.example", false),
     },
     envoyImage: ENVOY_IMAGE,
+    clusterDomain: "cluster.local",
     gatehouseImage: "example.com/gatehouse:v1",
   };
   states = new Map();
@@ -97,6 +98,7 @@ function gatewayOf(changes: Partial<GatewayInfrastructure> = {}, kubernetes: obj
     settings: { provider: { type: "Kubernetes", kubernetes } } as GatewayInfrastructure["settings"],
     held: false,
     gatewayClass: { name: "gatehouse" },
+    members: [],
     addresses: [],
     labels: {},
     annotations: {},

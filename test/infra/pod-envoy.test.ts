@@ -73,6 +73,7 @@ async function runPod(controlPlanePort: number, certs: string, sds: string) {
       served: [{ name: "http-80", port: 80, bindPort: 10_080, protocol: "TCP" }],
       settings: { logging: { level: { default: "info" } } },
       held: false,
+      members: [],
       gatewayClass: { name: "gatehouse" },
       addresses: [],
       labels: {},
@@ -86,6 +87,7 @@ async function runPod(controlPlanePort: number, certs: string, sds: string) {
         tls: podTls(SERVER_NAME, false),
       },
       envoyImage: ENVOY_IMAGE,
+      clusterDomain: "cluster.local",
       gatehouseImage: "example.com/gatehouse:v1",
     },
   );

@@ -76,7 +76,14 @@ async function doEverything(envoys: string): Promise<void> {
   await edit("backendtlspolicy", "elsewhere", { validation: { hostname: "other.example.com" } });
   await edit("httproute", "hello", { hostnames: ["other.example.com"] });
   await edit("grpcroute", "hello", { hostnames: ["other-grpc.example.com"] });
-  await edit("gateway", "blocked", { listeners: [{ name: "http", protocol: "HTTP", port: 82 }] });
+  // With the class the name of its Service in its own namespace changes.
+  const gatewayName = "gateway.networking.k8s.io/gateway-name";
+  const byName = () => kubectl("get", "service", "-n", "default", "-l", `${gatewayName}=blocked`, "-o", "name");
+  await waitFor("a Service beside the Gateway", async () => (await byName()) !== "", STEP_LIMIT_MS);
+  await edit("gateway", "blocked", {
+    gatewayClassName: "second",
+    listeners: [{ name: "http", protocol: "HTTP", port: 82 }],
+  });
   const provider = { type: "Kubernetes", kubernetes: { envoyHpa: null, envoyPDB: null, envoyDaemonSet: {} } };
   await edit("envoyproxy", "full", { provider });
   for (const each of [
@@ -95,6 +102,7 @@ async function doEverything(envoys: string): Promise<void> {
   await world.cluster.kubectl(["delete", "--wait=false", "-f", "-"], `${everything}\n---\n${quickstart}`);
   await kubectl("delete", "gateway", "blocked");
   await waitFor("an empty house", async () => (await named("deploy,ds,svc,sa,cm", envoys)) === "", STEP_LIMIT_MS);
+  await waitFor("no Service beside a Gateway", async () => (await named("svc", "default")) === "", STEP_LIMIT_MS);
   await waitFor("the end of the class", async () => (await kubectl("get", "gatewayclass", "-o", "name")) === "");
 }
 

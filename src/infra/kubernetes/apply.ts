@@ -1,29 +1,18 @@
 import type { ObjectKey } from "../../base/keys.ts";
-import type { Logger } from "../../base/log.ts";
 import { sameData } from "../../dataflow/equality.ts";
-import { type ApiError, isTransient } from "../../kube/api-error.ts";
-import type { KubeClient } from "../../kube/client.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
-import { isNewer, type KubeObject } from "../../kube/resource-type.ts";
+import type { KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import type { InfrastructureFault, InfrastructureWaits } from "../../pipeline/sources.ts";
 import { type Address, addressesOfService } from "./addresses.ts";
-import { project, stamp } from "./comparison.ts";
-import type { ClusterEnvironment } from "./environment.ts";
+import { isAlias } from "./alias.ts";
 import type { GatewayPods } from "./gateway-pods.ts";
 import { owningGateway } from "./identity.ts";
-import { idOf, typeOf } from "./managed-kinds.ts";
-import { planWork } from "./plan.ts";
-import { renderGateway } from "./render.ts";
-import { keepReplicas } from "./replicas.ts";
+import { idOf } from "./managed-kinds.ts";
+import { createSite, type ReconciledSite, type ReconcileOptions, reconcile, SHAREABLE } from "./reconcile.ts";
 import { describeWaits } from "./waits.ts";
 
-export type InfrastructureClient = Pick<KubeClient, "serverSideApply" | "delete">;
-
-export interface ApplierOptions {
-  readonly client: InfrastructureClient;
-  readonly environment: ClusterEnvironment;
-  readonly log: Logger;
+export interface ApplierOptions extends ReconcileOptions {
   /** What the pods of gateways say. */
   readonly pods: Pick<GatewayPods, "readyHosts" | "trouble">;
   /** What became known of a gateway's objects; called when it changes. */
@@ -52,27 +41,8 @@ export interface InfrastructureApplier {
   idle(): Promise<void>;
 }
 
-export const FIELD_MANAGER = "gatehouse";
-
 /** Gateways that are worked on at the same time. */
 const GATEWAYS_AT_ONCE = 4;
-/** After a failure a gateway is tried again: soon when the server was at fault, rarely when the object is. */
-const RETRY_BASE_MS = 1_000;
-const RETRY_MAX_MS = 60_000;
-/** How long pods of a former workload may wait for those of the new one. */
-const REPLACEMENT_PATIENCE_MS = 5 * 60_000;
-
-interface Site {
-  wanted: GatewayInfrastructure | undefined;
-  readonly live: Map<string, KubeObject>;
-  readonly stored: Map<string, unknown>;
-  failures: number;
-  fault: InfrastructureFault | undefined;
-  /** Since when a workload waits for its successor. */
-  waitingSince: number | undefined;
-  timer: NodeJS.Timeout | undefined;
-}
-
 export function createInfrastructureApplier(options: ApplierOptions): InfrastructureApplier {
   const sites = new Map<ObjectKey, Site>();
   const owners = new Map<string, ObjectKey>();
@@ -86,15 +56,7 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
   function siteOf(gateway: ObjectKey): Site {
     const known = sites.get(gateway);
     if (known !== undefined) return known;
-    const site: Site = {
-      wanted: undefined,
-      live: new Map(),
-      stored: new Map(),
-      failures: 0,
-      fault: undefined,
-      waitingSince: undefined,
-      timer: undefined,
-    };
+    const site: Site = { ...createSite(), timer: undefined };
     sites.set(gateway, site);
     return site;
   }
@@ -186,8 +148,9 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
   };
 }
 
-/** An account may serve several gateways that name it alike: it says what pods may do, and nothing about their gateway. */
-const SHAREABLE = "ServiceAccount";
+interface Site extends ReconciledSite {
+  timer: NodeJS.Timeout | undefined;
+}
 
 /** Whose an object is that a gateway is about to write; the gateway's own when it was nobody's. */
 function claimObject(owners: Map<string, ObjectKey>, object: KubeObject, gateway: ObjectKey): ObjectKey {
@@ -198,7 +161,7 @@ function claimObject(owners: Map<string, ObjectKey>, object: KubeObject, gateway
 }
 
 function describe({ live, fault }: Site, gateway: ObjectKey, pods: ApplierOptions["pods"]): InfrastructureState {
-  const objects = [...live.values()];
+  const objects = [...live.values()].filter((object) => !isAlias(object));
   const hosts = pods.readyHosts(gateway);
   return {
     addresses: addressesOfService(
@@ -208,92 +171,4 @@ function describe({ live, fault }: Site, gateway: ObjectKey, pods: ApplierOption
     waits: describeWaits(objects, hosts.length > 0, pods.trouble(gateway)),
     ...(fault !== undefined && { fault }),
   };
-}
-
-/** Writes what differs. Resolves to the time after which to look again, if that is not only when something changes. */
-async function reconcile(
-  options: ApplierOptions,
-  site: Site,
-  claim: (object: KubeObject) => ObjectKey,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const { wanted } = site;
-  if (wanted?.held) return undefined;
-  const desired = wanted === undefined ? [] : renderGateway(wanted, options.environment).map(stamp);
-  const waited = site.waitingSince === undefined ? 0 : Date.now() - site.waitingSince;
-  const work = planWork(desired, site.live, site.stored, waited >= REPLACEMENT_PATIENCE_MS);
-  site.waitingSince = work.waiting.length === 0 ? undefined : (site.waitingSince ?? Date.now());
-  let error: ApiError | undefined;
-  for (const object of work.apply) {
-    if (signal.aborted) return undefined;
-    const owner = claim(object);
-    if (owner === wanted?.gateway) error ??= await applyObject(options, site, object);
-    else if (object.kind !== SHAREABLE) {
-      const text = `${idOf(object)} runs Gateway ${owner} already; give the objects of the two Gateways different names`;
-      return reportFault(options.log, site, { text }, RETRY_MAX_MS);
-    }
-  }
-  // What takes the place of a leftover must be there first.
-  for (const object of error === undefined ? work.remove : []) {
-    if (signal.aborted) return undefined;
-    error ??= await removeObject(options, site, object);
-  }
-  if (error === undefined) {
-    site.failures = 0;
-    site.fault = undefined;
-    return site.waitingSince === undefined ? undefined : REPLACEMENT_PATIENCE_MS;
-  }
-  site.failures += 1;
-  const grown = Math.min(RETRY_MAX_MS, RETRY_BASE_MS * 2 ** (site.failures - 1));
-  if (isTransient(error)) {
-    options.log.debug("an object of a gateway cannot be written now", { error: error.message });
-    return error.retryAfterMilliseconds ?? grown;
-  }
-  const ofAddresses = wanted?.addresses.length && error.causes.some(({ field = "" }) => ADDRESS_FIELD.test(field));
-  const fault: InfrastructureFault = { text: error.message, ...(ofAddresses && { ofAddresses }) };
-  return reportFault(options.log, site, fault, error.reason === "Conflict" ? grown : RETRY_MAX_MS);
-}
-
-/** Fields of a Service that say what a Gateway's `spec.addresses` say. */
-const ADDRESS_FIELD = /^spec\.(clusterIPs?|externalIPs|loadBalancerIP)\b/;
-
-/** Somebody must change something, and the Gateway's status says what. */
-function reportFault(log: Logger, site: Site, fault: InfrastructureFault, retryMs: number): number {
-  if (site.fault?.text !== fault.text) log.warn("an object of a gateway is refused", { error: fault.text });
-  site.fault = fault;
-  return retryMs;
-}
-
-async function applyObject(options: ApplierOptions, site: Site, object: KubeObject): Promise<ApiError | undefined> {
-  const id = idOf(object);
-  const { client, log } = options;
-  const before = site.live.get(id);
-  const kept = await keepReplicas(client, object, before);
-  if (kept !== undefined) return kept;
-  const answer = await client.serverSideApply(typeOf(object), object, { fieldManager: FIELD_MANAGER, force: true });
-  if (!answer.ok) return answer.error;
-  log.info("applied an object of a gateway", { object: id });
-  const seen = site.live.get(id);
-  // The watch may be ahead of the answer: others change or delete the object as soon as it is there, such as a load balancer that
-  // writes the Service's address. What the watch said meanwhile counts, unless it is older.
-  if (seen === before || (seen !== undefined && isNewer(answer.value, seen))) site.live.set(id, answer.value);
-  site.stored.set(id, project(answer.value, object));
-  return undefined;
-}
-
-async function removeObject(
-  { client, log }: ApplierOptions,
-  site: Site,
-  object: KubeObject,
-): Promise<ApiError | undefined> {
-  const id = idOf(object);
-  const { uid } = object.metadata;
-  const options = uid === undefined ? {} : { preconditions: { uid } };
-  const answer = await client.delete(typeOf(object), object.metadata, options);
-  if (!answer.ok && answer.error.reason !== "NotFound") return answer.error;
-  log.info("deleted an object that no gateway asks for", { object: id });
-  site.stored.delete(id);
-  // One of the same name may have been made meanwhile.
-  if ((!answer.ok || answer.value === "deleted") && site.live.get(id) === object) site.live.delete(id);
-  return undefined;
 }

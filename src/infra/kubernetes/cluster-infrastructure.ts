@@ -2,18 +2,19 @@ import { infrastructureLabels } from "../../attach/infrastructure-name.ts";
 import type { ObjectKey } from "../../base/keys.ts";
 import type { Logger } from "../../base/log.ts";
 import type { KubeClient } from "../../kube/client.ts";
+import type { FollowedKind } from "../../kube/kind-follower.ts";
 import type { ListWatchTiming } from "../../kube/list-watch.ts";
-import { startWatchSet, type WatchScope } from "../../kube/watch-set.ts";
+import { startWatchSet, type WatchScope, type WatchSet } from "../../kube/watch-set.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { createInfrastructureApplier, type InfrastructureState } from "./apply.ts";
 import type { ClusterEnvironment } from "./environment.ts";
 import { createGatewayPods } from "./gateway-pods.ts";
-import { managedKinds, POD, podKind } from "./managed-kinds.ts";
+import { aliasKinds, managedKinds, POD, podKind } from "./managed-kinds.ts";
 
 export interface ClusterInfrastructureOptions {
   readonly client: KubeClient;
   readonly environment: ClusterEnvironment;
-  /** Namespaces of the Gateways; matters only where objects are made in them. */
+  /** Namespaces of the Gateways. */
   readonly scope: WatchScope;
   readonly log: Logger;
   readonly timing?: ListWatchTiming;
@@ -39,35 +40,45 @@ export function startClusterInfrastructure(options: ClusterInfrastructureOptions
   const pods = createGatewayPods();
   const applier = createInfrastructureApplier({ client, environment, log, onState, pods });
   const ours = `${infrastructureLabels.installation}=${environment.namespace}`;
+  const { inGatewayNamespace, namespace } = environment;
   let knowsWanted = false;
-  let knowsLive = false;
-  const watches = startWatchSet({
-    client,
-    kinds: [...managedKinds(ours), podKind(ours)],
-    scope: environment.inGatewayNamespace ? options.scope : { type: "Namespaces", namespaces: [environment.namespace] },
-    log,
-    ...(timing && { timing }),
-    onChanges(kind, changes) {
-      if (kind !== POD) applier.observe(changes, kind);
-      else for (const gateway of pods.observe(changes)) applier.moved(gateway);
-    },
-    onSynced() {
-      knowsLive = true;
-      if (knowsWanted) applier.start();
-    },
-  });
+  let unknown = inGatewayNamespace ? 1 : 2;
+  const startIfKnown = () => {
+    if (knowsWanted && unknown === 0) applier.start();
+  };
+  const watch = (kinds: readonly FollowedKind[], scope: WatchScope): WatchSet =>
+    startWatchSet({
+      client,
+      kinds,
+      scope,
+      log,
+      ...(timing && { timing }),
+      onChanges(kind, changes) {
+        if (kind !== POD) applier.observe(changes, kind);
+        else for (const gateway of pods.observe(changes)) applier.moved(gateway);
+      },
+      onSynced() {
+        unknown--;
+        startIfKnown();
+      },
+    });
+  const own: WatchScope = { type: "Namespaces", namespaces: [namespace] };
+  // Which namespaces are selected is the input's to know; our label tells enough.
+  const gateways: WatchScope = options.scope.type === "NamespaceSelector" ? { type: "All" } : options.scope;
+  const watches = [watch([...managedKinds(ours), podKind(ours)], inGatewayNamespace ? gateways : own)];
+  if (!inGatewayNamespace) watches.push(watch(aliasKinds(ours), gateways));
   return {
     apply(changes) {
       applier.apply(changes);
       knowsWanted = true;
-      if (knowsLive) applier.start();
+      startIfKnown();
     },
     async idle() {
-      while (!knowsLive || !knowsWanted) await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
+      while (unknown > 0 || !knowsWanted) await new Promise((resolve) => setTimeout(resolve, IDLE_POLL_MS));
       await applier.idle();
     },
     async stop() {
-      watches.stop();
+      for (const set of watches) set.stop();
       await applier.stop();
     },
   };

@@ -6,6 +6,8 @@ export interface ClusterEnvironment {
   readonly namespace: string;
   /** True: the objects of a Gateway are in its own namespace (`provider.kubernetes.deploy.type: GatewayNamespace`). */
   readonly inGatewayNamespace: boolean;
+  /** Domain of the cluster's DNS. */
+  readonly clusterDomain: string;
   /** How Envoy reaches the control plane; its folders are those of {@link podTls}. */
   readonly controlPlane: ControlPlaneAddress;
   /** Image of Envoy when an EnvoyProxy names none, with its tag. */

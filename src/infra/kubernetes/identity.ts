@@ -57,8 +57,13 @@ export function owningGateway(object: KubeObject): ObjectKey | undefined {
   return object.metadata.annotations?.[GATEWAY_ANNOTATION];
 }
 
+/** Whether an object was made by this installation of Gatehouse. */
+export function isOfInstallation({ metadata }: KubeObject, { namespace }: ClusterEnvironment): boolean {
+  return metadata.labels?.[labels.installation] === namespace;
+}
+
 /** An object outlives no owner: the API server deletes it after them, whatever becomes of this controller. */
-function ownerReference(kind: string, name: string, uid: string | undefined): OwnerReference | undefined {
+export function ownerReference(kind: string, name: string, uid: string | undefined): OwnerReference | undefined {
   return uid === undefined ? undefined : { apiVersion: "gateway.networking.k8s.io/v1", kind, name, uid };
 }
 

@@ -1,3 +1,4 @@
+import { infrastructureLabels } from "../../attach/infrastructure-name.ts";
 import type { FollowedKind } from "../../kube/kind-follower.ts";
 import type { KubeObject, ResourceType } from "../../kube/resource-type.ts";
 
@@ -31,6 +32,11 @@ export function managedKinds(labelSelector: string): FollowedKind[] {
     collection: kind,
     labelSelector,
   }));
+}
+
+/** The names of Gateways in their own namespaces, where these are not those of their Envoys. */
+export function aliasKinds(labelSelector: string): FollowedKind[] {
+  return managedKinds(`${labelSelector},${infrastructureLabels.gatewayName}`).filter(({ kind }) => kind === "Service");
 }
 
 /** Pods of Envoy: not ours to write, but they tell on which nodes a gateway is. */

@@ -3,6 +3,7 @@ import type { IConfigMap, IServiceAccount } from "kubernetes-models/v1";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import { sdsFiles } from "../../translate/bootstrap-xds.ts";
+import { renderAliases } from "./alias.ts";
 import type { ClusterEnvironment } from "./environment.ts";
 import { type Identity, identify, metadataOf } from "./identity.ts";
 import { patchObject } from "./patch.ts";
@@ -32,13 +33,15 @@ export function renderGateway(gateway: GatewayInfrastructure, environment: Clust
     envoyDaemonSet === undefined
       ? renderDeployment(gateway, identity, environment, accountName)
       : renderDaemonSet(gateway, identity, environment, accountName);
+  const service = renderService(gateway, identity);
   return [
     account,
     files,
     workload,
-    renderService(gateway, identity),
+    service,
     renderAutoscaler(gateway, identity, workload.metadata.name),
     renderDisruptionBudget(gateway, identity),
+    ...renderAliases(gateway, environment, service),
   ].filter((object) => object !== undefined) as KubeObject[];
 }
 
