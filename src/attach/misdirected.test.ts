@@ -6,10 +6,11 @@ import type { ListenerPlan } from "./model.ts";
 /** A port of HTTPS listeners, each with its hostname as the name of its route table. */
 function misdirected(...hostnames: string[]): Record<string, readonly string[]> {
   const listeners = hostnames.map((hostname) => ({
+    gateway: "a/gw",
     routeTable: hostname,
     ...(hostname !== "*" && { hostname }),
   })) as unknown as ListenerPlan[];
-  return Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }));
+  return Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }, []));
 }
 
 test.each<[string, string[], Record<string, string[]>]>([
@@ -39,9 +40,12 @@ test.each<[string, string[], Record<string, string[]>]>([
 });
 
 test("plain HTTP is not concerned, nor a listener that serves nothing", () => {
-  const listeners = [{ routeTable: "t", hostname: "a.com" }, { hostname: "b.com" }] as unknown as ListenerPlan[];
-  expect([...misdirectedHosts({ protocol: "HTTP", listeners })]).toEqual([]);
-  expect([...misdirectedHosts({ protocol: "HTTPS", listeners })]).toEqual([["t", ["b.com"]]]);
+  const listeners = [
+    { gateway: "a/gw", routeTable: "t", hostname: "a.com" },
+    { gateway: "a/gw", hostname: "b.com" },
+  ] as unknown as ListenerPlan[];
+  expect([...misdirectedHosts({ protocol: "HTTP", listeners }, [])]).toEqual([]);
+  expect([...misdirectedHosts({ protocol: "HTTPS", listeners }, [])]).toEqual([["t", ["b.com"]]]);
 });
 
 /** What the Gateway API says, word by word; Envoy takes the most specific domain of a table. */
@@ -73,4 +77,41 @@ test("each host is answered as the most specific of all hostnames says", () => {
       }
     }
   }
+});
+
+test.each<[string, Record<string, [string, ...string[]]>, Record<string, string[]>]>([
+  ["strangers with nothing in common", { "a.com": ["one", "a.com"], "b.com": ["two", "b.com"] }, {}],
+  [
+    "a certificate that is good for a stranger's host",
+    { "a.com": ["one", "a.com", "b.com"], "b.com": ["two", "b.com"] },
+    { "a.com": ["b.com"] },
+  ],
+  [
+    "a wildcard of a certificate, which is one label",
+    { "x.a.com": ["one", "*.a.com"], "y.a.com": ["two"], "y.z.a.com": ["three"], "*.z.a.com": ["four"] },
+    { "x.a.com": ["y.a.com"], "*.z.a.com": ["y.z.a.com"], "y.z.a.com": ["*.z.a.com"] },
+  ],
+  [
+    "a certificate for hosts below a stranger's wildcard",
+    { "a.com": ["one", "x.b.com"], "*.b.com": ["two"] },
+    { "a.com": ["*.b.com"] },
+  ],
+  [
+    "hostnames that one contains, whoever has them",
+    { "*.a.com": ["one"], "x.a.com": ["two"] },
+    { "*.a.com": ["x.a.com"], "x.a.com": ["*.a.com"] },
+  ],
+  [
+    "strangers beside listeners of the own Gateway",
+    { "a.com": ["one"], "b.com": ["one"], "c.com": ["two"] },
+    { "a.com": ["b.com"], "b.com": ["a.com"] },
+  ],
+])("between Gateways: %s", (_name, drawn, expected) => {
+  const listeners = Object.entries(drawn).map(([hostname, [gateway]]) => ({
+    ...{ gateway, name: hostname, hostname, routeTable: hostname },
+  })) as unknown as ListenerPlan[];
+  const certificates = Object.entries(drawn).map(([hostname, [gateway, ...dnsNames]]) => ({
+    ...{ gateway, listener: hostname, secrets: [], dnsNames, problems: [] },
+  }));
+  expect(Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }, certificates))).toEqual(expected);
 });

@@ -14,7 +14,7 @@ import { overlappingTls } from "../attach/overlap.ts";
 import { claimPort, meetingPlace, type PortClaim } from "../attach/port-claims.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
-import type { Collection, Graph, Index } from "../dataflow/graph.ts";
+import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateListener } from "../translate/listener.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
@@ -85,13 +85,14 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
     graph.index("plansByPort", plans, (plan) => plan.ports.map(({ name }) => name)),
     joinPort,
   );
+  const certificatesOn = ({ listeners: some }: PortPlan, read: Reader) =>
+    some.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []);
   const tlsOverlaps = graph.flatMap("tlsOverlaps", ports, ({ port }, _name, read) =>
-    overlappingTls(
-      port,
-      port.listeners.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []),
-    ),
+    overlappingTls(port, certificatesOn(port, read)),
   );
-  const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }) => misdirectedHosts(port));
+  const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }, _name, read) =>
+    misdirectedHosts(port, certificatesOn(port, read)),
+  );
   const listeners = graph.map(
     "listeners",
     ports,
