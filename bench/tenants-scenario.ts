@@ -1,4 +1,4 @@
-import { type Authority, createAuthority } from "../test/harness/certificates.ts";
+import { issueAuthority, issueLeaf, type KeyPair } from "../src/certs/issue.ts";
 import type { EnvoyProcess } from "../test/harness/envoy.ts";
 import { median } from "../test/harness/percentile.ts";
 import { processCpu, processRssBytes } from "../test/harness/process.ts";
@@ -36,8 +36,11 @@ const BASELINE_MS = 5_000;
 const AFTERMATH_MS = 1_500;
 const SERVED_LIMIT_MS = 300_000;
 const CHANGE_LIMIT_MS = 30_000;
+const DAY_MS = 86_400_000;
 const BYTES_PER_MEGABYTE = 1e6;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
+const STATUS_WRITES = "gatehouse_status_writes_total";
+const BYTES_SENT = "gatehouse_xds_bytes_sent_total";
 const zones = ["a", "b"] as const;
 
 interface World {
@@ -46,7 +49,7 @@ interface World {
   readonly recorder: Recorder;
   readonly api: ApiTable;
   readonly backends: TenantBackends;
-  readonly authority: Authority;
+  readonly authority: KeyPair;
   readonly operator: OperatorProcess;
   readonly envoy: EnvoyProcess;
   readonly traffic: Worker<TenantTrafficMethods>;
@@ -65,7 +68,7 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   const probers = new Map(
     protocols.map((protocol) => [protocol, startWorker<TenantTrafficMethods>("./tenant-traffic-process.ts")]),
   );
-  const authority = createAuthority();
+  const authority = await issueAuthority("bench", validity());
   const address = await ownAddress();
   const backends = { address, plainPort: (await echo.call("start", undefined)).a };
   progress(`${title}: an API server and its objects`);
@@ -74,7 +77,7 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   let envoy: EnvoyProcess | undefined;
   try {
     await api.create(sharedObjects());
-    for (let i = 0; i < tenants; i++) await createTenant(api, i, firstState(authority, i), backends);
+    for (let i = 0; i < tenants; i++) await createTenant(api, i, await firstState(authority, i), backends);
     progress(`${title}: the operator starts`);
     const startedMs = performance.now();
     operator = startOperatorProcess(api.server);
@@ -95,12 +98,18 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   }
 }
 
-function firstState(authority: Authority, index: number): TenantState {
-  const certificate = authority.issue({
-    dnsNames: certificateNames(index, zones),
-    commonName: tenantNamespace(index),
-  });
-  return { certificate, revision: "first", zone: zones[0] };
+async function firstState(authority: KeyPair, index: number): Promise<TenantState> {
+  return { certificate: await issue(authority, index, tenantNamespace(index)), revision: "first", zone: zones[0] };
+}
+
+/** In this process: the command `openssl` would take a minute for two hundred. */
+function issue(authority: KeyPair, index: number, commonName: string): Promise<KeyPair> {
+  const dnsNames = certificateNames(index, zones);
+  return issueLeaf(authority, { commonName, dnsNames, uris: [], usage: "server" }, validity());
+}
+
+function validity(): { notBefore: number; notAfter: number } {
+  return { notBefore: Date.now() - DAY_MS, notAfter: Date.now() + DAY_MS };
 }
 
 /** The namespace first, without which nothing else is taken. */
@@ -150,13 +159,14 @@ async function measureChanges(world: World, count: number): Promise<void> {
   recordTraffic(recorder, "quiet", [await traffic.call("report", undefined)]);
   // Neighbours by number, whom nothing told the traffic of.
   const newcomers = Array.from({ length: count }, (_, i) => tenants + i);
-  const states = new Map(newcomers.map((index) => [index, firstState(world.authority, index)]));
+  const states = new Map<number, TenantState>();
+  for (const index of newcomers) states.set(index, await firstState(world.authority, index));
   for (const label of changeLabels) {
     progress(`${title}: ${label}`);
     const reports: TrafficReport[] = [];
     const run: MeasuredChange[] = [];
     for (const index of newcomers) {
-      run.push(await measureChange(world, changeOf(world, label, index, states.get(index)!)));
+      run.push(await measureChange(world, await changeOf(world, label, index, states.get(index)!)));
       await pause(AFTERMATH_MS);
       reports.push(await traffic.call("report", undefined));
     }
@@ -167,8 +177,9 @@ async function measureChanges(world: World, count: number): Promise<void> {
 }
 
 const changeLabels = ["added", "renamed", "certificate", "route", "removed"] as const;
+type ChangeLabel = (typeof changeLabels)[number];
 
-function changeOf(world: World, label: (typeof changeLabels)[number], index: number, state: TenantState): Change {
+async function changeOf(world: World, label: ChangeLabel, index: number, state: TenantState): Promise<Change> {
   const { api, backends } = world;
   const moved = { ...state, zone: zones[1] };
   const watches = (zone: string, wanted: NameWatch["wanted"]) =>
@@ -182,10 +193,7 @@ function changeOf(world: World, label: (typeof changeLabels)[number], index: num
       return { label, apply, watches: watches(zones[1], "served") };
     }
     case "certificate": {
-      const certificate = world.authority.issue({
-        dnsNames: certificateNames(index, zones),
-        commonName: `renewed-${index}`,
-      });
+      const certificate = await issue(world.authority, index, `renewed-${index}`);
       const renewed = [...watches(zones[1], "served")].map(([protocol, watch]): [Protocol, NameWatch] => [
         protocol,
         { ...watch, certificateName: `renewed-${index}` },
@@ -218,10 +226,15 @@ interface MeasuredChange {
   readonly seenMs: ReadonlyMap<Protocol, number>;
   readonly controlCpuMs: number;
   readonly envoyCpuMs: number;
+  /** Statuses written, and bytes sent to Envoy. */
+  readonly statusWrites: number;
+  readonly bytes: number;
 }
 
 async function measureChange(world: World, { apply, watches }: Change): Promise<MeasuredChange> {
   const { operator, envoy, probers } = world;
+  const [writes, bytes] = [() => operator.metric(STATUS_WRITES), () => operator.metric(BYTES_SENT)];
+  const told = { writes: await writes(), bytes: await bytes() };
   const before = { control: operator.cpuSeconds(), envoy: processCpu(envoy.pid).main };
   const fromNs = process.hrtime.bigint();
   const since = (ns: bigint) => Number(ns - fromNs) / NANOSECONDS_PER_MILLISECOND;
@@ -240,6 +253,8 @@ async function measureChange(world: World, { apply, watches }: Change): Promise<
     seenMs,
     controlCpuMs: (operator.cpuSeconds() - before.control) * 1_000,
     envoyCpuMs: (processCpu(envoy.pid).main - before.envoy) * 1_000,
+    statusWrites: (await writes()) - told.writes,
+    bytes: (await bytes()) - told.bytes,
   };
 }
 
@@ -262,6 +277,8 @@ function recordChanges(recorder: Recorder, label: string, run: readonly Measured
   }
   recorder.add(`${label}_control_plane_cpu`, "ms", mean(each(({ controlCpuMs }) => controlCpuMs)));
   recorder.add(`${label}_envoy_cpu`, "ms", mean(each(({ envoyCpuMs }) => envoyCpuMs)));
+  recorder.add(`${label}_status_writes`, "count", mean(each(({ statusWrites }) => statusWrites)));
+  recorder.add(`${label}_bytes`, "bytes", mean(each(({ bytes }) => bytes)));
 }
 
 function recordTraffic(recorder: Recorder, label: string, reports: readonly TrafficReport[]): void {

@@ -1,6 +1,9 @@
 import { expect, test } from "@jest/globals";
+import fc from "fast-check";
 import type { Gateway } from "../api/gateway-api.ts";
 import { planOfGateway } from "./gateway.test-support.ts";
+import { coversHostname } from "./hostname.ts";
+import type { ListenerPlan } from "./model.ts";
 import { overlappingTls } from "./overlap.ts";
 
 const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
@@ -90,3 +93,51 @@ test.each([
 ] as [string, Record<string, [string, number, ...string[]]>, string[]][])("%s", (_name, listeners, expected) => {
   expect(overlapsOf(listeners)).toEqual(expected);
 });
+
+test("of any listeners the first other one that is in the way is told", () => {
+  const label = fc.constantFrom("a", "b");
+  const name = fc.array(label, { minLength: 1, maxLength: 3 }).map((labels) => `${labels.join(".")}.test`);
+  const host = fc.oneof(
+    { weight: 5, arbitrary: name },
+    { weight: 5, arbitrary: name.map((suffix) => `*.${suffix}`) },
+    { weight: 1, arbitrary: fc.constant("*") },
+  );
+  const dnsName = fc.oneof(
+    name,
+    name.map((suffix) => `*.${suffix}`),
+  );
+  const listener = fc.record({ host, dnsNames: fc.array(dnsName, { maxLength: 2 }) });
+  fc.assert(
+    fc.property(fc.uniqueArray(listener, { maxLength: 7, selector: ({ host }) => host }), (drawn) => {
+      const listeners = drawn.map((one, index) => ({
+        ...{ gateway: "a/gw", name: `l${index}`, index, port: 443, protocol: "HTTPS", hostname: one.host },
+      })) as unknown as ListenerPlan[];
+      const certificates = drawn.map(({ dnsNames }, index) => ({
+        ...{ gateway: "a/gw", listener: `l${index}`, secrets: ["a/s"], dnsNames, problems: [] },
+      }));
+      const found = overlappingTls({ protocol: "HTTPS", listeners }, certificates);
+      for (const [index, own] of drawn.entries()) {
+        const firstOther = (inTheWay: (other: typeof own) => boolean) =>
+          drawn.findIndex((other, position) => position !== index && inTheWay(other));
+        const shared = firstOther(
+          (other) => isGoodFor(own.dnsNames, other.host) || isGoodFor(other.dnsNames, own.host),
+        );
+        const rival = shared >= 0 ? shared : firstOther((other) => meet(own.host, other.host));
+        const problem = found.get(`a/gw/l${index}`);
+        expect(problem?.reason).toBe(
+          rival < 0 ? undefined : shared >= 0 ? "OverlappingCertificates" : "OverlappingHostnames",
+        );
+        if (rival >= 0) expect(problem?.message).toContain(` with listener l${rival},`);
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const meet = (a: string, b: string) => coversHostname(a, b) || coversHostname(b, a);
+const isGoodFor = (dnsNames: readonly string[], host: string) =>
+  dnsNames.some((name) =>
+    host.startsWith("*")
+      ? coversHostname(host, name)
+      : coversHostname(name, host) && name.split(".").length === host.split(".").length,
+  );

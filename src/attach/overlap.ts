@@ -1,12 +1,12 @@
 import { type Problem, problemAt } from "../base/problems.ts";
-import { ANY_HOST, coversHostname } from "./hostname.ts";
+import { ANY_HOST } from "./hostname.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
  * that overlap, or certificates that are good for another listener's hosts. What such a connection asks for in vain is answered
  * with 421 (`misdirected.ts`), so HTTP/2 is offered all the same. By listener key.
- * O(listeners² × names).
+ * O(listeners × names × labels of a name).
  */
 export function overlappingTls(
   { protocol, listeners }: Pick<PortPlan, "protocol" | "listeners">,
@@ -14,19 +14,25 @@ export function overlappingTls(
 ): ReadonlyMap<string, Problem> {
   const result = new Map<string, Problem>();
   if (protocol !== "HTTPS") return result;
-  const names = new Map(
-    [...certificates].map(({ gateway, listener, dnsNames }) => [listenerKey({ gateway, name: listener }), dnsNames]),
-  );
-  for (const listener of listeners) {
-    const others = listeners.filter((other) => other !== listener);
-    const byHostname = others.find((other) => overlap(hostOf(listener), hostOf(other)));
-    const byCertificate = others.find((other) => shareCertificate(names, listener, other));
+  const positions = new Map(listeners.map((listener, position) => [listenerKey(listener), position]));
+  const byHost = new Map<string, number[]>();
+  for (const [position, listener] of listeners.entries()) append(byHost, hostOf(listener), position);
+  const byName = new Map<string, number[]>();
+  for (const { gateway, listener, dnsNames } of certificates) {
+    const position = positions.get(listenerKey({ gateway, name: listener }));
+    if (position !== undefined) for (const name of dnsNames) append(byName, name, position);
+  }
+  const byHostname = rivalsByHostname(byHost);
+  const byCertificate = rivalsByCertificate(byHost, byName);
+  for (const [position, listener] of listeners.entries()) {
     // Of two reasons the API wants the certificates told.
-    const [reason, rival, what] =
-      byCertificate === undefined
-        ? (["OverlappingHostnames", byHostname, "the hostnames of both overlap"] as const)
-        : (["OverlappingCertificates", byCertificate, "a certificate of one is good for hosts of the other"] as const);
+    const shared = byCertificate.get(position);
+    const rival = listeners[shared ?? byHostname.get(position) ?? -1];
     if (rival === undefined) continue;
+    const [reason, what] =
+      shared === undefined
+        ? ["OverlappingHostnames", "the hostnames of both overlap"]
+        : ["OverlappingCertificates", "a certificate of one is good for hosts of the other"];
     const place = rival.gateway === listener.gateway ? "" : ` of Gateway ${rival.gateway}`;
     const text = `shares port ${listener.port} with listener ${rival.name}${place}, and ${what}, so that a client could send requests for one on a connection to the other; these are answered with 421 and cost it another connection: give them certificates and hostnames apart, or a port each, to spare that`;
     const field = `spec.listeners[${listener.index}]`;
@@ -35,22 +41,70 @@ export function overlappingTls(
   return result;
 }
 
+/** Positions of listeners, ascending, by what they have in common. */
+type Groups = ReadonlyMap<string, readonly number[]>;
+
+/** For each listener that is in another's way, the first such other, by position. */
+type Rivals = ReadonlyMap<number, number>;
+
+function rivalsByHostname(byHost: Groups): Rivals {
+  const rivals = new Map<number, number>();
+  for (const [host, group] of byHost) {
+    for (const outer of hostnamesOver(host)) note(rivals, group, byHost.get(outer));
+  }
+  return rivals;
+}
+
+/** A certificate's asterisk is one label (RFC 9525, 6.3), a listener's any number of them. */
+function rivalsByCertificate(byHost: Groups, byName: Groups): Rivals {
+  const byPattern = new Map<string, number[]>();
+  for (const [host, group] of byHost) {
+    if (!host.startsWith("*")) for (const position of group) append(byPattern, oneLabelOver(host), position);
+  }
+  const rivals = new Map<number, number>();
+  for (const [name, owners] of byName) {
+    for (const outer of hostnamesOver(name)) {
+      if (outer === name || outer.startsWith("*")) note(rivals, owners, byHost.get(outer));
+    }
+    note(rivals, owners, byPattern.get(name));
+  }
+  return rivals;
+}
+
+/** Each of the one group is in the way of each of the other: for each the first is enough. */
+function note(rivals: Map<number, number>, some: readonly number[], others: readonly number[] = []): void {
+  const first = (position: number, group: readonly number[]) => {
+    const rival = group[0] === position ? group[1] : group[0];
+    const known = rivals.get(position);
+    if (rival !== undefined && (known === undefined || rival < known)) rivals.set(position, rival);
+  };
+  for (const position of some) first(position, others);
+  for (const position of others) first(position, some);
+}
+
 function hostOf(listener: ListenerPlan): string {
   return listener.hostname ?? ANY_HOST;
 }
 
-function overlap(a: string, b: string): boolean {
-  return coversHostname(a, b) || coversHostname(b, a);
+/** A hostname, and every hostname that stands for all its hosts: `a.b.c` → `a.b.c`, `*.b.c`, `*.c`, `*`. */
+function* hostnamesOver(host: string): Iterable<string> {
+  yield host;
+  if (host === ANY_HOST) return;
+  const labels = host.startsWith("*.") ? host.slice(2) : host;
+  for (let dot = labels.indexOf("."); dot >= 0; dot = labels.indexOf(".", dot + 1)) {
+    yield `*${labels.slice(dot)}`;
+  }
+  yield ANY_HOST;
 }
 
-function shareCertificate(names: ReadonlyMap<string, readonly string[]>, a: ListenerPlan, b: ListenerPlan): boolean {
-  const covers = (owner: ListenerPlan, other: ListenerPlan) =>
-    (names.get(listenerKey(owner)) ?? []).some((name) => isGoodFor(name, hostOf(other)));
-  return covers(a, b) || covers(b, a);
+/** `a.b.c` → `*.b.c` */
+function oneLabelOver(host: string): string {
+  const dot = host.indexOf(".");
+  return dot < 0 ? ANY_HOST : `*${host.slice(dot)}`;
 }
 
-/** Whether a DNS name of a certificate is good for a host of a listener. A certificate's asterisk is one label (RFC 9525, 6.3). */
-function isGoodFor(name: string, hostname: string): boolean {
-  if (hostname.startsWith("*")) return coversHostname(hostname, name);
-  return coversHostname(name, hostname) && name.split(".").length === hostname.split(".").length;
+function append(groups: Map<string, number[]>, key: string, position: number): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [position]);
+  else if (group.at(-1) !== position) group.push(position);
 }
