@@ -87,9 +87,10 @@ $(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh 
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" tools/generate-envoy.sh "$(PROTOC_TOOL)/bin/python"
 	@touch $@
 
-generate: $(GENERATED) ## Generates Envoy's messages and the CRDs
+generate: $(GENERATED) ## Generates Envoy's messages, the CRDs and the README's table of conformance
 	@echo "==> Generating crds/ from src/api"
 	@$(NODE) tools/generate-crds.ts
+	@$(NODE) tools/generate-conformance-table.ts
 
 $(BUILT): $(GENERATED) $(SOURCES) tsconfig.json tsconfig.build.json
 	@echo "==> Checking types and compiling to dist/"
@@ -126,6 +127,7 @@ cluster-packages:
 	@sh tools/system-packages.sh crun:crun ip:iproute2 nft:nftables
 
 # Part of a run, for work on it: make conformance CONFORMANCE_ARGS="--run HTTPRouteWeight"
+# The report for docs/conformance and the README: make conformance CONFORMANCE_ARGS="--publish [--channel standard]"
 conformance: $(BUILT) $(ENVOY_TOOL)/.installed kubernetes cluster-packages ## Runs the official suite of the Gateway API
 	@sh tools/build-conformance.sh "$(CONFORMANCE_TOOL)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh \

@@ -1,10 +1,11 @@
 /**
  * `make conformance`: runs the official suite of the Gateway API, unmodified, against the operator in a local cluster.
  *
- * usage: main.ts [--channel experimental|standard] [--profiles A,B] [--run TEST] [--report FILE] [--log FILE]
+ * usage: main.ts [--channel experimental|standard] [--profiles A,B] [--run TEST] [--report FILE | --publish] [--log FILE]
  *
  * No test is skipped and no feature exempted: the suite reads from our GatewayClass what is supported. `--run` is for work on one
- * test; without it all profiles run and the suite writes its report to FILE.
+ * test; without it all profiles run and the suite writes its report to FILE, or with `--publish` to docs/conformance, from where
+ * the table of the README is made.
  */
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, readFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { reportsFolder, writeTable } from "../../tools/generate-conformance-table.ts";
 import { type Cluster, startCluster } from "../cluster/cluster.ts";
 import { images as systemImages } from "../cluster/system-images.ts";
 import { toolFolder } from "../harness/tool-folder.ts";
@@ -25,6 +27,8 @@ const PROFILES = "GATEWAY-HTTP,GATEWAY-TLS,GATEWAY-TCP,GATEWAY-UDP,GATEWAY-GRPC"
 const CLASS = "gatehouse";
 /** Of a documentation range (RFC 5737), which no load balancer here serves. */
 const UNUSABLE_ADDRESS = "192.0.2.1";
+/** That of config/default. */
+const MODE = "default";
 /** Tests that the suite may run side by side. */
 const PARALLEL = 4;
 
@@ -42,22 +46,45 @@ async function main(): Promise<number> {
       profiles: { type: "string", default: PROFILES },
       run: { type: "string" },
       report: { type: "string", default: join(root, "conformance-report.yaml") },
+      publish: { type: "boolean", default: false },
       log: { type: "string", default: join(root, "conformance.log") },
     },
   });
+  const channel = readChannel(values.channel);
+  if (values.publish && (values.run !== undefined || values.profiles !== PROFILES)) {
+    throw new Error("--publish is for a whole run: leave out --run and --profiles");
+  }
+  const report = values.publish ? join(reportsFolder, reportName(channel)) : values.report;
   const folder = toolFolder(`conformance-${gatewayApiVersion()}`);
   if (!existsSync(folder)) throw new Error(`the suite is not in ${folder}: run \`make conformance\``);
   console.log("starting a cluster");
   const cluster = await startCluster({ images: [...images, ...suiteImages(folder), ...systemImages] });
   const interrupted = new Promise<number>((done) => process.once("SIGINT", () => done(130)));
   try {
-    await install(cluster, values.channel as Channel);
+    await install(cluster, channel);
     const program = join(folder, "bin", "conformance.test");
-    return await Promise.race([runSuite(cluster, program, { ...values, test: values.run }), interrupted]);
+    const run = runSuite(cluster, program, { ...values, report, test: values.run });
+    const code = await Promise.race([run, interrupted]);
+    if (values.publish) writeTable();
+    return code;
   } finally {
     await keepOperatorLog(cluster, values.log);
     await cluster.stop();
   }
+}
+
+function readChannel(text: string): Channel {
+  if (text === "standard" || text === "experimental") return text;
+  throw new Error(`--channel is standard or experimental, not ${text}`);
+}
+
+/** As the reports that the Gateway API publishes are called. */
+function reportName(channel: Channel): string {
+  return `${channel}-v${readVersion()}-${MODE}-report.yaml`;
+}
+
+function readVersion(): string {
+  return (JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string }).version;
 }
 
 async function install(cluster: Cluster, channel: Channel): Promise<void> {
@@ -82,7 +109,6 @@ interface Run {
 
 /** Resolves with the suite's exit code. What it says goes to the log; a line a test goes to the terminal. */
 function runSuite(cluster: Cluster, program: string, { profiles, report, log, test }: Run): Promise<number> {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { readonly version: string };
   const options = {
     "test.v": "true",
     "test.timeout": "0",
@@ -95,7 +121,8 @@ function runSuite(cluster: Cluster, program: string, { profiles, report, log, te
     organization: "gatehouse",
     project: "gatehouse",
     url: "https://github.com/gatehouse/gatehouse",
-    version: `v${version}`,
+    version: `v${readVersion()}`,
+    mode: MODE,
     contact: "https://github.com/gatehouse/gatehouse/issues",
     ...(test === undefined ? { "report-output": resolve(report) } : { "run-test": test }),
   };
