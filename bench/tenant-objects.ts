@@ -76,15 +76,19 @@ export function sharedObjects(): PlainObject[] {
   ];
 }
 
-/** All objects of a tenant, in the order in which its owner applies them. */
-export function tenantObjects(index: number, state: TenantState, backends: TenantBackends): PlainObject[] {
+/** What runs a tenant's applications: nothing of it reaches Envoy while no route refers to it. The namespace is first. */
+export function workloadObjects(index: number, backends: TenantBackends): PlainObject[] {
   const namespace = tenantNamespace(index);
   const objects: PlainObject[] = [{ apiVersion: "v1", kind: "Namespace", metadata: { name: namespace } }];
   for (let i = 0; i < DEPLOYMENTS; i++) objects.push(deployment(namespace, i));
   for (let i = 0; i < SERVICES; i++) objects.push(service(namespace, i), endpointSlice(namespace, i, backends));
-  objects.push(tenantSecret(index, state), tenantGateway(index, state));
-  for (let i = 0; i < HTTP_ROUTES; i++) objects.push(httpRoute(index, i, state));
   return objects;
+}
+
+/** What brings the tenant to the shared port, in the order in which its owner applies it. */
+export function servingObjects(index: number, state: TenantState): PlainObject[] {
+  const routes = Array.from({ length: HTTP_ROUTES }, (_, route) => httpRoute(index, route, state));
+  return [tenantSecret(index, state), tenantGateway(index, state), ...routes];
 }
 
 /** The tenant's certificate. */
@@ -161,6 +165,8 @@ function service(namespace: string, index: number): PlainObject {
     kind: "Service",
     metadata: { name: `service-${index}`, namespace },
     spec: {
+      // Addresses that nobody dials cost the API server more than all the rest.
+      clusterIP: "None",
       selector: { app: `app-${index % DEPLOYMENTS}` },
       ports: [{ name: "main", port: 80, targetPort: 8080, protocol: "TCP" }],
     },

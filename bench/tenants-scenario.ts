@@ -1,9 +1,9 @@
-import { issueAuthority, issueLeaf, type KeyPair } from "../src/certs/issue.ts";
+import { issueAuthority } from "../src/certs/issue.ts";
 import type { EnvoyProcess } from "../test/harness/envoy.ts";
 import { median } from "../test/harness/percentile.ts";
 import { processCpu, processRssBytes } from "../test/harness/process.ts";
 import { pause } from "../test/harness/waiting.ts";
-import { type ApiTable, startApiTable } from "./api-table.ts";
+import { startApiTable } from "./api-table.ts";
 import { awaitStatuses } from "./cluster-world.ts";
 import type { EchoMethods } from "./echo-process.ts";
 import { type OperatorProcess, startGatewayEnvoy, startOperatorProcess } from "./operator-process.ts";
@@ -11,23 +11,27 @@ import { ownAddress } from "./own-address.ts";
 import { progress, type Recorder } from "./results.ts";
 import { awaitRest, whileRunning } from "./stage.ts";
 import {
-  certificateNames,
+  type Change,
+  changeLabels,
+  changeOf,
+  createWorkloads,
+  firstState,
+  nameWatch,
+  type TenantWorld,
+  validity,
+  zones,
+} from "./tenant-changes.ts";
+import {
   HTTP_ROUTES,
-  httpRoute,
   PORT,
   type Protocol,
   protocols,
   SHARED_CLASS,
-  serverName,
+  servingObjects,
   sharedObjects,
-  type TenantBackends,
   type TenantState,
-  tenantGateway,
-  tenantNamespace,
-  tenantObjects,
-  tenantSecret,
 } from "./tenant-objects.ts";
-import type { NameWatch, TenantTrafficMethods, TrafficReport } from "./tenant-traffic-process.ts";
+import type { TenantTrafficMethods, TrafficReport } from "./tenant-traffic-process.ts";
 import { startWorker, type Worker } from "./worker.ts";
 
 const REQUESTS_PER_SECOND = 300;
@@ -35,21 +39,15 @@ const BASELINE_MS = 5_000;
 /** After each change, so that whatever Envoy drops because of it is counted to it. */
 const AFTERMATH_MS = 1_500;
 const SERVED_LIMIT_MS = 300_000;
-const CHANGE_LIMIT_MS = 30_000;
-const DAY_MS = 86_400_000;
 const BYTES_PER_MEGABYTE = 1e6;
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 const STATUS_WRITES = "gatehouse_status_writes_total";
 const BYTES_SENT = "gatehouse_xds_bytes_sent_total";
-const zones = ["a", "b"] as const;
 
-interface World {
+interface World extends TenantWorld {
   readonly title: string;
   readonly tenants: number;
   readonly recorder: Recorder;
-  readonly api: ApiTable;
-  readonly backends: TenantBackends;
-  readonly authority: KeyPair;
   readonly operator: OperatorProcess;
   readonly envoy: EnvoyProcess;
   readonly traffic: Worker<TenantTrafficMethods>;
@@ -77,7 +75,10 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   let envoy: EnvoyProcess | undefined;
   try {
     await api.create(sharedObjects());
-    for (let i = 0; i < tenants; i++) await createTenant(api, i, await firstState(authority, i), backends);
+    for (let i = 0; i < tenants; i++) {
+      await createWorkloads(api, i, backends);
+      await api.create(servingObjects(i, await firstState(authority, i)));
+    }
     progress(`${title}: the operator starts`);
     const startedMs = performance.now();
     operator = startOperatorProcess(api.server);
@@ -98,32 +99,6 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   }
 }
 
-async function firstState(authority: KeyPair, index: number): Promise<TenantState> {
-  return { certificate: await issue(authority, index, tenantNamespace(index)), revision: "first", zone: zones[0] };
-}
-
-/** In this process: the command `openssl` would take a minute for two hundred. */
-function issue(authority: KeyPair, index: number, commonName: string): Promise<KeyPair> {
-  const dnsNames = certificateNames(index, zones);
-  return issueLeaf(authority, { commonName, dnsNames, uris: [], usage: "server" }, validity());
-}
-
-function validity(): { notBefore: number; notAfter: number } {
-  return { notBefore: Date.now() - DAY_MS, notAfter: Date.now() + DAY_MS };
-}
-
-/** The namespace first, without which nothing else is taken. */
-async function createTenant(api: ApiTable, index: number, state: TenantState, backends: TenantBackends): Promise<void> {
-  const [namespace, ...rest] = tenantObjects(index, state, backends);
-  await api.create([namespace!]);
-  await api.create(rest);
-}
-
-function nameWatch(index: number, protocol: Protocol, zone: string, wanted: NameWatch["wanted"], limitMs: number) {
-  const name = serverName(index, protocol, { zone });
-  return { port: PORT, serverName: name, certificateName: tenantNamespace(index), wanted, limitMs };
-}
-
 async function awaitTenants({ tenants, probers }: World): Promise<void> {
   for (const [protocol, prober] of probers) {
     for (let i = 0; i < tenants; i++) {
@@ -139,13 +114,6 @@ function recordMemory({ recorder, operator, envoy, tenants }: World, suffix: str
   recorder.add(`envoy_rss${suffix}`, "MB", proxy);
   recorder.add(`control_plane_rss_per_tenant${suffix}`, "MB", control / tenants);
   recorder.add(`envoy_rss_per_tenant${suffix}`, "MB", proxy / tenants);
-}
-
-/** A change of one tenant, and the names by which it is seen. */
-interface Change {
-  readonly label: string;
-  apply(): Promise<unknown>;
-  readonly watches: ReadonlyMap<Protocol, NameWatch>;
 }
 
 async function measureChanges(world: World, count: number): Promise<void> {
@@ -176,49 +144,6 @@ async function measureChanges(world: World, count: number): Promise<void> {
   await traffic.call("stop", undefined);
 }
 
-const changeLabels = ["added", "renamed", "certificate", "route", "removed"] as const;
-type ChangeLabel = (typeof changeLabels)[number];
-
-async function changeOf(world: World, label: ChangeLabel, index: number, state: TenantState): Promise<Change> {
-  const { api, backends } = world;
-  const moved = { ...state, zone: zones[1] };
-  const watches = (zone: string, wanted: NameWatch["wanted"]) =>
-    new Map(protocols.map((protocol) => [protocol, nameWatch(index, protocol, zone, wanted, CHANGE_LIMIT_MS)]));
-  switch (label) {
-    case "added":
-      return { label, watches: watches(zones[0], "served"), apply: () => createTenant(api, index, state, backends) };
-    case "renamed": {
-      const routes = Array.from({ length: HTTP_ROUTES }, (_, route) => httpRoute(index, route, moved));
-      const apply = () => Promise.all([tenantGateway(index, moved), ...routes].map((object) => api.apply(object)));
-      return { label, apply, watches: watches(zones[1], "served") };
-    }
-    case "certificate": {
-      const certificate = await issue(world.authority, index, `renewed-${index}`);
-      const renewed = [...watches(zones[1], "served")].map(([protocol, watch]): [Protocol, NameWatch] => [
-        protocol,
-        { ...watch, certificateName: `renewed-${index}` },
-      ]);
-      const apply = () => api.apply(tenantSecret(index, { ...moved, certificate }));
-      return { label, apply, watches: new Map(renewed) };
-    }
-    case "route":
-      return {
-        label,
-        watches: new Map(),
-        apply: () => api.apply(httpRoute(index, 0, { ...moved, revision: "second" })),
-      };
-    case "removed": {
-      const [namespace, ...rest] = tenantObjects(index, moved, backends);
-      const objects = [...rest].reverse();
-      const apply = async () => {
-        await Promise.all(objects.map((object) => api.remove(object)));
-        await api.remove(namespace!);
-      };
-      return { label, apply, watches: watches(zones[1], "refused") };
-    }
-  }
-}
-
 interface MeasuredChange {
   /** Milliseconds until the API server had answered every write. */
   readonly writtenMs: number;
@@ -231,8 +156,11 @@ interface MeasuredChange {
   readonly bytes: number;
 }
 
-async function measureChange(world: World, { apply, watches }: Change): Promise<MeasuredChange> {
+async function measureChange(world: World, change: Change): Promise<MeasuredChange> {
+  const { apply, watches } = change;
   const { operator, envoy, probers } = world;
+  await change.prepare?.();
+  if (change.prepare !== undefined) await pause(AFTERMATH_MS);
   const [writes, bytes] = [() => operator.metric(STATUS_WRITES), () => operator.metric(BYTES_SENT)];
   const told = { writes: await writes(), bytes: await bytes() };
   const before = { control: operator.cpuSeconds(), envoy: processCpu(envoy.pid).main };
@@ -248,14 +176,17 @@ async function measureChange(world: World, { apply, watches }: Change): Promise<
   const writtenMs = since(process.hrtime.bigint());
   const seenMs = new Map(await Promise.all(seen));
   await pause(AFTERMATH_MS);
-  return {
+  const after = { control: operator.cpuSeconds(), envoy: processCpu(envoy.pid).main };
+  const measured = {
     writtenMs,
     seenMs,
-    controlCpuMs: (operator.cpuSeconds() - before.control) * 1_000,
-    envoyCpuMs: (processCpu(envoy.pid).main - before.envoy) * 1_000,
+    controlCpuMs: (after.control - before.control) * 1_000,
+    envoyCpuMs: (after.envoy - before.envoy) * 1_000,
     statusWrites: (await writes()) - told.writes,
     bytes: (await bytes()) - told.bytes,
   };
+  await change.tidy?.();
+  return measured;
 }
 
 function recordChanges(recorder: Recorder, label: string, run: readonly MeasuredChange[]): void {
