@@ -4,6 +4,7 @@ import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { ClusterReach, ClusterSpec } from "./model.ts";
 import { type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
+import type { TlsTarget } from "./tls-targets.ts";
 
 /** How an EnvoyProxy names a server that Envoy itself calls. */
 export interface CollectorReference {
@@ -27,6 +28,7 @@ export interface Collector {
  *
  * @param field where it stands
  * @param namespace of the EnvoyProxy that has it
+ * @param tlsTargets takes what it refers to and BackendTLSPolicies target
  */
 export function findCollector(
   reference: CollectorReference,
@@ -34,6 +36,7 @@ export function findCollector(
   field: string,
   namespace: string,
   read: ResolveReader,
+  tlsTargets: Set<TlsTarget>,
 ): Collector | ProxyFinding {
   const { backendRefs = [], host, port } = reference;
   const build = (reach: ClusterReach, settings: ClusterSettings, authority: string): Collector | ProxyFinding => {
@@ -56,6 +59,7 @@ export function findCollector(
   const found: FoundBackend[] = [];
   for (const [index, backendRef] of backendRefs.entries()) {
     const one = findBackend("EnvoyProxy", namespace, backendRef, read);
+    if (one.tlsTarget !== undefined) tlsTargets.add(one.tlsTarget);
     if ("reason" in one) return { field: `${field}.backendRefs[${index}]`, text: one.message };
     found.push(one);
   }

@@ -6,6 +6,7 @@ import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { BackendEndpoint } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
+import type { TlsTarget } from "./tls-targets.ts";
 
 type Sinks = NonNullable<NonNullable<NonNullable<EnvoyProxySpec["telemetry"]>["metrics"]>["sinks"]>;
 type Settings = NonNullable<Sinks[number]["openTelemetry"]>;
@@ -22,13 +23,17 @@ export interface MetricSink {
   >;
 }
 
-/** @param refused takes what cannot be had; those sinks are left out */
+/**
+ * @param refused takes what cannot be had; those sinks are left out
+ * @param tlsTargets as in {@link findCollector}
+ */
 export function planMetricSinks(
   sinks: Sinks = [],
   namespace: string,
   read: ResolveReader,
   family: RoutingSettings["ipFamily"],
   refused: ProxyFinding[],
+  tlsTargets: Set<TlsTarget>,
 ): MetricSink[] {
   return sinks.flatMap(({ openTelemetry }, index): MetricSink[] => {
     if (openTelemetry === undefined) return [];
@@ -38,7 +43,7 @@ export function planMetricSinks(
       refused.push({ field: `${field}.backendSettings`, text });
       return [];
     }
-    const collector = findCollector(openTelemetry as CollectorReference, "http2", field, namespace, read);
+    const collector = findCollector(openTelemetry as CollectorReference, "http2", field, namespace, read, tlsTargets);
     const endpoints = "field" in collector ? collector : findEndpoints(collector, field, read);
     if ("field" in endpoints) {
       refused.push(endpoints);

@@ -7,6 +7,7 @@ import { type MetricSink, planMetricSinks } from "./metric-sinks.ts";
 import type { ClusterSpec } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
+import type { TlsTarget } from "./tls-targets.ts";
 
 type Telemetry = NonNullable<EnvoyProxySpec["telemetry"]>;
 type AccessLogSettings = NonNullable<NonNullable<Telemetry["accessLog"]>["settings"]>[number];
@@ -48,6 +49,8 @@ export interface TelemetryPlan {
   readonly metricSinks?: readonly MetricSink[];
   /** Servers that are called, each once. */
   readonly clusters: readonly ClusterSpec[];
+  /** What is called and BackendTLSPolicies target, sorted; absent: nothing. */
+  readonly tlsTargets?: readonly TlsTarget[];
   /** What cannot be had; the plan is without it. */
   readonly refused: readonly ProxyFinding[];
 }
@@ -67,10 +70,11 @@ export function planTelemetry(
 ): TelemetryPlan {
   const clusters = new Map<string, ClusterSpec>();
   const refused: ProxyFinding[] = [];
+  const tlsTargets = new Set<TlsTarget>();
   const followIn =
     (namespace = ""): Follow =>
     (reference, protocol, field) => {
-      const collector = findCollector(reference, protocol, field, namespace, read);
+      const collector = findCollector(reference, protocol, field, namespace, read, tlsTargets);
       if ("field" in collector) {
         refused.push(collector);
         return undefined;
@@ -87,6 +91,7 @@ export function planTelemetry(
     read,
     routing?.ipFamily,
     refused,
+    tlsTargets,
   );
   const requestIdTracing = telemetry.requestID?.tracing;
   return {
@@ -95,6 +100,7 @@ export function planTelemetry(
     ...(requestIdTracing && { requestIdTracing }),
     ...(metricSinks.length > 0 && { metricSinks }),
     clusters: [...clusters.values()],
+    ...(tlsTargets.size > 0 && { tlsTargets: [...tlsTargets].sort() }),
     refused,
   };
 }

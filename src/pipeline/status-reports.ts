@@ -162,7 +162,7 @@ export function createStatusReports(
       return [[`EnvoyProxy/${key}`, { kind: "EnvoyProxy", object, uses: uses.map(([, use]) => use) }]];
     },
   );
-  const policyReports = createTlsPolicyReports(graph, sources, policies, routes);
+  const policyReports = createTlsPolicyReports(graph, sources, policies, proxies, gateways, routes);
   return graph.union<StatusReport>(
     "statusReports",
     classes,

@@ -1,6 +1,7 @@
 import type { BackendTLSPolicy } from "../api/gateway-api.ts";
 import type { ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
+import type { TelemetryPlan } from "../attach/telemetry.ts";
 import { planTlsPolicy, type TlsPolicyPlan } from "../attach/tls-policy.ts";
 import {
   judgeTarget,
@@ -14,6 +15,8 @@ import { compareStrings, type ObjectKey, objectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import type { ProxyNodes } from "./envoy-proxies.ts";
+import type { GatewayNodes } from "./gateways.ts";
 import type { PolicyAncestor, PolicyReport } from "./policy-reports.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
@@ -68,9 +71,11 @@ export function createTlsPolicyReports(
   graph: Graph,
   sources: Sources,
   policies: TlsPolicyNodes,
+  proxies: ProxyNodes,
+  gateways: GatewayNodes,
   routes: RouteNodes,
 ): Collection<PolicyReport> {
-  const usesByTarget = createTargetUses(graph, routes);
+  const usesByTarget = createTargetUses(graph, proxies, gateways, routes);
   return graph.flatMap<BackendTLSPolicy, PolicyReport>(
     "tlsPolicyReports",
     sources.backendTlsPolicies,
@@ -105,14 +110,30 @@ export function createTlsPolicyReports(
 }
 
 /** Which Gateways reach what policies target: a route of theirs leads there, or what they tell of their work. */
-function createTargetUses(graph: Graph, routes: RouteNodes): Index<TargetUse> {
+function createTargetUses(
+  graph: Graph,
+  proxies: ProxyNodes,
+  gateways: GatewayNodes,
+  routes: RouteNodes,
+): Index<TargetUse> {
   const byRoutes = graph.flatMap<ResolvedRoute, TargetUse>("tlsTargetUses", routes.resolved, (resolved, key, read) => {
     if (resolved.tlsTargets === undefined) return [];
     return usesOf(key, resolved.tlsTargets, read.get(routes.attachments, key));
   });
-  const byPlace = graph.index("tlsTargetUsesByPlace", byRoutes, ({ target, gateway }) => [
-    flatText(target, "|", gateway),
-  ]);
+  const byTelemetry = graph.flatMap<TelemetryPlan, TargetUse>(
+    "tlsTargetUsesOfTelemetry",
+    proxies.telemetry,
+    ({ tlsTargets = [] }, gateway, read) => {
+      const controllerName = tlsTargets.length === 0 ? undefined : read.get(gateways.plans, gateway)?.controllerName;
+      if (controllerName === undefined) return [];
+      return tlsTargets.map((target) => [
+        flatText(target, "|", gateway, "|telemetry"),
+        { target, gateway, controllerName },
+      ]);
+    },
+  );
+  const all = graph.union("allTlsTargetUses", byRoutes, byTelemetry);
+  const byPlace = graph.index("tlsTargetUsesByPlace", all, ({ target, gateway }) => [flatText(target, "|", gateway)]);
   const uses = graph.reduce<TargetUse, TargetUse>(
     "tlsTargetGateways",
     byPlace,

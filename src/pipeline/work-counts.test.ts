@@ -184,3 +184,76 @@ test.each([
     pipeline.stop();
   },
 );
+
+const policy = (index: number, hostname: string, created: string, name = `policy-${index}`) => ({
+  apiVersion: gateway,
+  kind: "BackendTLSPolicy",
+  metadata: { name, namespace: "default", creationTimestamp: created },
+  spec: {
+    targetRefs: [{ group: "", kind: "Service", name: `service-${index}` }],
+    validation: { wellKnownCACertificates: "System", hostname },
+  },
+});
+/** A policy and what it is judged by. */
+const policyRuns = { tlsPolicies: 1, tlsPoliciesByTarget: 1, tlsClaims: 1, tlsPolicyReports: 1 };
+/** A route is led to another cluster than before. */
+const movedRoute = {
+  resolvedRoutes: 1,
+  hostEntries: 1,
+  servedEntries: 1,
+  entriesByHost: 1,
+  virtualHosts: 1,
+  routeOverlaps: 1,
+  hostsByTable: 1,
+  routeConfigurations: 1,
+  routeReports: 1,
+  tlsTargetUses: 1,
+  acceptedAttachments: 1,
+  clusterUses: 1,
+  usesByCluster: 1,
+  fleetClusters: 1,
+  fleetsByCluster: 1,
+  clusterSpecs: 1,
+  clusters: 1,
+  endpoints: 1,
+  clusterAvailability: 1,
+  clusterSecretUses: 1,
+};
+
+test.each([10, 300])("with %i routes, a BackendTLSPolicy costs its own target", (count) => {
+  const { pipeline, changes } = createLoaded(count);
+  const [older, younger] = ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"];
+
+  pipeline.stage(batchOf(policy(3, "a.example.com", older)));
+  expect(runsOf(pipeline)).toEqual({
+    ...policyRuns,
+    ...movedRoute,
+    tlsTargetUsesByPlace: 1,
+    tlsTargetGateways: 1,
+    tlsTargetGatewaysByTarget: 1,
+  });
+  const moved = [
+    "Cluster service/default/service-3",
+    "Cluster service/default/service-3",
+    "ClusterLoadAssignment service/default/service-3",
+    "ClusterLoadAssignment service/default/service-3",
+    "RouteConfiguration default/web/http",
+  ];
+  expect(namesOf(changes())).toEqual(moved);
+
+  pipeline.stage(batchOf(policy(3, "b.example.com", older)));
+  expect(runsOf(pipeline)).toEqual({ ...policyRuns, ...movedRoute });
+  expect(namesOf(changes())).toEqual(moved);
+
+  // One that loses is told so, and changes nothing else.
+  pipeline.stage(batchOf(policy(3, "c.example.com", younger, "later")));
+  expect(runsOf(pipeline)).toEqual({ ...policyRuns, tlsPolicyReports: 2, resolvedRoutes: 1 });
+  expect(changes()).toEqual([]);
+
+  // An edit of another route, and one of a route that leads to a target.
+  pipeline.stage(batchOf(route(4, "b")));
+  expect(runsOf(pipeline)).toEqual({ ...routeEdit });
+  pipeline.stage(batchOf(route(3, "b")));
+  expect(runsOf(pipeline)).toEqual({ ...routeEdit });
+  pipeline.stop();
+});

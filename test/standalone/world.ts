@@ -45,11 +45,12 @@ spec:
 export const toBackend = (name: string, weight = 1) =>
   `{group: gateway.envoyproxy.io, kind: Backend, name: ${name}, weight: ${weight}}`;
 
-export async function createWorld(): Promise<World> {
+/** @param env added to the environment of Gatehouse */
+export async function createWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
   const files = temporaryDirectory();
   const port = await freePort();
   files.writeAtomically("gateway.yaml", gatewayYaml({ name: "web", port }));
-  let gatehouse = await startGatehouse({ directory: files.path });
+  let gatehouse = await startGatehouse({ directory: files.path, env });
   const backends: Backend[] = [];
   const sendHere = async (options: RequestOptions): Promise<Answer> => {
     const answer = await send({ port, ...options });
