@@ -2,14 +2,13 @@ import type { Secret } from "../api/core.ts";
 import { gatewayGroup } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey, splitObjectKey } from "../base/keys.ts";
 import { problemAt } from "../base/problems.ts";
+import { type ClientValidationReader, resolveClientValidation } from "./client-validation.ts";
+import { type SecretUse, trustSecret } from "./cluster-spec.ts";
 import { type GrantReader, isGranted } from "./grants.ts";
 import type { ListenerCertificates, ListenerPlan } from "./model.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
 
-export interface CertificateReader {
-  secret(key: ObjectKey): Secret | undefined;
-  readonly grants: GrantReader;
-}
+export type CertificateReader = ClientValidationReader;
 
 type CertificateReference = ListenerPlan["certificateRefs"][number];
 
@@ -19,8 +18,9 @@ interface CertificateFault {
 }
 
 /**
- * Follows the certificate references of a listener. Bad ones are left out while at least one is good (reason
+ * Follows the references of a listener to certificates and to authorities of clients. Bad certificates are left out while at least one is good (reason
  * `PartiallyInvalidCertificateRef`). A reference that is not allowed is always told as such and nothing else (Gateway API, ListenerReasonInvalidCertificateRef): it does not show whether the Secret exists.
+ * Where no client could be verified no certificate is served either.
  */
 export function resolveCertificates(
   gateway: ObjectKey,
@@ -41,20 +41,33 @@ export function resolveCertificates(
       for (const name of checkTlsSecret(secret).dnsNames) dnsNames.add(name);
     }
   }
-  return {
-    gateway,
-    listener: listener.name,
-    secrets: [...secrets],
-    dnsNames: [...dnsNames].sort(),
-    problems: faults.map(({ fault, field }) =>
-      problemAt(
-        "ResolvedRefs",
-        fault.reason === "InvalidCertificateRef" && secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
-        field,
-        fault.message,
-      ),
+  const problems = faults.map(({ fault, field }) =>
+    problemAt(
+      "ResolvedRefs",
+      fault.reason === "InvalidCertificateRef" && secrets.size > 0 ? "PartiallyInvalidCertificateRef" : fault.reason,
+      field,
+      fault.message,
     ),
+  );
+  const certificates = { gateway, listener: listener.name, dnsNames: [...dnsNames].sort() };
+  if (listener.frontendValidation === undefined) return { ...certificates, secrets: [...secrets], problems };
+  const { validation, problems: ofClients } = resolveClientValidation(gateway, listener.frontendValidation, read);
+  return {
+    ...certificates,
+    secrets: validation === undefined ? [] : [...secrets],
+    ...(validation && { clientValidation: validation }),
+    problems: [...problems, ...ofClients],
   };
+}
+
+/**
+ * What a listener that serves has of Envoy's secrets: certificates first, then the authorities of its clients. A certificate is called
+ * by the key of its Secret, as in Envoy Gateway, since EnvoyPatchPolicies rely on it.
+ */
+export function listenerSecrets({ secrets, clientValidation }: ListenerCertificates): readonly SecretUse[] {
+  if (secrets.length === 0) return [];
+  const own = secrets.map((key): SecretUse => ({ name: key, use: "certificate", source: "secret", key }));
+  return clientValidation === undefined ? own : [...own, ...trustSecret(clientValidation.trust)];
 }
 
 function findFault(

@@ -74,7 +74,8 @@ export function secretsOf(spec: ClusterSpec): readonly SecretUse[] {
   return uses.sort((a, b) => compareStrings(a.name, b.name));
 }
 
-function trustSecret(trust: UpstreamTls["trust"]): readonly SecretUse[] {
+/** The one secret with all authorities of a list; none for what needs none. */
+export function trustSecret(trust: UpstreamTls["trust"]): readonly SecretUse[] {
   if (typeof trust === "string") return noSecrets;
   const [first, ...also] = trust.map(parseTrust);
   if (first === undefined) return noSecrets;

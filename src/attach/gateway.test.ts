@@ -206,11 +206,6 @@ const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
 
 test.each([
   ["defaultScope: All", "Invalid", "spec.defaultScope"],
-  [
-    "tls: {frontend: {default: {validation: {caCertificateRefs: [{group: '', kind: ConfigMap, name: c}]}}}}",
-    "Invalid",
-    "spec.tls.frontend",
-  ],
   ["addresses: [{type: Hostname, value: a.com}]", "UnsupportedAddress", "spec.addresses[0].type"],
   ["addresses: [{type: example.com/own, value: x}]", "UnsupportedAddress", "spec.addresses[0].type"],
   ["addresses: [{value: not-an-address}]", "UnsupportedAddress", "spec.addresses[0].value"],

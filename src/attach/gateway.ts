@@ -3,6 +3,7 @@ import type { Gateway } from "../api/gateway-api.ts";
 import { type FleetKey, objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { podPorts } from "../envoy/pod-ports.ts";
+import { findInsecureFrontend } from "./client-validation.ts";
 import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
 import type { GatewayClassPlan } from "./gateway-class.ts";
 import { reservedLabels } from "./infrastructure-name.ts";
@@ -70,6 +71,7 @@ export function draftGateway(
   const judged = single.map((listener) => refuse(listener, conflicts.get(listener.name) ?? []));
   const separate = separatePorts(settings.hostInfrastructure ? judged : keepOwnPorts(judged, portOffset), portOffset);
   const listeners = problems.length > 0 ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
+  const insecure = findInsecureFrontend(gateway);
   return {
     key: objectKey(gateway.metadata.namespace, gateway.metadata.name),
     fleet,
@@ -78,6 +80,7 @@ export function draftGateway(
     created: gateway.metadata.creationTimestamp ?? "",
     listeners,
     problems: [...problems, ...parameters.problems],
+    ...(insecure && { notices: [insecure] }),
     portOffset,
     addresses: address.addresses ?? [],
     ...(routing && { routing }),
@@ -154,13 +157,12 @@ function judgeUnsupported(gateway: Gateway): Problem[] {
   const report = (reason: string, field: string) => {
     problems.push(problemAt("Accepted", reason, field, "is not implemented in this version; remove it"));
   };
-  const { tls, infrastructure } = gateway.spec;
+  const { infrastructure } = gateway.spec;
   const reserved = Object.keys(infrastructure?.labels ?? {}).find((label) => reservedLabels.has(label));
   if (reserved !== undefined) {
     const text = "is a label by which Gatehouse finds its objects; choose another";
     problems.push(problemAt("Accepted", "InvalidParameters", `spec.infrastructure.labels["${reserved}"]`, text));
   }
-  if (tls?.frontend !== undefined) report("Invalid", "spec.tls.frontend");
   const { defaultScope } = gateway.spec as { defaultScope?: string };
   if (defaultScope !== undefined && defaultScope !== "None") report("Invalid", "spec.defaultScope");
   return problems;

@@ -1,6 +1,7 @@
 import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
+import { frontendValidation } from "./client-validation.ts";
 import { isValidHostname } from "./hostname.ts";
 import { findSelectorFault } from "./label-selector.ts";
 import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
@@ -40,6 +41,7 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
   const allowedNamespaces = judgeNamespaces(listener, report);
   const valid =
     kinds !== undefined && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
+  const validation = listener.protocol === "HTTPS" ? frontendValidation(gateway, listener.port) : undefined;
   const plan = {
     gateway: objectKey(gateway.metadata.namespace, gateway.metadata.name),
     name: listener.name,
@@ -49,6 +51,7 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
     supportedKinds,
     allowedNamespaces,
     certificateRefs,
+    ...(validation && { frontendValidation: validation }),
     problems,
     valid,
   };

@@ -4,6 +4,7 @@ import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
+import type { ClientValidation, FrontendValidation } from "./client-validation.ts";
 import type { ClusterSpec } from "./cluster-model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 import type { TlsTarget } from "./tls-targets.ts";
@@ -77,6 +78,8 @@ export interface GatewayPlan {
   readonly ports: readonly PortPlan[];
   /** Problems of the Gateway as a whole. */
   readonly problems: readonly Problem[];
+  /** What is told of it without being in the way: conditions that exist only while they hold. */
+  readonly notices?: readonly Problem[];
   /** Added to ports below 1024 when Envoy binds them. */
   readonly portOffset: number;
   /** Addresses of `spec.addresses`: to bind to on a host, to be reached at in a cluster. Empty: any. */
@@ -107,6 +110,8 @@ export interface ListenerPlan {
     readonly namespace: string;
     readonly name: string;
   }[];
+  /** HTTPS only: what the Gateway asks of clients of the port; undefined: nothing. */
+  readonly frontendValidation?: FrontendValidation;
   readonly problems: readonly Problem[];
   /** False: the listener opens no port and serves nothing. Certificates are judged apart (`ListenerCertificates`). */
   readonly valid: boolean;
@@ -133,7 +138,7 @@ export function listenerKey({ gateway, name }: Pick<ListenerPlan, "gateway" | "n
   return `${gateway}/${name}`;
 }
 
-/** Certificates of one HTTPS listener after its references are followed. Key `<gateway key>/<listener name>`. */
+/** Certificates of one HTTPS listener, and by which it verifies clients, after its references are followed. Key `<gateway key>/<listener name>`. */
 export interface ListenerCertificates {
   readonly gateway: ObjectKey;
   readonly listener: string;
@@ -141,6 +146,8 @@ export interface ListenerCertificates {
   readonly secrets: readonly ObjectKey[];
   /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */
   readonly dnsNames: readonly string[];
+  /** Undefined: clients are not asked for a certificate. */
+  readonly clientValidation?: ClientValidation;
   readonly problems: readonly Problem[];
 }
 

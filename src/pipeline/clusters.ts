@@ -1,5 +1,6 @@
 import type { ConfigMap, Secret } from "../api/core.ts";
 import { adaptRoute } from "../attach/adapt-route.ts";
+import { listenerSecrets } from "../attach/certificates.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { RoutingSettings } from "../attach/routing-settings.ts";
@@ -9,7 +10,7 @@ import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
 import { translateEndpoints } from "../translate/endpoints.ts";
-import { certificateSecretName, translateSecret } from "../translate/secret.ts";
+import { translateSecret } from "../translate/secret.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
@@ -144,11 +145,11 @@ function createSecrets(
   const byClusters = graph.flatMap("clusterSecretUses", fleetClusters, ({ fleet, spec }, key) =>
     secretsOf(spec).map((use) => [`${key}|${use.name}`, { fleet, use }] as const),
   );
-  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, ({ gateway, secrets }, key, read) => {
-    const fleet = read.get(proxies.fleets, gateway) ?? gateway;
-    return secrets.map((secret): readonly [string, FleetSecret] => [
-      `listener|${key}|${secret}`,
-      { fleet, use: { name: certificateSecretName(secret), use: "certificate", source: "secret", key: secret } },
+  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, (certificates, key, read) => {
+    const fleet = read.get(proxies.fleets, certificates.gateway) ?? certificates.gateway;
+    return listenerSecrets(certificates).map((use): readonly [string, FleetSecret] => [
+      `listener|${key}|${use.name}`,
+      { fleet, use },
     ]);
   });
   const uses = graph.union("secretUses", byClusters, byListeners);

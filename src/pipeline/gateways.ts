@@ -74,6 +74,7 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
       .map((listener): [string, ListenerCertificates] => {
         const resolved = resolveCertificates(key, listener, {
           secret: (secretKey) => read.get(sources.secrets, secretKey),
+          configMap: (configMapKey) => read.get(sources.configMaps, configMapKey),
           grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
         });
         // Secrets of a listener that is off are judged for its status, and no Envoy gets them.

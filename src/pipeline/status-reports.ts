@@ -2,14 +2,15 @@ import type { Backend } from "../api/backend.ts";
 import type { EnvoyProxy } from "../api/envoyproxy.ts";
 import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
 import { planBackend } from "../attach/backend.ts";
+import { listenerSecrets } from "../attach/certificates.ts";
+import type { SecretUse } from "../attach/cluster-spec.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
 import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
+import { compareStrings, type FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import { noProblems, type Problem } from "../base/problems.ts";
 import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
-import { certificateSecretName } from "../translate/secret.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
@@ -200,7 +201,8 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
   for (const port of plan.ports) {
     const ofPort = judgePort(plan.fleet, port, answering, nodes, read);
     for (const { name, routeTable } of port.listeners) {
-      const secrets = certificates[name]?.secrets ?? [];
+      const held = certificates[name];
+      const secrets = held === undefined ? [] : listenerSecrets(held);
       progress[name] =
         findRefusedSecret(plan.fleet, secrets, nodes, read) ??
         (ofPort.state === "Rejected" ? undefined : findRefusedTable(plan.fleet, routeTable, nodes, read)) ??
@@ -225,18 +227,18 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
   };
 }
 
-/** A refused certificate costs the listeners that have it, not the others of their port. */
+/** A refused certificate, or bundle of authorities, costs the listeners that have it, not the others of their port. */
 function findRefusedSecret(
   fleet: FleetKey,
-  secrets: readonly ObjectKey[],
+  secrets: readonly SecretUse[],
   { sources, clusters }: Nodes,
   read: Reader,
 ): ListenerProgress | undefined {
-  for (const secret of secrets) {
-    const name = certificateSecretName(secret);
+  for (const { name, source, key } of secrets) {
     const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.secret, name));
     const refusal = answers && findRefusal(answers, read.get(clusters.secrets, name)?.version);
-    if (refusal) return { state: "Rejected", resource: `Secret ${secret}`, error: wordsOf(refusal) };
+    const kind = source === "secret" ? "Secret" : "ConfigMap";
+    if (refusal) return { state: "Rejected", resource: `${kind} ${key}`, error: wordsOf(refusal) };
   }
   return undefined;
 }

@@ -22,6 +22,7 @@ const TRUNCATED = " (message truncated).";
 const badWhenTrue = new Set([
   "Conflicted",
   "OverlappingTLSConfig",
+  "InsecureFrontendValidationMode",
   "PartiallyInvalid",
   "RouteRulesOverlap",
   "Overridden",

@@ -1,6 +1,6 @@
 import { isSameAddress } from "../attach/address.ts";
 import type { GatewayReport } from "../pipeline/status-reports.ts";
-import { type DesiredCondition, judge } from "./conditions.ts";
+import { type DesiredCondition, judge, judgeExtra } from "./conditions.ts";
 import { buildListenerStatus, isTrue, type ListenerStatus } from "./listener-status.ts";
 
 export interface GatewayStatus {
@@ -21,6 +21,7 @@ export function buildGatewayStatus(report: GatewayReport): GatewayStatus {
       judgeAccepted(report, listeners),
       judgeProgrammed(report, listeners),
       judgeReferences(report, listeners),
+      ...judgeExtra(["InsecureFrontendValidationMode"], report.plan.notices ?? [], report.object.metadata.generation),
     ],
     listeners,
   };

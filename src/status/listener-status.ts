@@ -54,7 +54,9 @@ function findProgramming(
     return fail("Invalid", cause?.message ?? "The listener cannot be served; see its other conditions");
   }
   if (listener.protocol === "HTTPS" && (report.certificates[listener.name]?.secrets.length ?? 0) === 0) {
-    const cause = problems.find(({ condition }) => condition === "ResolvedRefs");
+    const cause =
+      problems.find(({ condition }) => condition === "Accepted") ??
+      problems.find(({ condition }) => condition === "ResolvedRefs");
     return fail("Invalid", cause?.message ?? "The listener has no usable certificate; see its other conditions");
   }
   const progress = report.progress[listener.name];

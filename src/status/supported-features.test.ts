@@ -4,8 +4,6 @@ import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
 /** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
 const unsupported: Readonly<Record<string, string>> = {
-  GatewayFrontendClientCertificateValidation: "spec.tls.frontend is refused",
-  GatewayFrontendClientCertificateValidationInsecureFallback: "spec.tls.frontend is refused",
   ListenerSet: "the kind is not read",
 };
 

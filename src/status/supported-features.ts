@@ -12,6 +12,8 @@ export const supportedFeatures: readonly string[] = [
   "Gateway",
   "GatewayAddressEmpty",
   "GatewayBackendClientCertificate",
+  "GatewayFrontendClientCertificateValidation",
+  "GatewayFrontendClientCertificateValidationInsecureFallback",
   "GatewayHTTPListenerIsolation",
   "GatewayHTTPSListenerDetectMisdirectedRequests",
   "GatewayInfrastructure",

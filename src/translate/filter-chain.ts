@@ -34,7 +34,7 @@ export function buildHttpsChain(
     // A wildcard such as `*.example.com` means to Envoy what it means to the Gateway API: any depth of subdomain, the most
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
-    transportSocket: buildDownstreamTls(certificates.secrets),
+    transportSocket: buildDownstreamTls(certificates),
     filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, shape)],
   };
 }

@@ -1,3 +1,4 @@
+import { listenerSecrets } from "../attach/certificates.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
 import { type GatewayPlan, type ListenerCertificates, listenerKey, type PortPlan } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
@@ -71,7 +72,7 @@ export function translateListener(
     const chain = buildHttpsChain(port, one, held, shape);
     if (chain === undefined) continue;
     filterChains.push(chain);
-    for (const secret of held?.secrets ?? []) secrets.add(secret);
+    for (const { name } of held === undefined ? [] : listenerSecrets(held)) secrets.add(name);
   }
   if (filterChains.length === 0) return undefined;
   const https: Listener = {

@@ -2,15 +2,9 @@ import type { ConfigMap, Secret as SecretObject } from "../api/core.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
 import { objectBytes } from "../attach/object-data.ts";
 import { readCertificates } from "../attach/pem.ts";
-import type { ObjectKey } from "../base/keys.ts";
 import { Secret } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
 import { isStapleOf } from "./ocsp-staple.ts";
-
-/** Name of the xDS resource for a certificate; EnvoyPatchPolicies rely on it (compatible with Envoy Gateway). */
-export function certificateSecretName(key: ObjectKey): string {
-  return key;
-}
 
 /**
  * Builds the xDS Secret. Undefined when the object or a needed key is missing; whoever refers to it has said so in a status.

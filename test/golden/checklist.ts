@@ -36,6 +36,7 @@ const gateway: readonly ChecklistRow[] = [
     "status/conditions.ts",
     "client-certificates",
   ],
+  ["InsecureFrontendValidationMode=True/ConfigurationChanged", "attach/client-validation.ts", "frontend-validation"],
 ];
 
 const listener: readonly ChecklistRow[] = [
@@ -45,6 +46,7 @@ const listener: readonly ChecklistRow[] = [
   ["Accepted=False/UnsupportedValue", "attach/listener.ts", "older-schemas"],
   ["Accepted=False/HostnameConflict", "attach/listener-conflicts.ts", "older-schemas"],
   ["Accepted=False/ProtocolConflict", "attach/listener-conflicts.ts", "conflicts"],
+  ["Accepted=False/NoValidCACertificate", "attach/client-validation.ts", "frontend-validation"],
   ["Conflicted=False/NoConflicts", "status/listener-status.ts", "quickstart"],
   ["Conflicted=True/HostnameConflict", "attach/listener-conflicts.ts", "older-schemas"],
   ["Conflicted=True/ProtocolConflict", "attach/listener-conflicts.ts", "conflicts"],
@@ -53,6 +55,9 @@ const listener: readonly ChecklistRow[] = [
   ["ResolvedRefs=False/RefNotPermitted", "attach/certificates.ts", "certificates"],
   ["ResolvedRefs=False/PartiallyInvalidCertificateRef", "attach/certificates.ts", "certificates"],
   ["ResolvedRefs=False/RefNotPermitted,InvalidCertificateRef", "status/conditions.ts", "certificates"],
+  ["ResolvedRefs=False/InvalidCACertificateRef", "attach/client-validation.ts", "frontend-validation"],
+  ["ResolvedRefs=False/InvalidCACertificateKind", "attach/client-validation.ts", "frontend-validation"],
+  ["ResolvedRefs=False/InvalidCACertificateRef,RefNotPermitted", "status/conditions.ts", "frontend-validation"],
   ["ResolvedRefs=False/InvalidRouteKinds", "attach/listener.ts", "conflicts"],
   ["Programmed=True/Programmed", "status/listener-status.ts", "quickstart"],
   ["Programmed=False/Invalid", "status/listener-status.ts", "acknowledgements"],
@@ -140,10 +145,6 @@ export const impossible: Readonly<Record<string, string>> = {
   "GatewayClass Accepted=False/Unsupported": "a class of ours can always be served",
   "GatewayClass Accepted=Unknown/Pending": "a class is judged in the same commit in which it is read",
   "Gateway Accepted=Unknown/Pending": "a Gateway is judged in the same commit in which it is read",
-  "Gateway InsecureFrontendValidationMode=True/ConfigurationChanged": "spec.tls is refused: Accepted=False/Invalid",
-  "Listener Accepted=False/NoValidCACertificate": "spec.tls of the Gateway is refused",
-  "Listener ResolvedRefs=False/InvalidCACertificateRef": "spec.tls of the Gateway is refused",
-  "Listener ResolvedRefs=False/InvalidCACertificateKind": "spec.tls of the Gateway is refused",
   "Listener OverlappingTLSConfig=True/SDSCertificateOpaque": "certificates come from Secrets, which are read",
   "HTTPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
   "GRPCRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
