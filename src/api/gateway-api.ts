@@ -5,7 +5,9 @@ import type {
   IGRPCRoute,
   IHTTPRoute,
   IReferenceGrant,
+  ITLSRoute,
 } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
+import type { ITCPRoute, IUDPRoute } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1alpha2";
 import type { Kept } from "./object.ts";
 
 /** Gateway API kinds as read, Gateway API v1.6. */
@@ -13,8 +15,19 @@ export type GatewayClass = Kept<IGatewayClass>;
 export type Gateway = Kept<IGateway>;
 export type HTTPRoute = Kept<IHTTPRoute>;
 export type GRPCRoute = Kept<IGRPCRoute>;
+export type TLSRoute = Kept<ITLSRoute>;
+/** The models know it as v1alpha2, whose fields v1 has too. */
+export type TCPRoute = Kept<AsV1<ITCPRoute>>;
+export type UDPRoute = Kept<AsV1<IUDPRoute>>;
 export type ReferenceGrant = Kept<IReferenceGrant>;
 export type BackendTLSPolicy = Kept<IBackendTLSPolicy>;
+
+type AsV1<T> = Omit<T, "apiVersion"> & { apiVersion: `${typeof gatewayGroup}/v1` };
+
+/** A route of connections or datagrams, whose content nobody looks into. */
+export type StreamRoute = TLSRoute | TCPRoute | UDPRoute;
+export type Route = HTTPRoute | GRPCRoute | StreamRoute;
+export type RouteKind = Route["kind"];
 
 export type GatewayListener = Gateway["spec"]["listeners"][number];
 export type HTTPRouteRule = NonNullable<HTTPRoute["spec"]["rules"]>[number];

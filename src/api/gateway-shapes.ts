@@ -6,6 +6,9 @@ import type {
   GRPCRoute,
   HTTPRoute,
   ReferenceGrant,
+  TCPRoute,
+  TLSRoute,
+  UDPRoute,
 } from "./gateway-api.ts";
 import { gatewayGroup } from "./gateway-api.ts";
 import { orElse, type Sketch, scalar, scalars, shapeOfSketch } from "./sketch.ts";
@@ -141,6 +144,16 @@ const grpcRoute = {
   },
 } as const satisfies Sketch<Pick<GRPCRoute, "spec">>;
 
+const streamRules = [{ name: scalar, backendRefs: [{ ...backendReference, weight: orElse(1) }] }] as const;
+
+const tlsRoute = {
+  spec: { parentRefs: [parentRef], useDefaultGateways: scalar, hostnames: [scalar], rules: streamRules },
+} as const satisfies Sketch<Pick<TLSRoute, "spec">>;
+
+const tcpOrUdpRoute = {
+  spec: { parentRefs: [parentRef], useDefaultGateways: scalar, rules: streamRules },
+} as const satisfies Sketch<Pick<TCPRoute, "spec">> & Sketch<Pick<UDPRoute, "spec">>;
+
 const frontendTls = {
   validation: {
     caCertificateRefs: [{ ...localReference, namespace: scalar }],
@@ -206,6 +219,9 @@ export const gatewayShapes = {
   Gateway: shapeOfSketch(gateway),
   HTTPRoute: shapeOfSketch(httpRoute),
   GRPCRoute: shapeOfSketch(grpcRoute),
+  TLSRoute: shapeOfSketch(tlsRoute),
+  TCPRoute: shapeOfSketch(tcpOrUdpRoute),
+  UDPRoute: shapeOfSketch(tcpOrUdpRoute),
   ReferenceGrant: shapeOfSketch(referenceGrant),
   BackendTLSPolicy: shapeOfSketch(backendTlsPolicy),
 } as const;

@@ -45,7 +45,7 @@ export function checkGrpcRoute({ spec }: GRPCRoute): FieldProblem[] {
 }
 
 /** References to one parent must be told apart by sectionName or port, all of them. */
-function checkParents(parentRefs: readonly ParentReference[] | undefined, report: Report): void {
+export function checkParents(parentRefs: readonly ParentReference[] | undefined, report: Report): void {
   const path: FieldPath = ["spec", "parentRefs"];
   const parentOf = ({ group, kind, namespace, name }: ParentReference) => `${group} ${kind} ${namespace ?? ""} ${name}`;
   reportRepeated(
@@ -66,7 +66,7 @@ function checkParents(parentRefs: readonly ParentReference[] | undefined, report
   }
 }
 
-function checkRuleList(
+export function checkRuleList(
   rules: readonly { readonly name?: string; readonly matches?: readonly unknown[] }[] | undefined,
   report: Report,
 ): void {

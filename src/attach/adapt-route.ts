@@ -1,4 +1,4 @@
-import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import type { Route } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import { completeTls } from "./backend-tls.ts";
 import { buildClusterSpec } from "./cluster-spec.ts";
@@ -14,7 +14,7 @@ import type { RoutingSettings } from "./routing-settings.ts";
 export function adaptRoute(
   resolved: ResolvedRoute,
   settings: RoutingSettings | undefined,
-  object: () => HTTPRoute | GRPCRoute | undefined,
+  object: () => Route | undefined,
 ): ResolvedRoute {
   if (settings === undefined) return resolved;
   const route = settings.statName === undefined ? undefined : object();
@@ -87,7 +87,7 @@ const NOTHING = "-";
 function nameStatistics(
   pattern: string,
   kind: ResolvedRoute["routeKind"],
-  { metadata, spec }: HTTPRoute | GRPCRoute,
+  { metadata, spec }: Route,
   index: number,
 ): string {
   const rule: { readonly name?: string; readonly backendRefs?: readonly { name: string; namespace?: string }[] } =

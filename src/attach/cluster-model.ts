@@ -28,6 +28,8 @@ export type ClusterReach =
       readonly key: ObjectKey;
       readonly port: number;
       readonly portName: string;
+      /** Set: the port of this number that takes datagrams. */
+      readonly transport?: "UDP";
       /** Set: the one endpoint is the Service's own address, unless it has none. */
       readonly address?: "Service";
     }

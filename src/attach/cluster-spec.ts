@@ -53,6 +53,12 @@ export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings)
   };
 }
 
+/** The same without TLS of its own: the client's goes through to the backend. */
+export function withoutTls(spec: ClusterSpec): ClusterSpec {
+  const { name: _, reach, tls, ...settings } = spec;
+  return tls === undefined ? spec : buildClusterSpec(reach, settings);
+}
+
 /** Equal for clusters that could be one but for their reach. */
 export function settingsKey({ protocol, tls, credential }: ClusterSettings): string {
   return JSON.stringify([protocol, tls && orderTls(tls), orderCredential(credential)]);
@@ -96,7 +102,7 @@ function nameReach(reach: ClusterReach): string {
 function describeReach(reach: ClusterReach): string {
   switch (reach.kind) {
     case "Service":
-      return `service/${reach.key}/${reach.port}`;
+      return `service/${reach.key}/${reach.port}${reach.transport === "UDP" ? "/udp" : ""}`;
     case "Dns":
       return `${reach.group === HOST_GROUP ? "host" : "backend"}/${reach.key}`;
     case "Backend":
@@ -114,7 +120,11 @@ function describeReach(reach: ClusterReach): string {
 function identify(reach: ClusterReach): readonly unknown[] {
   switch (reach.kind) {
     case "Service":
-      return ["Service", reach.key, reach.port, reach.portName, ...(reach.address ? [reach.address] : [])];
+      return [
+        ...["Service", reach.key, reach.port, reach.portName],
+        ...(reach.address ? [reach.address] : []),
+        ...(reach.transport ? [reach.transport] : []),
+      ];
     case "Backend":
     case "Dns":
       return [reach.kind, reach.group, reach.key];

@@ -66,12 +66,12 @@ test.each([
   ],
   [
     "a listener that cannot be served takes nothing from others",
-    "[{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: UDP}, {name: z, port: 80, protocol: HTTP, hostname: 10.0.0.1}]",
+    "[{name: x, port: 80, protocol: HTTP}, {name: y, port: 80, protocol: example.com/own}, {name: z, port: 80, protocol: HTTP, hostname: 10.0.0.1}]",
     ["x ok", "y off Accepted/UnsupportedProtocol", "z off Accepted/UnsupportedValue"],
   ],
   [
     "protocols that are not served, whose kinds are not judged",
-    "[{name: x, port: 1, protocol: TLS}, {name: y, port: 2, protocol: TCP, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: z, port: 3, protocol: example.com/own}]",
+    "[{name: x, port: 1, protocol: SCTP}, {name: y, port: 2, protocol: example.com/tcp, allowedRoutes: {kinds: [{kind: TCPRoute}]}}, {name: z, port: 3, protocol: example.com/own}]",
     ["x", "y", "z"].map((name) => `${name} off Accepted/UnsupportedProtocol`),
   ],
   [
@@ -96,7 +96,7 @@ test.each([
 
 test("supportedKinds are what the protocol and allowedRoutes have in common", () => {
   const { listeners } = plan(
-    "listeners: [{name: x, port: 1, protocol: HTTP}, {name: y, port: 2, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}, {kind: UDPRoute}]}}, {name: z, port: 3, protocol: UDP, allowedRoutes: {kinds: [{kind: UDPRoute}]}}]",
+    "listeners: [{name: x, port: 1, protocol: HTTP}, {name: y, port: 2, protocol: HTTP, allowedRoutes: {kinds: [{kind: GRPCRoute}, {kind: UDPRoute}]}}, {name: z, port: 3, protocol: example.com/own, allowedRoutes: {kinds: [{kind: UDPRoute}]}}]",
   );
   expect(listeners.map(({ supportedKinds }) => supportedKinds.map(({ kind }) => kind))).toEqual([
     ["HTTPRoute", "GRPCRoute"],

@@ -9,6 +9,7 @@ import type { GatewayClassPlan } from "./gateway-class.ts";
 import { reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
+import { carriesStreams, isServedProtocol, type Transport, transportOf } from "./listener-protocol.ts";
 import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
 import { type PortClaim, settleListener } from "./port-claims.ts";
 import { namePort } from "./resource-names.ts";
@@ -91,11 +92,13 @@ export function draftGateway(
 /** @param claimsAt those that meet at a port that is bound, of this Gateway too; none where they never meet */
 export function planGateway(
   { created, ...draft }: GatewayDraft,
-  claimsAt: (bindPort: number) => Iterable<PortClaim>,
+  claimsAt: (bindPort: number, transport: Transport) => Iterable<PortClaim>,
 ): GatewayPlan {
   const settled = draft.listeners.map((listener) => {
     const bindPort = bindPortOf(listener.port, draft.portOffset);
-    return listener.valid ? settleListener({ created, ...draft }, listener, bindPort, claimsAt(bindPort)) : listener;
+    if (!listener.valid) return listener;
+    const claims = claimsAt(bindPort, transportOf(listener.protocol));
+    return settleListener({ created, ...draft }, listener, bindPort, claims);
   });
   return { ...draft, ...planPorts(draft, settled) };
 }
@@ -105,33 +108,46 @@ function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerP
   return { ...listener, problems: [...listener.problems, ...problems], valid: false };
 }
 
-/** All HTTP listeners of a port share a route table, an HTTPS listener has its own. */
+/** All HTTP listeners of a port share a route table, an HTTPS listener has its own, and others need none. */
 function planPorts(
   { key, fleet, portOffset }: Omit<GatewayDraft, "created">,
   listeners: readonly ListenerPlan[],
 ): { listeners: ListenerPlan[]; ports: PortPlan[] } {
-  const firstByPort = new Map<number, string>();
+  const firstByPort = new Map<string, ListenerPlan>();
   const named = listeners.map((listener): ListenerPlan => {
     if (!listener.valid) return listener;
-    const first = firstByPort.get(listener.port) ?? listener.name;
-    firstByPort.set(listener.port, first);
-    const { httpTable } = namePort(key, fleet, listener.port, first);
+    const place = placeOf(listener);
+    const first = firstByPort.get(place) ?? listener;
+    firstByPort.set(place, first);
+    if (carriesStreams(listener.protocol)) return listener;
+    const { httpTable } = namePort(key, fleet, portOf(listener), first.name);
     return { ...listener, routeTable: listener.protocol === "HTTPS" ? `${key}/${listener.name}` : httpTable };
   });
-  const ports = [...firstByPort].map(([port, first]): PortPlan => {
-    const members = named.filter((listener) => listener.valid && listener.port === port);
-    const protocol = members[0]?.protocol === "HTTPS" ? "HTTPS" : "HTTP";
-    const name = namePort(key, fleet, port, first).listener;
-    return { port, bindPort: bindPortOf(port, portOffset), protocol, name, listeners: members };
+  const ports = [...firstByPort].flatMap(([place, first]): PortPlan[] => {
+    const { port, protocol } = first;
+    if (!isServedProtocol(protocol)) return [];
+    const members = named.filter((listener) => listener.valid && placeOf(listener) === place);
+    const name = namePort(key, fleet, portOf(first), first.name).listener;
+    return [{ port, bindPort: bindPortOf(port, portOffset), protocol, name, listeners: members }];
   });
   return { listeners: named, ports: ports.sort((a, b) => a.port - b.port) };
+}
+
+function portOf({ port, protocol }: ListenerPlan): { readonly transport: Transport; readonly port: number } {
+  return { transport: transportOf(protocol), port };
+}
+
+/** Listeners that stand at one place share a port of Envoy. */
+function placeOf({ port, protocol }: ListenerPlan): string {
+  return `${transportOf(protocol)} ${port}`;
 }
 
 /** Ports that Envoy's pod itself opens, for probes, metrics and draining, are no listener's. */
 function keepOwnPorts(listeners: readonly ListenerPlan[], portOffset: number): ListenerPlan[] {
   const own: readonly number[] = Object.values(podPorts);
   return listeners.map((listener) => {
-    if (!own.includes(bindPortOf(listener.port, portOffset))) return listener;
+    if (transportOf(listener.protocol) === "UDP" || !own.includes(bindPortOf(listener.port, portOffset)))
+      return listener;
     const text = `is ${listener.port}, which Envoy's own pages have in its pod; choose another port`;
     return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);
   });
@@ -139,12 +155,13 @@ function keepOwnPorts(listeners: readonly ListenerPlan[], portOffset: number): L
 
 /** Two ports of the spec can meet in one that is bound, when those below 1024 are moved: the first in the spec has it. */
 function separatePorts(listeners: readonly ListenerPlan[], portOffset: number): ListenerPlan[] {
-  const firstByBindPort = new Map<number, ListenerPlan>();
+  const firstByBindPort = new Map<string, ListenerPlan>();
   return listeners.map((listener) => {
     if (!listener.valid) return listener;
     const bindPort = bindPortOf(listener.port, portOffset);
-    const first = firstByBindPort.get(bindPort) ?? listener;
-    firstByBindPort.set(bindPort, first);
+    const place = `${transportOf(listener.protocol)} ${bindPort}`;
+    const first = firstByBindPort.get(place) ?? listener;
+    firstByBindPort.set(place, first);
     if (first.port === listener.port) return listener;
     const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${portOffset} higher here it means port ${bindPort} of this host like port ${first.port} of listener ${first.name}; choose another port`;
     return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);

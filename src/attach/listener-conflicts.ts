@@ -1,4 +1,5 @@
 import { type Problem, problemAt } from "../base/problems.ts";
+import { familyOf, transportOf } from "./listener-protocol.ts";
 import type { ListenerPlan } from "./model.ts";
 
 /**
@@ -9,10 +10,11 @@ export function findConflicts(listeners: readonly ListenerPlan[]): Map<string, P
   const result = new Map<string, Problem[]>();
   for (const listener of listeners) {
     if (!listener.valid) continue;
-    const others = listeners.filter((other) => other !== listener && other.valid && other.port === listener.port);
-    const protocols = others.filter((other) => other.protocol !== listener.protocol);
+    const others = listeners.filter((other) => other !== listener && other.valid && sharePort(other, listener));
+    const family = familyOf(listener.protocol);
+    const protocols = others.filter((other) => familyOf(other.protocol) !== family);
     const hostnames = others.filter(
-      (other) => other.protocol === listener.protocol && other.hostname === listener.hostname,
+      (other) => familyOf(other.protocol) === family && other.hostname === listener.hostname,
     );
     const [reason, rivals] =
       protocols.length > 0 ? (["ProtocolConflict", protocols] as const) : (["HostnameConflict", hostnames] as const);
@@ -30,4 +32,8 @@ export function findConflicts(listeners: readonly ListenerPlan[]): Map<string, P
     );
   }
   return result;
+}
+
+function sharePort(a: ListenerPlan, b: ListenerPlan): boolean {
+  return a.port === b.port && transportOf(a.protocol) === transportOf(b.protocol);
 }

@@ -4,13 +4,8 @@ import { type Problem, problemAt } from "../base/problems.ts";
 import { frontendValidation } from "./client-validation.ts";
 import { isValidHostname } from "./hostname.ts";
 import { findSelectorFault } from "./label-selector.ts";
+import { isServedProtocol, routeKindsOf, servedProtocols } from "./listener-protocol.ts";
 import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
-
-/** Kinds of route by protocol (Gateway API, ListenerStatus.supportedKinds). */
-const kindsByProtocol: Readonly<Record<string, readonly string[]>> = {
-  HTTP: ["HTTPRoute", "GRPCRoute"],
-  HTTPS: ["HTTPRoute", "GRPCRoute"],
-};
 
 /** One listener judged by itself: protocol, hostname, kinds, TLS. Conflicts with others are judged by `gateway.ts`. */
 export function planListener(gateway: Gateway, listener: GatewayListener, index: number): ListenerPlan {
@@ -18,13 +13,13 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
   const report: Report = (condition, reason, field, text) => {
     problems.push(problemAt(condition, reason, `spec.listeners[${index}].${field}`, text));
   };
-  const kinds = kindsByProtocol[listener.protocol];
-  if (kinds === undefined) {
+  const served = isServedProtocol(listener.protocol);
+  if (!served) {
     report(
       "Accepted",
       "UnsupportedProtocol",
       "protocol",
-      `is ${listener.protocol}, and only ${Object.keys(kindsByProtocol).join(" and ")} are served; choose one of these`,
+      `is ${listener.protocol}, and only ${servedProtocols.join(", ")} are served; choose one of these`,
     );
   }
   const hostname = listener.hostname?.toLowerCase();
@@ -37,12 +32,12 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
     );
   }
   const certificateRefs = judgeTls(gateway, listener, report);
-  const supportedKinds = kinds === undefined ? [] : judgeKinds(listener, kinds, report);
+  const supportedKinds = served ? judgeKinds(listener, routeKindsOf(listener.protocol), report) : [];
   const allowedNamespaces = judgeNamespaces(listener, report);
-  const valid =
-    kinds !== undefined && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
+  const valid = served && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
   const validation = listener.protocol === "HTTPS" ? frontendValidation(gateway, listener.port) : undefined;
-  const plan = {
+  const tlsMode = tlsModeOf(listener);
+  const plan: ListenerPlan = {
     gateway: objectKey(gateway.metadata.namespace, gateway.metadata.name),
     name: listener.name,
     index,
@@ -50,6 +45,7 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
     port: listener.port,
     supportedKinds,
     allowedNamespaces,
+    ...(tlsMode && { tlsMode }),
     certificateRefs,
     ...(validation && { frontendValidation: validation }),
     problems,
@@ -60,10 +56,16 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
 
 type Report = (condition: string, reason: string, field: string, text: string) => void;
 
+function tlsModeOf({ protocol, tls }: GatewayListener): ListenerPlan["tlsMode"] {
+  if (protocol === "HTTPS") return "Terminate";
+  return protocol === "TLS" ? ((tls?.mode as ListenerPlan["tlsMode"]) ?? "Terminate") : undefined;
+}
+
+/** Of a listener that passes connections through the API has certificates ignored (Gateway API, TLSModePassthrough). */
 function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): ListenerPlan["certificateRefs"] {
-  if (listener.protocol !== "HTTPS") return [];
   const { tls } = listener;
-  if (tls?.mode !== undefined && tls.mode !== "Terminate") {
+  if (tlsModeOf(listener) === undefined) return [];
+  if (listener.protocol === "HTTPS" && tls?.mode !== undefined && tls.mode !== "Terminate") {
     report(
       "Accepted",
       "UnsupportedValue",
@@ -80,6 +82,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
       `has ${options.join(", ")}, and no option is implemented; remove it`,
     );
   }
+  if (tlsModeOf(listener) === "Passthrough") return [];
   const references = tls?.certificateRefs ?? [];
   if (references.length === 0) {
     report(

@@ -1,4 +1,5 @@
 import { ANY_HOST } from "./hostname.ts";
+import { familyOf } from "./listener-protocol.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
 /**
@@ -20,7 +21,7 @@ export function misdirectedHosts(
   certificates: Iterable<ListenerCertificates>,
 ): ReadonlyMap<string, readonly string[]> {
   const result = new Map<string, readonly string[]>();
-  if (protocol !== "HTTPS") return result;
+  if (familyOf(protocol) !== "TLS") return result;
   const hostnames = new Set(listeners.map(hostOf));
   const below = new Map<string, string[]>();
   const broadestAbove = (hostname: string) => hostnamesAbove(hostname, hostnames).at(-1);

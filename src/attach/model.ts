@@ -1,15 +1,13 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
-import type { ParentReference } from "../api/gateway-api.ts";
-import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
 import type { ClientValidation, FrontendValidation } from "./client-validation.ts";
-import type { ClusterSpec } from "./cluster-model.ts";
+import type { ListenerProtocol } from "./listener-protocol.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
-import type { TlsTarget } from "./tls-targets.ts";
 
 export type * from "./cluster-model.ts";
+export type * from "./route-model.ts";
 
 /**
  * The attached objects: what `attach/` finds out and `translate/` builds Envoy messages from. Everything is plain readonly
@@ -103,7 +101,9 @@ export interface ListenerPlan {
   /** Kinds of route that may attach: protocol's kinds intersected with `allowedRoutes.kinds`; goes to the status as it is. */
   readonly supportedKinds: readonly RouteKindReference[];
   readonly allowedNamespaces: AllowedNamespaces;
-  /** HTTPS only: `tls.certificateRefs` with defaults filled in. */
+  /** HTTPS and TLS only. */
+  readonly tlsMode?: "Terminate" | "Passthrough";
+  /** Where TLS is terminated: `tls.certificateRefs` with defaults filled in. */
   readonly certificateRefs: readonly {
     readonly group: string;
     readonly kind: string;
@@ -126,7 +126,8 @@ export interface PortPlan {
   readonly port: number;
   /** What Envoy binds: the port, or port + privilegedPortOffset below 1024. */
   readonly bindPort: number;
-  readonly protocol: "HTTP" | "HTTPS";
+  /** Of its first listener: a port of TLS may hold HTTPS and TLS listeners (`ProtocolFamily`). */
+  readonly protocol: ListenerProtocol;
   /** Name of the Envoy Listener (`attach/resource-names.ts`); that of a fleet's port serves several Gateways. */
   readonly name: string;
   /** Valid listeners on this port: of one Gateway in spec order, of a fleet by Gateway. */
@@ -138,7 +139,7 @@ export function listenerKey({ gateway, name }: Pick<ListenerPlan, "gateway" | "n
   return `${gateway}/${name}`;
 }
 
-/** Certificates of one HTTPS listener, and by which it verifies clients, after its references are followed. Key `<gateway key>/<listener name>`. */
+/** Certificates of one listener that terminates TLS after its references are followed. Key `<gateway key>/<listener name>`. */
 export interface ListenerCertificates {
   readonly gateway: ObjectKey;
   readonly listener: string;
@@ -149,87 +150,4 @@ export interface ListenerCertificates {
   /** Undefined: clients are not asked for a certificate. */
   readonly clientValidation?: ClientValidation;
   readonly problems: readonly Problem[];
-}
-
-/** To which listeners a route belongs. One per route object. */
-export interface RouteAttachment {
-  readonly routeKind: "HTTPRoute" | "GRPCRoute";
-  readonly key: ObjectKey;
-  /** One per parentRef that names a Gateway of ours, in the order of the spec. */
-  readonly parents: readonly ParentAttachment[];
-}
-
-export interface ParentAttachment {
-  readonly parentRef: ParentReference;
-  readonly gateway: ObjectKey;
-  /** Of the Gateway. */
-  readonly fleet: FleetKey;
-  /** Of the Gateway's class. */
-  readonly controllerName: string;
-  /** Of the Gateway. */
-  readonly routing?: RoutingSettings;
-  /** Listeners that accepted the route; empty when `problems` says why not. */
-  readonly listeners: readonly AttachedListener[];
-  readonly problems: readonly Problem[];
-}
-
-export interface AttachedListener {
-  readonly listener: string;
-  /** Absent: the listener accepted the route but serves nothing. */
-  readonly routeTable?: string;
-  /** Port of the listener in the spec: the default port of redirects. */
-  readonly port: number;
-  readonly scheme: "http" | "https";
-  /**
-   * Hosts on which the route is served here: the intersection of listener and route hostnames, minus those that a more
-   * specific listener of the same port claims. Sorted by host, each host once.
-   */
-  readonly hostnames: readonly AttachedHost[];
-}
-
-export interface AttachedHost {
-  /** Lower case; `*` for every host, `*.example.com` for a wildcard: a domain of an Envoy virtual host. */
-  readonly host: string;
-  /** The route's own hostname that led here, `*` when it has none: breaks ties between routes on one host (Gateway API: the most specific hostname wins). */
-  readonly routeHostname: string;
-}
-
-/** A route with its references followed. One per route object. */
-export interface ResolvedRoute {
-  readonly routeKind: "HTTPRoute" | "GRPCRoute";
-  readonly key: ObjectKey;
-  /** Same order and length as the spec's rules. */
-  readonly rules: readonly ResolvedRule[];
-  readonly problems: readonly Problem[];
-  /** Objects that it refers to and that BackendTLSPolicies target, sorted; absent: none. */
-  readonly tlsTargets?: readonly TlsTarget[];
-}
-
-export interface ResolvedRule {
-  /** Same order and length as the rule's backendRefs. */
-  readonly backends: readonly ResolvedBackend[];
-  /** RequestMirror filters of the rule by their position in `filters`; without a target the mirror is dropped. */
-  readonly mirrors: readonly { readonly filterIndex: number; readonly target?: ClusterSpec }[];
-  /** HTTPRouteFilters of ExtensionRef filters by their position in `filters`. */
-  readonly extensions: readonly ResolvedExtension[];
-  /** Set when the rule cannot work as written (a bad filter): every request that matches it is answered with this status. */
-  readonly failureStatus?: number;
-  /** Set when the matches of the rule cannot be given to Envoy (a bad regular expression): the rule makes no routes at all. */
-  readonly dropped?: boolean;
-}
-
-export interface ResolvedBackend {
-  /** Default 1; 0 takes no traffic. */
-  readonly weight: number;
-  /** Undefined: the reference is invalid and its share of requests is answered with 500. */
-  readonly target?: ClusterSpec;
-  /** HTTPRouteFilters of ExtensionRef filters of the backendRef by their position in its `filters`. */
-  readonly extensions: readonly ResolvedExtension[];
-}
-
-export interface ResolvedExtension {
-  readonly filterIndex: number;
-  readonly filter: HTTPRouteFilter["spec"];
-  /** Body of `directResponse`, inline or read from its ConfigMap; in base64 when it stands there as `binaryData`. */
-  readonly body?: string | { readonly base64: string };
 }

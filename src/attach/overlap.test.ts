@@ -47,7 +47,7 @@ test("listeners of two Gateways on one port of Envoy overlap as those of one do"
     return planOfGateway({ metadata: { namespace, name: "gw" }, spec } as unknown as Gateway, settings).listeners;
   });
   const certificate = { gateway: "a/gw", listener: "l", secrets: ["a/s"], dnsNames: ["*.test"], problems: [] };
-  const found = overlappingTls({ protocol: "HTTPS", listeners: [...x!, ...y!] }, [certificate]);
+  const found = overlappingTls({ listeners: [...x!, ...y!] }, [certificate]);
   expect([...found].map(([key, { message }]) => [key, message.includes("of Gateway")])).toEqual([
     ["a/gw/l", true],
     ["b/gw/l", true],
@@ -115,7 +115,7 @@ test("of any listeners the first other one that is in the way is told", () => {
       const certificates = drawn.map(({ dnsNames }, index) => ({
         ...{ gateway: "a/gw", listener: `l${index}`, secrets: ["a/s"], dnsNames, problems: [] },
       }));
-      const found = overlappingTls({ protocol: "HTTPS", listeners }, certificates);
+      const found = overlappingTls({ listeners }, certificates);
       for (const [index, own] of drawn.entries()) {
         const firstOther = (inTheWay: (other: typeof own) => boolean) =>
           drawn.findIndex((other, position) => position !== index && inTheWay(other));

@@ -9,11 +9,11 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
  * O(listeners × names × labels of a name).
  */
 export function overlappingTls(
-  { protocol, listeners }: Pick<PortPlan, "protocol" | "listeners">,
+  { listeners: all }: Pick<PortPlan, "listeners">,
   certificates: Iterable<ListenerCertificates>,
 ): ReadonlyMap<string, Problem> {
   const result = new Map<string, Problem>();
-  if (protocol !== "HTTPS") return result;
+  const listeners = all.filter(({ protocol }) => protocol === "HTTPS");
   const positions = new Map(listeners.map((listener, position) => [listenerKey(listener), position]));
   const byHost = new Map<string, number[]>();
   for (const [position, listener] of listeners.entries()) append(byHost, hostOf(listener), position);

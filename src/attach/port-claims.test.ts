@@ -3,7 +3,8 @@ import { parse } from "yaml";
 import type { Gateway } from "../api/gateway-api.ts";
 import { draftOfGateway } from "./gateway.test-support.ts";
 import { bindPortOf, planGateway } from "./gateway.ts";
-import type { GatewayDraft, Settings } from "./model.ts";
+import { type Transport, transportOf } from "./listener-protocol.ts";
+import type { GatewayDraft, ListenerPlan, Settings } from "./model.ts";
 import { explained } from "./objects.test-support.ts";
 import { claimPort, meetingPlace } from "./port-claims.ts";
 
@@ -19,16 +20,18 @@ function settle(gateways: readonly string[], { host = false, merged = true } = {
     const spec = { gatewayClassName: "c", listeners: parse(listeners) };
     return draftOfGateway({ metadata, spec } as unknown as Gateway, settings, merged ? shared : alone);
   });
-  const placeOf = ({ fleet, portOffset }: GatewayDraft, port: number) =>
-    meetingPlace(fleet, bindPortOf(port, portOffset), host);
+  const placeOf = ({ fleet, portOffset }: GatewayDraft, { port, protocol }: ListenerPlan) =>
+    meetingPlace(fleet, bindPortOf(port, portOffset), transportOf(protocol), host);
   const claims = drafts.flatMap((draft) =>
     draft.listeners
       .filter(({ valid }) => valid)
-      .map((listener) => ({ place: placeOf(draft, listener.port), claim: claimPort(draft, listener) })),
+      .map((listener) => ({ place: placeOf(draft, listener), claim: claimPort(draft, listener) })),
   );
   return drafts.flatMap((draft) => {
-    const claimsAt = (bindPort: number) =>
-      claims.filter(({ place }) => place === meetingPlace(draft.fleet, bindPort, host)).map(({ claim }) => claim);
+    const claimsAt = (bindPort: number, transport: Transport) =>
+      claims
+        .filter(({ place }) => place === meetingPlace(draft.fleet, bindPort, transport, host))
+        .map(({ claim }) => claim);
     return planGateway(draft, claimsAt).listeners.map(({ name, problems, valid, claimed, routeTable }) => {
       for (const { message } of problems) expect(message).toMatch(explained);
       const said = problems.map(({ condition, reason }) => `${condition}/${reason}`).join(" ");
@@ -89,7 +92,7 @@ test.each<[string, string[], string[]]>([
   ],
   [
     "an invalid listener claims nothing",
-    ["[{name: x, port: 80, protocol: UDP}]", "[{name: y, port: 80, protocol: HTTP}]"],
+    ["[{name: x, port: 80, protocol: example.com/own}]", "[{name: y, port: 80, protocol: HTTP}]"],
     ["x Accepted/UnsupportedProtocol", "y c/http-80"],
   ],
 ])("Gateways of one fleet: %s", (_name, gateways, expected) => {

@@ -1,6 +1,7 @@
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { ANY_HOST, coversHostname } from "./hostname.ts";
+import { familyOf, type Transport } from "./listener-protocol.ts";
 import type { GatewayDraft, ListenerPlan } from "./model.ts";
 
 /** That a listener could serve a port, and since when: what it must settle with listeners of other Gateways. */
@@ -19,8 +20,14 @@ export interface PortClaim {
  * Where claims meet: on host infrastructure on the host, since all Envoys share its ports, else inside a fleet. As bound, so that
  * an offset which makes two ports meet is seen.
  */
-export function meetingPlace(fleet: FleetKey, bindPort: number, hostInfrastructure: boolean): string {
-  return hostInfrastructure ? `${bindPort}` : `${fleet}|${bindPort}`;
+export function meetingPlace(
+  fleet: FleetKey,
+  bindPort: number,
+  transport: Transport,
+  hostInfrastructure: boolean,
+): string {
+  const port = `${transport} ${bindPort}`;
+  return hostInfrastructure ? port : `${fleet}|${port}`;
 }
 
 export function claimPort(draft: GatewayDraft, listener: ListenerPlan): PortClaim {
@@ -56,7 +63,7 @@ export function settleListener(
   if (problems.length > 0) return { ...listener, problems: [...listener.problems, ...problems], valid: false };
   const host = listener.hostname ?? ANY_HOST;
   const claimed = others
-    .filter((other) => other.fleet === own.fleet && other.port === own.port && other.protocol === own.protocol)
+    .filter((other) => other.fleet === own.fleet && other.port === own.port && sharesFamily(other, own))
     .flatMap(({ hostname }) =>
       hostname !== undefined && hostname !== host && coversHostname(host, hostname) ? [hostname] : [],
     );
@@ -83,12 +90,12 @@ function findFault(own: PortClaim, { index }: ListenerPlan, bindPort: number, ol
   }
   const conflict = (reason: string, text: string) =>
     ["Conflicted", "Accepted"].map((condition) => problemAt(condition, reason, field, text));
-  if (first.protocol !== own.protocol) {
+  if (!sharesFamily(first, own)) {
     const text = `has port ${port} with another protocol than the older Gateway ${first.gateway}, ${sharing}; give each protocol a port of its own`;
     return conflict("ProtocolConflict", text);
   }
   const rival = older.find(
-    (other) => other.fleet === own.fleet && other.protocol === own.protocol && other.hostname === hostname,
+    (other) => other.fleet === own.fleet && sharesFamily(other, own) && other.hostname === hostname,
   );
   if (rival === undefined) return [];
   const what = hostname === undefined ? "every hostname" : `hostname ${hostname}`;
@@ -96,6 +103,10 @@ function findFault(own: PortClaim, { index }: ListenerPlan, bindPort: number, ol
     "HostnameConflict",
     `has port ${port} and ${what} like the older Gateway ${rival.gateway}, ${sharing}; make one of them differ`,
   );
+}
+
+function sharesFamily(a: PortClaim, b: PortClaim): boolean {
+  return familyOf(a.protocol) === familyOf(b.protocol);
 }
 
 function sharesAddress(a: PortClaim, b: PortClaim): boolean {

@@ -1,3 +1,4 @@
+import type { Backend } from "../api/backend.ts";
 import type { Service } from "../api/core.ts";
 import { type ObjectKey, objectKey } from "../base/keys.ts";
 import {
@@ -12,6 +13,7 @@ import {
 import { completeTls, resolveBackendTls } from "./backend-tls.ts";
 import type { ClusterSettings } from "./cluster-spec.ts";
 import { isGranted } from "./grants.ts";
+import type { Transport } from "./listener-protocol.ts";
 import type { BackendEndpoint, ClusterReach, UpstreamTls } from "./model.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import { policyFor, type TlsTarget, tlsTarget } from "./tls-targets.ts";
@@ -55,10 +57,18 @@ const createIt = "create it or correct the reference";
 const originGroups = {
   HTTPRoute: "gateway.networking.k8s.io",
   GRPCRoute: "gateway.networking.k8s.io",
+  TLSRoute: "gateway.networking.k8s.io",
+  TCPRoute: "gateway.networking.k8s.io",
+  UDPRoute: "gateway.networking.k8s.io",
   EnvoyProxy: backendGroup,
 } as const;
 
 export type BackendOrigin = keyof typeof originGroups;
+
+/** What such a route hands on is not looked into, so how it speaks does not matter. */
+function isStreamKind(kind: string): boolean {
+  return kind === "TLSRoute" || kind === "TCPRoute" || kind === "UDPRoute";
+}
 
 /** Follows one backendRef of an object in `namespace`. */
 export function findBackend(
@@ -148,24 +158,31 @@ function findService(
   if (port === undefined)
     return {
       reason: "PortNotSpecified",
-      message: `names Service ${key} without a port; add ${describePorts(service)}`,
+      message: `names Service ${key} without a port; add ${describePorts(service, routeKind === "UDPRoute" ? "UDP" : "TCP")}`,
     };
   const ports = service.spec?.ports ?? [];
-  const found = ports.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === "TCP");
+  const transport = routeKind === "UDPRoute" ? "UDP" : "TCP";
+  const found = ports.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === transport);
   if (found === undefined) {
-    const message = `names port ${port} of Service ${key}, which has no such TCP port; name ${describePorts(service)}`;
+    const message = `names port ${port} of Service ${key}, which has no such ${transport} port; name ${describePorts(service, transport)}`;
     return { reason: "PortNotFound", message };
   }
-  const policy = policyOf(found.name ?? "");
+  const portName = found.name ?? "";
+  if (transport === "UDP") {
+    const reach: ClusterReach = { kind: "Service", key, port, portName, transport };
+    return { reach, settings: { protocol: "http1" }, fallback: false };
+  }
+  const policy = policyOf(portName);
   if (policy !== undefined && policy.tls === undefined) return brokenPolicy(`Service ${key}`, policy.key);
   const appProtocol = (found.appProtocol ?? "").toLowerCase();
-  const fault = findProtocolFault(appProtocol, policy !== undefined);
+  const fault = isStreamKind(routeKind) ? undefined : findProtocolFault(appProtocol, policy !== undefined);
   if (fault !== undefined) {
     const message = `names port ${port} of Service ${key}, whose appProtocol ${found.appProtocol} ${fault}`;
     return { reason: "UnsupportedProtocol", message };
   }
-  const protocol = routeKind === "GRPCRoute" || http2Protocols.has(appProtocol) ? "http2" : "http1";
-  const reach: ClusterReach = { kind: "Service", key, port, portName: found.name ?? "" };
+  const speaksHttp2 = http2Protocols.has(appProtocol) && !isStreamKind(routeKind);
+  const protocol = routeKind === "GRPCRoute" || speaksHttp2 ? "http2" : "http1";
+  const reach: ClusterReach = { kind: "Service", key, port, portName };
   return { reach, settings: { protocol, ...(policy?.tls && { tls: policy.tls }) }, fallback: false };
 }
 
@@ -180,8 +197,8 @@ function findProtocolFault(appProtocol: string, hasTls: boolean): string | undef
 }
 
 /** Ports to choose from, as the end of a sentence. */
-function describePorts({ spec }: Service): string {
-  const ports = (spec?.ports ?? []).filter(({ protocol }) => (protocol ?? "TCP") === "TCP").map(({ port }) => port);
+function describePorts({ spec }: Service, transport: Transport): string {
+  const ports = (spec?.ports ?? []).filter(({ protocol }) => (protocol ?? "TCP") === transport).map(({ port }) => port);
   return ports.length === 0 ? "one after giving it to the Service" : `one of its ports: ${ports.join(", ")}`;
 }
 
@@ -216,8 +233,10 @@ function findEnvoyBackend(
   const fault = findBackendFault(backend, read.settings, isPoliced);
   if (fault !== undefined) return describe(key, fault);
   const { spec } = backend;
+  const misfit = findStreamMisfit(routeKind, key, backend);
+  if (misfit !== undefined) return misfit;
   const h2c = spec.appProtocols?.includes("gateway.envoyproxy.io/h2c") === true;
-  const protocol = routeKind === "GRPCRoute" || h2c ? "http2" : "http1";
+  const protocol = routeKind === "GRPCRoute" || (h2c && !isStreamKind(routeKind)) ? "http2" : "http1";
   const tls = spec.tls && resolveBackendTls(backend, spec.tls, isPoliced, read);
   if (tls?.fault !== undefined) return describe(key, tls.fault);
   const settings: ClusterSettings = tls?.tls === undefined ? { protocol } : { protocol, tls: tls.tls };
@@ -231,6 +250,19 @@ function findEnvoyBackend(
     };
   }
   return { reach: reachEndpoints(key, backendGroup, endpoints), endpoints, settings, fallback };
+}
+
+/** What a Backend can be for requests only. */
+function findStreamMisfit(routeKind: string, key: string, { spec }: Backend): ReferenceFault | undefined {
+  if (isStreamKind(routeKind) && spec.type === "DynamicResolver") {
+    const message = `names Backend ${key} of type DynamicResolver, which goes where a request says, and a ${routeKind} sees no requests; name one with endpoints`;
+    return { reason: "InvalidBackendRef", message };
+  }
+  if (routeKind === "UDPRoute" && spec.tls !== undefined) {
+    const message = `names Backend ${key} with spec.tls, and there is no TLS over UDP; name one without`;
+    return { reason: "UnsupportedProtocol", message };
+  }
+  return undefined;
 }
 
 function findStaticBackend(routeKind: string, key: string, read: ResolveReader): FoundBackend | ReferenceFault {

@@ -51,7 +51,7 @@ export function resolveRule(context: RouteContext, rule: RuleInput, index: numbe
     backends: backends.map(({ weight }) => ({ weight, extensions: [] })),
     mirrors: [],
     extensions,
-    ...(failed && { failureStatus: failureStatus[context.routeKind] }),
+    ...(failed && { failureStatus: failureStatus[context.routeKind === "GRPCRoute" ? "GRPCRoute" : "HTTPRoute"] }),
     ...(dropped && { dropped: true }),
   };
 }

@@ -1,4 +1,5 @@
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
+import type { Transport } from "./listener-protocol.ts";
 
 /** Names of the Envoy resources of one port. */
 export interface PortNames {
@@ -14,7 +15,12 @@ export interface PortNames {
  *
  * @param first name of the Gateway's first listener on the port
  */
-export function namePort(gateway: ObjectKey, fleet: FleetKey, port: number, first: string): PortNames {
+export function namePort(
+  gateway: ObjectKey,
+  fleet: FleetKey,
+  { transport, port }: { readonly transport: Transport; readonly port: number },
+  first: string,
+): PortNames {
   if (fleet === gateway) return { listener: `${gateway}/${first}`, httpTable: `${gateway}/${first}` };
-  return { listener: `${fleet}/tcp-${port}`, httpTable: `${fleet}/http-${port}` };
+  return { listener: `${fleet}/${transport.toLowerCase()}-${port}`, httpTable: `${fleet}/http-${port}` };
 }

@@ -1,4 +1,4 @@
-import type { HTTPRouteFilter } from "../api/gateway-api.ts";
+import type { HTTPRouteFilter, RouteKind } from "../api/gateway-api.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import type { ResolvedRoute, ResolvedRule } from "./model.ts";
@@ -19,7 +19,7 @@ export interface RuleInput {
 
 /** What is found out about one route while its rules are resolved. */
 export interface RouteContext {
-  readonly routeKind: "HTTPRoute" | "GRPCRoute";
+  readonly routeKind: RouteKind;
   readonly namespace: string;
   readonly read: ResolveReader;
   readonly problems: Problem[];

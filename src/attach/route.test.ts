@@ -25,7 +25,7 @@ const gateways = new Map([
     - {name: red, port: 83, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: red}}}}}
     - {name: grpc, port: 84, protocol: HTTP, allowedRoutes: {namespaces: {from: All}, kinds: [{kind: GRPCRoute}]}}
     - {name: secure, port: 443, protocol: HTTPS, hostname: "*.a.com", allowedRoutes: {namespaces: {from: All}}, ${certificate}}
-    - {name: udp, port: 85, protocol: UDP}
+    - {name: udp, port: 85, protocol: example.com/own}
     - {name: twin1, port: 86, protocol: HTTP, hostname: twin.com, allowedRoutes: {namespaces: {from: All}}}
     - {name: twin2, port: 86, protocol: HTTP, hostname: twin.com, allowedRoutes: {namespaces: {from: All}}}`),
   ],

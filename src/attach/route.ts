@@ -1,9 +1,10 @@
-import { type GRPCRoute, gatewayGroup, type HTTPRoute, type ParentReference } from "../api/gateway-api.ts";
+import { gatewayGroup, type ParentReference, type Route } from "../api/gateway-api.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
 import { trimmed } from "../base/memory.ts";
 import { problemAt } from "../base/problems.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
+import { carriesStreams, transportOf } from "./listener-protocol.ts";
 import type {
   AttachedHost,
   AttachedListener,
@@ -22,7 +23,7 @@ export interface AttachReader {
 /** Which listeners take the route, and on which hosts. O(parentRefs × listeners × hostnames). */
 export function attachRoute(
   routeKind: RouteAttachment["routeKind"],
-  route: HTTPRoute | GRPCRoute,
+  route: Route,
   read: AttachReader,
 ): RouteAttachment {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
@@ -37,7 +38,7 @@ export function attachRoute(
 
 function attachToParent(
   routeKind: RouteAttachment["routeKind"],
-  route: HTTPRoute | GRPCRoute,
+  route: Route,
   parentRef: ParentReference,
   index: number,
   plan: GatewayPlan,
@@ -72,15 +73,20 @@ function attachToParent(
       `leads to Gateway ${plan.key}, where no ${routeKind}s of namespace ${namespace} are taken by ${names}; change allowedRoutes there, or name another Gateway`,
     );
   }
-  const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, route.spec.hostnames));
+  const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, hostnamesOf(route)));
   if (listeners.length === 0) {
     const served = allowed.map(({ hostname }) => hostname ?? ANY_HOST).join(", ");
     return refuse(
       "NoMatchingListenerHostname",
-      `leads to listeners of Gateway ${plan.key} for ${served}, and none of the route's hostnames (${(route.spec.hostnames ?? []).join(", ")}) is among them; give the route one that is`,
+      `leads to listeners of Gateway ${plan.key} for ${served}, and none of the route's hostnames (${hostnamesOf(route).join(", ")}) is among them; give the route one that is`,
     );
   }
   return { ...parent, listeners: trimmed(listeners), problems: [] };
+}
+
+/** Connections of TCPRoutes and datagrams name no host. */
+function hostnamesOf({ spec }: Route): readonly string[] {
+  return "hostnames" in spec ? (spec.hostnames ?? []) : [];
 }
 
 function describeSection({ sectionName, port }: ParentReference): string {
@@ -109,10 +115,10 @@ function allowsNamespace(listener: ListenerPlan, plan: GatewayPlan, namespace: s
 function attachToListener(
   listener: ListenerPlan,
   plan: GatewayPlan,
-  routeHostnames: readonly string[] | undefined,
+  routeHostnames: readonly string[],
 ): AttachedListener[] {
   const own = listener.hostname ?? ANY_HOST;
-  const wanted = routeHostnames === undefined || routeHostnames.length === 0 ? [ANY_HOST] : routeHostnames;
+  const wanted = routeHostnames.length === 0 ? [ANY_HOST] : routeHostnames;
   const hosts = new Map<string, string>();
   for (const written of wanted) {
     const routeHostname = written.toLowerCase();
@@ -130,8 +136,10 @@ function attachToListener(
   const base = {
     listener: listener.name,
     port: listener.port,
-    scheme: listener.protocol === "HTTPS" ? ("https" as const) : ("http" as const),
+    scheme: listener.tlsMode === undefined ? ("http" as const) : ("https" as const),
     hostnames,
+    ...(listener.valid &&
+      carriesStreams(listener.protocol) && { streams: { passesTls: listener.tlsMode === "Passthrough" } }),
   };
   return [listener.routeTable === undefined ? base : { ...base, routeTable: listener.routeTable }];
 }
@@ -140,9 +148,13 @@ function attachToListener(
 function claimsOfOthers(listener: ListenerPlan, plan: GatewayPlan): string[] {
   const own = listener.hostname ?? ANY_HOST;
   const beside = plan.listeners.flatMap((other) => {
-    if (other === listener || other.port !== listener.port || !other.valid) return [];
+    if (other === listener || !other.valid || !sharePort(other, listener)) return [];
     const claim = other.hostname ?? ANY_HOST;
     return claim !== own && coversHostname(own, claim) ? [claim] : [];
   });
   return [...beside, ...(listener.claimed ?? [])];
+}
+
+function sharePort(a: ListenerPlan, b: ListenerPlan): boolean {
+  return a.port === b.port && transportOf(a.protocol) === transportOf(b.protocol);
 }

@@ -16,7 +16,8 @@ function hintsFor(protocol: "HTTP" | "HTTPS", host: string, match: Match | undef
     listeners: [{ name: "l" }],
   } as unknown as PortPlan;
   const plan = { key: "ns/g", ports: [port], ...(bindAddress && { bindAddress }) } as unknown as GatewayPlan;
-  const listener = { listener: "l", hostnames: [{ host, routeHostname: host }] };
+  const scheme = protocol.toLowerCase();
+  const listener = { listener: "l", scheme, hostnames: [{ host, routeHostname: host }] };
   const progress = { l: { state: "Accepted" } };
   const gateway = { kind: "Gateway", plan, progress } as unknown as GatewayReport;
   const route = {

@@ -65,7 +65,7 @@ interface Request {
 function writeCurl(request: Request, port: PortPlan, listener: AttachedListener, address: string): string {
   const words = ["curl", "-i", ...request.options];
   const host = nameHost(listener);
-  if (port.protocol === "HTTPS") {
+  if (listener.scheme === "https") {
     const name = host ?? address;
     if (host !== undefined) words.push("--resolve", `${name}:${port.bindPort}:${address}`);
     words.push("--insecure", quote(`https://${inUrl(name)}:${port.bindPort}${request.path}`));

@@ -18,7 +18,17 @@ export interface SummaryLimits {
 const marks = { good: "ok     ", pending: "pending", bad: "PROBLEM", gone: "gone   " } as const;
 
 /** The order in which people build them; other kinds follow by name. */
-const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "Backend", "BackendTLSPolicy"];
+const kinds = [
+  "GatewayClass",
+  "Gateway",
+  "HTTPRoute",
+  "GRPCRoute",
+  "TLSRoute",
+  "TCPRoute",
+  "UDPRoute",
+  "Backend",
+  "BackendTLSPolicy",
+];
 
 /**
  * Explains a crowd of objects in a bounded number of lines. A cause that objects of one kind have in common, such as a Backend

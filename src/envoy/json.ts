@@ -27,10 +27,15 @@ import { Router } from "./generated/envoy/extensions/filters/http/router/v3/rout
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
 import { HttpConnectionManager } from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { TcpProxy } from "./generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts";
+import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/route.ts";
+import { UdpProxyConfig } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.ts";
 import { Generic } from "./generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
 import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
 import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import { RoundRobin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
+import { SourcePortInput } from "./generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs.ts";
+import { ConsistentHashing } from "./generated/envoy/extensions/matching/input_matchers/consistent_hashing/v3/consistent_hashing.ts";
 import { UuidRequestIdConfig } from "./generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import { PreviousHostsPredicate } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
 import { StaticConfigResourceDetectorConfig } from "./generated/envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.ts";
@@ -90,6 +95,11 @@ const messages: readonly PrintableMessage[] = [
   Router,
   UpstreamCodec,
   TlsInspector,
+  TcpProxy,
+  UdpProxyConfig,
+  UdpProxyRoute,
+  SourcePortInput,
+  ConsistentHashing,
   HttpConnectionManager,
   Generic,
   ClientSideWeightedRoundRobin,

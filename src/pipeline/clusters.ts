@@ -1,9 +1,8 @@
 import type { ConfigMap, Secret } from "../api/core.ts";
-import { adaptRoute } from "../attach/adapt-route.ts";
 import { listenerSecrets } from "../attach/certificates.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterSpec, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import type { RoutingSettings } from "../attach/routing-settings.ts";
+import type { ClusterSpec, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { servedForms } from "../attach/stream-backends.ts";
 import type { FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
@@ -12,7 +11,7 @@ import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
 import { translateEndpoints } from "../translate/endpoints.ts";
 import { translateSecret } from "../translate/secret.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
-import type { GatewayNodes } from "./gateways.ts";
+import type { ListenerNodes } from "./listeners.ts";
 import type { RouteNodes } from "./routes.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
@@ -59,12 +58,10 @@ export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
   }
 }
 
-/** How each fleet by which the route is served at one listener at least reaches its backends. */
-function servingFleets(attachment: RouteAttachment): Map<FleetKey, RoutingSettings | undefined> {
-  return new Map(
-    attachment.parents
-      .filter((parent) => parent.listeners.some((listener) => listener.routeTable !== undefined))
-      .map((parent) => [parent.fleet, parent.routing]),
+/** Gateways by which the route is served at one listener at least. */
+function servingParents({ parents }: RouteAttachment): readonly ParentAttachment[] {
+  return parents.filter(({ listeners }) =>
+    listeners.some(({ routeTable, streams }) => routeTable !== undefined || streams !== undefined),
   );
 }
 
@@ -72,7 +69,7 @@ export function createClusterNodes(
   graph: Graph,
   sources: Sources,
   proxies: ProxyNodes,
-  gateways: GatewayNodes,
+  listeners: ListenerNodes,
   routes: RouteNodes,
 ): ClusterNodes {
   const byRoutes = graph.flatMap("clusterUses", routes.resolved, (resolved, key, read) => {
@@ -80,9 +77,11 @@ export function createClusterNodes(
     const result = new Map<string, FleetCluster>();
     if (attachment === undefined) return result;
     const object = () => read.get(routes.routes, key)?.route;
-    for (const [fleet, routing] of servingFleets(attachment)) {
-      for (const spec of clustersOf(adaptRoute(resolved, routing, object)))
-        result.set(flatText(fleet, "|", spec.name, "|", key), { fleet, spec });
+    for (const parent of servingParents(attachment)) {
+      const { fleet } = parent;
+      for (const form of servedForms(resolved, parent, object)) {
+        for (const spec of clustersOf(form)) result.set(flatText(fleet, "|", spec.name, "|", key), { fleet, spec });
+      }
     }
     return result;
   });
@@ -110,7 +109,7 @@ export function createClusterNodes(
     clusters,
     endpoints,
     available,
-    ...createSecrets(graph, sources, proxies, gateways, fleetClusters),
+    ...createSecrets(graph, sources, proxies, listeners, fleetClusters),
   };
 }
 
@@ -139,13 +138,13 @@ function createSecrets(
   graph: Graph,
   sources: Sources,
   proxies: ProxyNodes,
-  gateways: GatewayNodes,
+  listeners: ListenerNodes,
   fleetClusters: Collection<FleetCluster>,
 ): Pick<ClusterNodes, "fleetSecrets" | "fleetsBySecret" | "secrets"> {
   const byClusters = graph.flatMap("clusterSecretUses", fleetClusters, ({ fleet, spec }, key) =>
     secretsOf(spec).map((use) => [`${key}|${use.name}`, { fleet, use }] as const),
   );
-  const byListeners = graph.flatMap("listenerSecretUses", gateways.certificates, (certificates, key, read) => {
+  const byListeners = graph.flatMap("listenerSecretUses", listeners.certificates, (certificates, key, read) => {
     const fleet = read.get(proxies.fleets, certificates.gateway) ?? certificates.gateway;
     return listenerSecrets(certificates).map((use): readonly [string, FleetSecret] => [
       `listener|${key}|${use.name}`,

@@ -1,5 +1,6 @@
 import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { Gateway } from "../api/gateway-api.ts";
+import { transportOf } from "../attach/listener-protocol.ts";
 import type { MetricSink } from "../attach/metric-sinks.ts";
 import type { GatewayPlan } from "../attach/model.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
@@ -45,7 +46,7 @@ export interface GatewayInfrastructure {
   readonly ports: readonly number[];
   /** Address to bind to; undefined = all. */
   readonly bindAddress?: string;
-  /** In the order of `ports`. */
+  /** Ascending by the port that Envoy binds; one number may be a port of TCP and one of UDP. */
   readonly served: readonly ServedPort[];
   readonly settings: WorkloadSettings;
   /** True: what runs stays as it is, and nothing new is started, because what is asked for cannot be had. */
@@ -121,13 +122,14 @@ function describeMember({ plan, object }: ServedGateway): FleetMember {
 }
 
 function describePorts(gateways: readonly ServedGateway[]): Pick<GatewayInfrastructure, "ports" | "served"> {
-  const byPort = new Map(gateways.flatMap(({ plan }) => plan.ports.map((port) => [port.bindPort, port] as const)));
+  const ports = gateways.flatMap(({ plan }) => plan.ports);
+  const byPort = new Map(ports.map((port) => [`${transportOf(port.protocol)} ${port.bindPort}`, port]));
   const served = [...byPort.values()]
-    .sort((a, b) => a.bindPort - b.bindPort)
     .map(({ port, bindPort, protocol }): ServedPort => {
-      return { name: `${protocol.toLowerCase()}-${port}`, port, bindPort, protocol: "TCP" };
-    });
-  return { ports: served.map(({ bindPort }) => bindPort), served };
+      return { name: `${protocol.toLowerCase()}-${port}`, port, bindPort, protocol: transportOf(protocol) };
+    })
+    .sort((a, b) => a.bindPort - b.bindPort || compareStrings(a.protocol, b.protocol));
+  return { ports: [...new Set(served.map(({ bindPort }) => bindPort))], served };
 }
 
 type Infrastructure = NonNullable<Gateway["spec"]["infrastructure"]>;

@@ -9,12 +9,14 @@ import { createProxyNodes } from "./envoy-proxies.ts";
 import { createEnvoys } from "./envoys.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
+import { createListenerNodes, createListenerResources } from "./listeners.ts";
 import { createPublication } from "./publication.ts";
 import { createQuarantine, type Quarantine } from "./quarantine.ts";
 import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts";
 import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
 import { createStatusReports, type StatusReport } from "./status-reports.ts";
+import { createStreamParts } from "./streams.ts";
 import { createTlsPolicyNodes } from "./tls-policies.ts";
 
 /** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
@@ -68,7 +70,7 @@ export interface PipelineOptions {
 }
 
 /**
- * The whole way of a change, top-down: sources → EnvoyProxies → gateways → routes → clusters → statuses, and the three outputs. The only
+ * The whole way of a change, top-down: sources → EnvoyProxies → gateways → listeners → routes → clusters → statuses, and the three outputs. The only
  * place that knows all nodes; each `create…Nodes` describes its own part.
  */
 export function createPipeline(
@@ -81,12 +83,21 @@ export function createPipeline(
   const policies = createTlsPolicyNodes(graph, sources);
   const proxies = createProxyNodes(graph, sources, policies);
   const gateways = createGatewayNodes(graph, sources, proxies);
-  const routes = createRouteNodes(graph, sources, policies, gateways);
-  const clusters = createClusterNodes(graph, sources, proxies, gateways, routes);
-  const reports = createStatusReports(graph, sources, policies, proxies, gateways, routes, clusters);
+  const listeners = createListenerNodes(graph, sources, gateways);
+  const routes = createRouteNodes(graph, sources, policies, gateways, listeners);
+  const streamParts = createStreamParts(graph, proxies, listeners, routes);
+  const envoyListeners = createListenerResources(graph, sources, proxies, listeners, streamParts);
+  const clusters = createClusterNodes(graph, sources, proxies, listeners, routes);
+  const reports = createStatusReports(graph, sources, policies, proxies, {
+    gateways,
+    listeners,
+    envoyListeners,
+    routes,
+    clusters,
+  });
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
 
-  const publication = createPublication(graph, gateways, routes, clusters);
+  const publication = createPublication(graph, envoyListeners, routes, clusters);
   const news = createReplicaNews();
   const quarantine = createQuarantine(sources, {
     current: (key) => routes.hostEntries.get(key),

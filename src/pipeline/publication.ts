@@ -2,7 +2,7 @@ import type { FleetKey } from "../base/keys.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, type ResourceChange, type ResourceType, resourceTypes } from "../envoy/resource.ts";
 import type { ClusterNodes, Endpoints, FleetCluster, FleetSecret } from "./clusters.ts";
-import type { FleetResource, GatewayNodes } from "./gateways.ts";
+import type { FleetResource } from "./gateways.ts";
 import type { RouteNodes } from "./routes.ts";
 
 /** Gathers, over one commit, what changed for each fleet. */
@@ -14,7 +14,7 @@ export interface Publication {
 /** Joins shared resources with the fleets that have them. O(changes × fleets that share the changed resource). */
 export function createPublication(
   graph: Graph,
-  gateways: GatewayNodes,
+  envoyListeners: Collection<FleetResource>,
   routes: RouteNodes,
   clusters: ClusterNodes,
 ): Publication {
@@ -36,7 +36,7 @@ export function createPublication(
       }
     });
   };
-  own(resourceTypes.listener, gateways.listeners);
+  own(resourceTypes.listener, envoyListeners);
   own(resourceTypes.route, routes.routeConfigurations);
 
   const share = <M extends { readonly fleet: FleetKey }, V>(

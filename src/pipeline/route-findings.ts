@@ -1,7 +1,7 @@
-import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
-import { adaptRoute } from "../attach/adapt-route.ts";
+import type { Route } from "../api/gateway-api.ts";
 import { secretsOf } from "../attach/cluster-spec.ts";
 import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { servedForms } from "../attach/stream-backends.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
@@ -27,11 +27,13 @@ export interface ServedVariant {
 export function servedVariants(
   resolved: ResolvedRoute,
   attachment: RouteAttachment,
-  object: HTTPRoute | GRPCRoute,
+  object: Route,
 ): readonly ServedVariant[] {
   const groups = Map.groupBy(attachment.parents, ({ routing }) => routing);
-  return [...groups].map(([routing, parents]) => {
-    return { resolved: adaptRoute(resolved, routing, () => object), parents };
+  return [...groups].flatMap(([routing, parents]) => {
+    const listeners = parents.flatMap((parent) => parent.listeners);
+    const forms = servedForms(resolved, { listeners, ...(routing && { routing }) }, () => object);
+    return forms.map((form) => ({ resolved: form, parents }));
   });
 }
 
@@ -45,11 +47,23 @@ export function findUnavailable(
     const found = describeEmpty(resolved, clusters, read).map((what) => ({
       condition: "BackendsAvailable",
       reason: "EndpointsNotFound",
-      message: `${what} has no endpoint that is ready, so its share of requests is answered with 503; start its pods, or correct its selector or endpoints.`,
+      message: `${what} has no endpoint that is ready, so ${outcomeOf(resolved)}; start its pods, or correct its selector or endpoints.`,
     }));
     if (variants.length === 1) return found;
     return found.flatMap((problem) => parents.map(({ gateway }) => ({ ...problem, gateway })));
   });
+}
+
+function outcomeOf({ routeKind }: ResolvedRoute): string {
+  switch (routeKind) {
+    case "HTTPRoute":
+    case "GRPCRoute":
+      return "its share of requests is answered with 503";
+    case "UDPRoute":
+      return "its share of datagrams is dropped";
+    default:
+      return "its share of connections is closed";
+  }
 }
 
 function describeEmpty(resolved: ResolvedRoute, clusters: ClusterNodes, read: Reader): string[] {

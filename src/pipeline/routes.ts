@@ -1,8 +1,9 @@
-import type { GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import type { RouteKind } from "../api/gateway-api.ts";
 import { adaptRoute } from "../attach/adapt-route.ts";
 import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
+import { resolveStreamRoute } from "../attach/resolve-stream.ts";
 import { attachRoute } from "../attach/route.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
@@ -16,18 +17,10 @@ import { translateRouteTable } from "../translate/route-table.ts";
 import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import type { ListenerNodes } from "./listeners.ts";
+import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
 import type { Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
-
-/** A route of any kind; the key of the collection is {@link routeKey}. */
-export type RouteObject =
-  | { readonly kind: "HTTPRoute"; readonly key: ObjectKey; readonly route: HTTPRoute }
-  | { readonly kind: "GRPCRoute"; readonly key: ObjectKey; readonly route: GRPCRoute };
-
-/** `HTTPRoute/namespace/name`: unique over the kinds, and the origin that translated routes carry. */
-export function routeKey(kind: RouteObject["kind"], key: ObjectKey): string {
-  return flatText(kind, "/", key);
-}
 
 /** What one route puts on one host of one route table. Key `<table>|<host>|<route key>`. */
 export interface HostEntries {
@@ -62,6 +55,8 @@ export interface HostOverlap extends RouteOverlap {
 
 export interface RouteNodes {
   readonly routes: Collection<RouteObject>;
+  /** Of these, those of connections and datagrams. */
+  readonly streams: Collection<RouteObject>;
   readonly attachments: Collection<RouteAttachment>;
   /** Group `<gateway>/<listener>`: routes that are attached there and accepted, for `attachedRoutes`. */
   readonly acceptedByListener: Index<RouteAttachment>;
@@ -81,8 +76,9 @@ export function createRouteNodes(
   sources: Sources,
   policies: TlsPolicyNodes,
   gateways: GatewayNodes,
+  listeners: ListenerNodes,
 ): RouteNodes {
-  const routes = createRoutes(graph, sources);
+  const { all: routes, streams } = createRouteObjects(graph, sources);
   const attachments = graph.map("attachments", routes, (object, _key, read) => {
     const attachment = attachRoute(object.kind, object.route, {
       gatewayPlan: (key) => read.get(gateways.plans, key),
@@ -108,6 +104,7 @@ export function createRouteNodes(
     "hostEntries",
     attachments,
     (attachment, key, read) => {
+      if (!isRequestKind(attachment.routeKind)) return [];
       const object = read.get(routes, key);
       const references = read.get(resolved, key);
       return object && references ? translateAttachment(object, attachment, references) : [];
@@ -123,20 +120,8 @@ export function createRouteNodes(
     },
     { equals: sameHostEntries },
   );
-  const tables = createTables(graph, gateways, servedEntries);
-  return { routes, attachments, acceptedByListener, resolved, hostEntries, servedEntries, ...tables };
-}
-
-function createRoutes(graph: Graph, sources: Sources): Collection<RouteObject> {
-  return graph.union(
-    "routes",
-    graph.flatMap<HTTPRoute, RouteObject>("httpRouteObjects", sources.httpRoutes, (route, key) => [
-      [routeKey("HTTPRoute", key), { kind: "HTTPRoute", key, route }],
-    ]),
-    graph.flatMap<GRPCRoute, RouteObject>("grpcRouteObjects", sources.grpcRoutes, (route, key) => [
-      [routeKey("GRPCRoute", key), { kind: "GRPCRoute", key, route }],
-    ]),
-  );
+  const tables = createTables(graph, gateways, listeners, servedEntries);
+  return { routes, streams, attachments, acceptedByListener, resolved, hostEntries, servedEntries, ...tables };
 }
 
 function createResolvedRoutes(
@@ -151,10 +136,19 @@ function createResolvedRoutes(
     // Routes of other controllers' gateways are not ours to judge.
     if (read.get(attachments, key) === undefined) return undefined;
     const reader = createResolveReader(sources, gateways.grantsByNamespace, policies, read);
-    return object.kind === "HTTPRoute"
-      ? resolveHttpRoute(object.route, reader)
-      : resolveGrpcRoute(object.route, reader);
+    switch (object.kind) {
+      case "HTTPRoute":
+        return resolveHttpRoute(object.route, reader);
+      case "GRPCRoute":
+        return resolveGrpcRoute(object.route, reader);
+      default:
+        return resolveStreamRoute(object.kind, object.route, reader);
+    }
   });
+}
+
+function isRequestKind(kind: RouteKind): boolean {
+  return kind === "HTTPRoute" || kind === "GRPCRoute";
 }
 
 /** O(hosts × matches) of one route. A host that two parentRefs reach in one table is translated once. */
@@ -190,14 +184,20 @@ function translateOn(
   host: AttachedHost,
   shape: EntryShape,
 ): RouteEntry[] {
-  return object.kind === "HTTPRoute"
-    ? translateHttpRoute(object.route, resolved, listener, host, shape)
-    : translateGrpcRoute(object.route, resolved, listener, host, shape);
+  switch (object.kind) {
+    case "HTTPRoute":
+      return translateHttpRoute(object.route, resolved, listener, host, shape);
+    case "GRPCRoute":
+      return translateGrpcRoute(object.route, resolved, listener, host, shape);
+    default:
+      return [];
+  }
 }
 
 function createTables(
   graph: Graph,
   gateways: GatewayNodes,
+  listeners: ListenerNodes,
   servedEntries: Collection<HostEntries>,
 ): Pick<RouteNodes, "overlapsByRoute" | "routeConfigurations"> {
   const entriesByHost = graph.index("entriesByHost", servedEntries, (entries) => [
@@ -234,7 +234,7 @@ function createTables(
   );
   const misdirected = graph.map(
     "misdirectedVirtualHosts",
-    gateways.misdirected,
+    listeners.misdirected,
     (elsewhere, name) => misdirectedVirtualHost(name, elsewhere),
     { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
   );

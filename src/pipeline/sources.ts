@@ -10,6 +10,9 @@ import type {
   GRPCRoute,
   HTTPRoute,
   ReferenceGrant,
+  TCPRoute,
+  TLSRoute,
+  UDPRoute,
 } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
@@ -25,6 +28,9 @@ export interface ObjectSources {
   readonly gateways: Source<Gateway>;
   readonly httpRoutes: Source<HTTPRoute>;
   readonly grpcRoutes: Source<GRPCRoute>;
+  readonly tlsRoutes: Source<TLSRoute>;
+  readonly tcpRoutes: Source<TCPRoute>;
+  readonly udpRoutes: Source<UDPRoute>;
   readonly referenceGrants: Source<ReferenceGrant>;
   readonly backendTlsPolicies: Source<BackendTLSPolicy>;
   readonly namespaces: Source<Namespace>;
@@ -121,6 +127,9 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     gateways: graph.source("gateways"),
     httpRoutes: graph.source("httpRoutes"),
     grpcRoutes: graph.source("grpcRoutes"),
+    tlsRoutes: graph.source("tlsRoutes"),
+    tcpRoutes: graph.source("tcpRoutes"),
+    udpRoutes: graph.source("udpRoutes"),
     referenceGrants: graph.source("referenceGrants"),
     backendTlsPolicies: graph.source("backendTlsPolicies"),
     namespaces: graph.source("namespaces"),

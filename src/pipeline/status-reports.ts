@@ -1,6 +1,6 @@
 import type { Backend } from "../api/backend.ts";
 import type { EnvoyProxy } from "../api/envoyproxy.ts";
-import type { Gateway, GatewayClass, GRPCRoute, HTTPRoute } from "../api/gateway-api.ts";
+import type { Gateway, GatewayClass, Route, RouteKind } from "../api/gateway-api.ts";
 import { planBackend } from "../attach/backend.ts";
 import { listenerSecrets } from "../attach/certificates.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
@@ -14,7 +14,8 @@ import { resourceTypes } from "../envoy/resource.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
-import type { GatewayNodes } from "./gateways.ts";
+import type { FleetResource, GatewayNodes } from "./gateways.ts";
+import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyReport } from "./policy-reports.ts";
 import {
   findOverlaps,
@@ -72,7 +73,7 @@ export interface GatewayReport {
   readonly kind: "Gateway";
   readonly object: Gateway;
   readonly plan: GatewayPlan;
-  /** By listener name, HTTPS only. */
+  /** By listener name, those that terminate TLS. */
   readonly certificates: Readonly<Record<string, ListenerCertificates>>;
   /** Of references of the Gateway as a whole. */
   readonly referenceProblems: readonly Problem[];
@@ -90,8 +91,8 @@ export interface GatewayReport {
 }
 
 export interface RouteReport {
-  readonly kind: "HTTPRoute" | "GRPCRoute";
-  readonly object: HTTPRoute | GRPCRoute;
+  readonly kind: RouteKind;
+  readonly object: Route;
   readonly attachment: RouteAttachment;
   readonly resolved: ResolvedRoute;
   /** What was found out beside attachment and references: availability, overlaps, Envoy's refusals. */
@@ -103,10 +104,9 @@ export function createStatusReports(
   sources: Sources,
   policies: TlsPolicyNodes,
   proxies: ProxyNodes,
-  gateways: GatewayNodes,
-  routes: RouteNodes,
-  clusters: ClusterNodes,
+  nodes: Pick<Nodes, "gateways" | "listeners" | "envoyListeners" | "routes" | "clusters">,
 ): Collection<StatusReport> {
+  const { gateways, routes, clusters } = nodes;
   const classes = graph.flatMap<GatewayClassPlan, StatusReport>(
     "classReports",
     gateways.classPlans,
@@ -124,7 +124,7 @@ export function createStatusReports(
       const object = read.get(sources.gateways, key);
       return object === undefined
         ? []
-        : [[`Gateway/${key}`, reportGateway(object, plan, { sources, proxies, gateways, routes, clusters }, read)]];
+        : [[`Gateway/${key}`, reportGateway(object, plan, { sources, proxies, ...nodes }, read)]];
     },
   );
   const rejectionsByRoute = graph.index("rejectionsByRoute", sources.rejections, (rejection) => [rejection.route]);
@@ -179,20 +179,23 @@ interface Nodes {
   readonly sources: Sources;
   readonly proxies: ProxyNodes;
   readonly gateways: GatewayNodes;
+  readonly listeners: ListenerNodes;
+  /** By resource name. */
+  readonly envoyListeners: Collection<FleetResource>;
   readonly routes: RouteNodes;
   readonly clusters: ClusterNodes;
 }
 
 function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: Reader): GatewayReport {
-  const { sources, proxies, gateways, routes } = nodes;
+  const { sources, proxies, listeners, routes } = nodes;
   const certificates: Record<string, ListenerCertificates> = {};
   const attachedRoutes: Record<string, number> = {};
   const tlsOverlaps: Record<string, Problem> = {};
   for (const { name } of plan.listeners) {
     const key = `${plan.key}/${name}`;
-    const certificate = read.get(gateways.certificates, key);
+    const certificate = read.get(listeners.certificates, key);
     if (certificate !== undefined) certificates[name] = certificate;
-    const overlap = read.get(gateways.tlsOverlaps, key);
+    const overlap = read.get(listeners.tlsOverlaps, key);
     if (overlap !== undefined) tlsOverlaps[name] = overlap;
     attachedRoutes[name] = read.lookup(routes.acceptedByListener, key).size;
   }
@@ -262,10 +265,10 @@ function judgePort(
   fleet: FleetKey,
   { name, bindPort }: PortPlan,
   answering: number,
-  { sources, gateways }: Nodes,
+  { sources, envoyListeners }: Nodes,
   read: Reader,
 ): ListenerProgress {
-  const version = read.get(gateways.listeners, name)?.resource.version;
+  const version = read.get(envoyListeners, name)?.resource.version;
   const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.listener, name)) ?? [];
   const refusal = findRefusal(answers, version);
   if (refusal) return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(refusal) };

@@ -130,13 +130,13 @@ describe("a Gateway", () => {
     ],
     [
       "with a protocol that is not served",
-      report("listeners: [{name: x, port: 80, protocol: UDP}]"),
+      report("listeners: [{name: x, port: 80, protocol: example.com/own}]"),
       ["Accepted=False/ListenersNotValid", "Programmed=False/Invalid", resolved],
       ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
     [
       "with a protocol that is not served beside one that is",
-      report("listeners: [{name: x, port: 80, protocol: UDP}, {name: y, port: 81, protocol: HTTP}]"),
+      report("listeners: [{name: x, port: 80, protocol: example.com/own}, {name: y, port: 81, protocol: HTTP}]"),
       ["Accepted=True/ListenersNotValid", "Programmed=True/Programmed", resolved],
       ["Accepted=False/UnsupportedProtocol", "Programmed=False/Invalid", resolved, "Conflicted=False/NoConflicts"],
     ],
@@ -272,7 +272,7 @@ describe("a Gateway", () => {
 
   test("names the listeners that are bad and those that are accepted", () => {
     const { conditions } = buildGatewayStatus(
-      report("listeners: [{name: x, port: 80, protocol: UDP}, {name: y, port: 81, protocol: HTTP}]"),
+      report("listeners: [{name: x, port: 80, protocol: example.com/own}, {name: y, port: 81, protocol: HTTP}]"),
     );
     expect(messageOf(conditions, "Accepted")).toBe(
       "Something is wrong with listener x, and accepted are y; see the conditions of the listeners.",
@@ -305,9 +305,12 @@ describe("a Gateway", () => {
   });
 
   test("counts routes and lists kinds, on listeners that serve and that do not", () => {
-    const given = report("listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 81, protocol: UDP}]", {
-      attachedRoutes: { x: 2, y: 1 },
-    });
+    const given = report(
+      "listeners: [{name: x, port: 80, protocol: HTTP}, {name: y, port: 81, protocol: example.com/own}]",
+      {
+        attachedRoutes: { x: 2, y: 1 },
+      },
+    );
     const seen = buildGatewayStatus(given).listeners;
     expect(
       seen.map(({ name, attachedRoutes, supportedKinds }) => [name, attachedRoutes, supportedKinds.length]),

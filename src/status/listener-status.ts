@@ -53,7 +53,7 @@ function findProgramming(
       report.plan.problems[0];
     return fail("Invalid", cause?.message ?? "The listener cannot be served; see its other conditions");
   }
-  if (listener.protocol === "HTTPS" && (report.certificates[listener.name]?.secrets.length ?? 0) === 0) {
+  if (listener.tlsMode === "Terminate" && (report.certificates[listener.name]?.secrets.length ?? 0) === 0) {
     const cause =
       problems.find(({ condition }) => condition === "Accepted") ??
       problems.find(({ condition }) => condition === "ResolvedRefs");

@@ -47,18 +47,25 @@ const defaultFields = {
   "x-request-id": "%REQ(X-REQUEST-ID)%",
 } as const;
 
+/** The end of the names of filter chains that carry streams, which names of others never have. */
+export const STREAM_CHAIN_SUFFIX = "/-1";
+
 const stdout = pack(StdoutAccessLog, { logFormat: { jsonFormat: defaultFields } });
 const name = "envoy.access_loggers.stdout";
 
 /** Connections that no filter chain takes (a server name without a listener) never become requests: logged by the listener. */
 const unmatched: AccessLogFilter = { responseFlagFilter: { flags: ["NR"] } };
 
+/** Connections that a filter chain hands on as they are: by the name of the chain. */
+const stream: AccessLogFilter = buildMatch(`xds.filter_chain_name.endsWith("${STREAM_CHAIN_SUFFIX}")`);
+const unmatchedOrStream: AccessLogFilter = { orFilter: { filters: [unmatched, stream] } };
+
 /** One JSON line a request on Envoy's standard output; on a host that is a file beside Envoy's own log. */
 const defaultLogs: AccessLogs = {
   requests: [{ name, typedConfig: stdout }],
   attempts: [],
   connections: [],
-  unmatched: [{ name, filter: unmatched, typedConfig: stdout }],
+  unmatched: [{ name, filter: unmatchedOrStream, typedConfig: stdout }],
 };
 
 /** Where in a Listener logs belong. */
@@ -69,7 +76,10 @@ export interface AccessLogs {
   readonly attempts: readonly AccessLog[];
   /** Of the listener. */
   readonly connections: readonly AccessLog[];
-  /** Of a listener that tells connections apart by their server name. */
+  /**
+   * Of a listener that tells connections apart by their server name: those that nobody wants, and those that are handed on as they
+   * are. Here and not in each filter chain, since a thousand of them would repeat it a thousand times.
+   */
   readonly unmatched: readonly AccessLog[];
 }
 
@@ -86,7 +96,10 @@ export function buildAccessLogs(fleet: FleetKey, plans: readonly AccessLogPlan[]
     requests: [...ofType(undefined), ...ofType("Route")].flatMap((plan) => logsOf(plan)),
     attempts: ofType("Upstream").flatMap((plan) => logsOf(plan)),
     connections: ofType("Listener").flatMap((plan) => logsOf(plan)),
-    unmatched: ofType(undefined).flatMap((plan) => logsOf(plan, [unmatched])),
+    unmatched: [
+      ...ofType(undefined).flatMap((plan) => logsOf(plan, [unmatchedOrStream])),
+      ...ofType("Route").flatMap((plan) => logsOf(plan, [stream])),
+    ],
   };
 }
 

@@ -103,7 +103,8 @@ function serviceEndpoints(
   for (const slice of slices) {
     if (slice.addressType === "FQDN") continue;
     for (const { name, port, protocol } of slice.ports ?? []) {
-      if ((name ?? "") !== reach.portName || (protocol ?? "TCP") !== "TCP" || port === undefined) continue;
+      if ((name ?? "") !== reach.portName || port === undefined) continue;
+      if ((protocol ?? "TCP") !== (reach.transport ?? "TCP")) continue;
       for (const { addresses, conditions, zone } of slice.endpoints ?? []) {
         // All addresses of an endpoint are one pod: clients use the first (EndpointSlice API).
         const [host] = addresses;

@@ -21,7 +21,7 @@ export function buildHttpChain(port: PortPlan, shape: ListenerShape): FilterChai
  * every connection that no other chain wants. Undefined without a usable certificate.
  */
 export function buildHttpsChain(
-  port: PortPlan,
+  port: Pick<PortPlan, "bindPort">,
   listener: ListenerPlan,
   certificates: ListenerCertificates | undefined,
   shape: ListenerShape,
@@ -34,7 +34,7 @@ export function buildHttpsChain(
     // A wildcard such as `*.example.com` means to Envoy what it means to the Gateway API: any depth of subdomain, the most
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
-    transportSocket: buildDownstreamTls(certificates),
+    transportSocket: buildDownstreamTls(certificates, ["h2", "http/1.1"]),
     filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, shape)],
   };
 }

@@ -19,8 +19,12 @@ import {
  * Listener and closes no connection.
  *
  * @param certificates Envoy picks one of several by the client's server name
+ * @param alpnProtocols what is offered to the client; none: ALPN takes no part
  */
-export function buildDownstreamTls({ secrets, clientValidation }: ListenerCertificates): TransportSocket {
+export function buildDownstreamTls(
+  { secrets, clientValidation }: ListenerCertificates,
+  alpnProtocols: readonly string[],
+): TransportSocket {
   const context: DownstreamTlsContext = {
     ...(clientValidation?.mode === "AllowValidOnly" && { requireClientCertificate: true }),
     commonTlsContext: {
@@ -30,7 +34,7 @@ export function buildDownstreamTls({ secrets, clientValidation }: ListenerCertif
       },
       tlsCertificateSdsSecretConfigs: secrets.map((name) => ({ name, sdsConfig: adsConfigSource })),
       ...(clientValidation && buildClientValidation(clientValidation)),
-      alpnProtocols: ["h2", "http/1.1"],
+      alpnProtocols: [...alpnProtocols],
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: pack(DownstreamTlsContext, context) };

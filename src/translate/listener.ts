@@ -1,15 +1,17 @@
-import { listenerSecrets } from "../attach/certificates.ts";
+import { familyOf, type ProtocolFamily } from "../attach/listener-protocol.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
-import { type GatewayPlan, type ListenerCertificates, listenerKey, type PortPlan } from "../attach/model.ts";
+import type { GatewayPlan, PortPlan } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
-import type { SocketAddress } from "../envoy/generated/envoy/config/core/v3/address.ts";
+import type { AccessLog } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
+import { type SocketAddress, SocketAddress_Protocol } from "../envoy/generated/envoy/config/core/v3/address.ts";
 import { Listener, Listener_DrainType } from "../envoy/generated/envoy/config/listener/v3/listener.ts";
-import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import type { ListenerFilter } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
 import { TlsInspector } from "../envoy/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
-import { type EncodedResource, encodeResource, resourceTypes } from "../envoy/resource.ts";
-import { buildAccessLogs } from "./access-log.ts";
-import { buildHttpChain, buildHttpsChain } from "./filter-chain.ts";
+import { contentHash } from "../envoy/hash.ts";
+import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
+import { type AccessLogs, buildAccessLogs } from "./access-log.ts";
+import type { ListenerPart } from "./listener-part.ts";
 
 /** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
 const CONNECTION_BUFFER_BYTES = 32_768;
@@ -36,53 +38,80 @@ const usualSettings: ListenerSettings = { telemetry: {} };
 
 /**
  * The Envoy Listener of one port of a fleet; undefined when nothing on the port can be served (HTTPS without a usable
- * certificate). Depends on neither routes nor the content of certificates. O(listeners on the port).
+ * certificate). Of what TCP carries only the parts change with listeners and routes, so that Envoy updates it in place: connections of
+ * filter chains that stay the same go on. O(parts).
  *
- * @param certificates by {@link listenerKey}
+ * @param parts in any order
  */
 export function translateListener(
   place: Pick<GatewayPlan, "fleet" | "bindAddress">,
   port: PortPlan,
-  certificates: (key: string) => ListenerCertificates | undefined,
+  parts: Iterable<ListenerPart>,
   options: ListenerOptions = {},
 ): EncodedResource | undefined {
+  const sorted = [...parts].sort((a, b) => compareStrings(a.name, b.name) || compareStrings(a.of, b.of));
+  if (sorted.length === 0) return undefined;
   const settings = options.settings ?? usualSettings;
   const logs = buildAccessLogs(place.fleet, settings.telemetry.accessLogs);
-  const shape = { fleet: place.fleet, settings, logs };
-  const listener: Listener = {
+  const base = Listener.encode(buildFrame(place, port, logs, options)).finish();
+  const secrets = new Set(sorted.flatMap((part) => part.secrets));
+  return {
+    type: resourceTypes.listener,
     name: port.name,
-    address: { socketAddress: { ...addressOf(place, settings), portValue: port.bindPort } },
+    version: contentHash([contentHash(base), ...sorted.map(({ hash }) => hash)].join("\n")),
+    chunks: [base, ...sorted.map(({ field }) => field)],
+    byteLength: sorted.reduce((sum, { field }) => sum + field.byteLength, base.byteLength),
+    dependents: [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name })),
+    clusters: [[...new Set(sorted.flatMap((part) => part.clusters))]],
+    port: port.bindPort,
+  };
+}
+
+/** All of a Listener but its parts. Nothing here may depend on a listener or route that can come and go while others stay. */
+function buildFrame(
+  place: Pick<GatewayPlan, "fleet" | "bindAddress">,
+  port: PortPlan,
+  logs: AccessLogs,
+  options: ListenerOptions,
+): Listener {
+  const family = familyOf(port.protocol);
+  const address = addressOf(place, options.settings ?? usualSettings);
+  if (family === "UDP") {
+    return {
+      name: port.name,
+      address: { socketAddress: { ...address, protocol: SocketAddress_Protocol.UDP, portValue: port.bindPort } },
+      // Envoy takes no other value where it has several workers: the kernel gives each its share of the clients.
+      enableReusePort: true,
+    };
+  }
+  const accessLog = [...logs.connections, ...logsOfFamily(family, logs)];
+  return {
+    name: port.name,
+    address: { socketAddress: { ...address, portValue: port.bindPort } },
     perConnectionBufferLimitBytes: CONNECTION_BUFFER_BYTES,
-    maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
     // Drains on updates and when the health check is made to fail, which is how an Envoy is told to stop.
     drainType: Listener_DrainType.DEFAULT,
+    maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
     enableReusePort: !(options.exclusivePort ?? true),
-    ...(logs.connections.length > 0 && { accessLog: [...logs.connections] }),
+    ...(family === "TLS" && { listenerFilters: [tlsInspector] }),
+    ...(accessLog.length > 0 && { accessLog }),
   };
-  if (port.protocol === "HTTP") {
-    const defaultFilterChain = buildHttpChain(port, shape);
-    if (defaultFilterChain === undefined) return undefined;
-    return { ...encodeResource(Listener, port.name, { ...listener, defaultFilterChain }), port: port.bindPort };
+}
+
+const tlsInspector: ListenerFilter = {
+  name: "envoy.filters.listener.tls_inspector",
+  typedConfig: pack(TlsInspector, {}),
+};
+
+function logsOfFamily(family: ProtocolFamily | undefined, logs: AccessLogs): readonly AccessLog[] {
+  switch (family) {
+    case "TLS":
+      return logs.unmatched;
+    case "TCP":
+      return logs.requests;
+    default:
+      return [];
   }
-  const secrets = new Set<string>();
-  const filterChains: FilterChain[] = [];
-  for (const one of port.listeners) {
-    const key = listenerKey(one);
-    const held = certificates(key);
-    const chain = buildHttpsChain(port, one, held, shape);
-    if (chain === undefined) continue;
-    filterChains.push(chain);
-    for (const { name } of held === undefined ? [] : listenerSecrets(held)) secrets.add(name);
-  }
-  if (filterChains.length === 0) return undefined;
-  const https: Listener = {
-    ...listener,
-    listenerFilters: [{ name: "envoy.filters.listener.tls_inspector", typedConfig: pack(TlsInspector, {}) }],
-    filterChains,
-    accessLog: [...logs.connections, ...logs.unmatched],
-  };
-  const dependents = [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name }));
-  return { ...encodeResource(Listener, port.name, https, dependents), port: port.bindPort };
 }
 
 function addressOf({ bindAddress }: Pick<GatewayPlan, "bindAddress">, { ipFamily }: ListenerSettings): SocketAddress {

@@ -9,11 +9,13 @@ import type { ResolveReader } from "../attach/resolve-reader.ts";
 import { planRouting } from "../attach/routing-settings.ts";
 import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
 import { type JsonObject, resourceToJson } from "../envoy/json.ts";
+import { buildAccessLogs } from "./access-log.ts";
 import { buildBootstrap } from "./bootstrap.ts";
 import { buildSinkCluster } from "./bootstrap-sinks.ts";
 import { translateCluster } from "./cluster.ts";
 import { validateBootstrap, withEnvoy } from "./envoy.test-support.ts";
 import { translateListener } from "./listener.ts";
+import { translateHttpPart } from "./listener-part.ts";
 
 const read: ResolveReader = {
   service: (key) =>
@@ -65,7 +67,12 @@ function listenerOf(text: string): { listener: JsonObject; telemetry: TelemetryP
     spec.telemetry &&
     planTelemetry(spec.telemetry, { accessLog: "ns", tracing: "ns" }, read, planRouting(spec, "ns", read).settings);
   const settings = planListenerSettings(spec, telemetry);
-  const resource = translateListener(plan, port, () => undefined, { settings });
+  const part = translateHttpPart(port, {
+    fleet: plan.fleet,
+    settings,
+    logs: buildAccessLogs(plan.fleet, settings.telemetry.accessLogs),
+  });
+  const resource = part && translateListener(plan, port, [part], { settings });
   if (resource === undefined) throw new Error("no listener");
   const listener = resourceToJson(resource);
   const [filter] = (listener["defaultFilterChain"] as { filters: { typedConfig: JsonObject }[] }).filters;

@@ -1,0 +1,160 @@
+import { resolveCertificates } from "../attach/certificates.ts";
+import { misdirectedHosts } from "../attach/misdirected.ts";
+import {
+  type GatewayPlan,
+  type ListenerCertificates,
+  type ListenerPlan,
+  listenerKey,
+  type PortPlan,
+} from "../attach/model.ts";
+import { overlappingTls } from "../attach/overlap.ts";
+import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
+import type { Problem } from "../base/problems.ts";
+import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
+import { buildAccessLogs } from "../translate/access-log.ts";
+import type { ListenerShape } from "../translate/http-connection-manager.ts";
+import { translateListener } from "../translate/listener.ts";
+import {
+  type EnvoyPort,
+  type ListenerPart,
+  sameListenerPart,
+  translateHttpPart,
+  translateHttpsPart,
+} from "../translate/listener-part.ts";
+import type { ProxyNodes } from "./envoy-proxies.ts";
+import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import { readSettings, type Sources } from "./sources.ts";
+
+/** A port that the Envoys of a fleet open, with the listeners of all its Gateways there. */
+interface FleetPort extends Pick<GatewayPlan, "fleet" | "bindAddress"> {
+  /** One of its Gateways: in what shapes listeners all of them are alike. */
+  readonly gateway: ObjectKey;
+  readonly port: PortPlan;
+}
+
+/** A listener that can serve, and the port of Envoy that it is on. */
+export interface ServedListener {
+  readonly fleet: FleetKey;
+  readonly port: EnvoyPort;
+  readonly listener: ListenerPlan;
+}
+
+export interface ListenerNodes {
+  /** Key: listener (`listenerKey`), those that terminate TLS. */
+  readonly certificates: Collection<ListenerCertificates>;
+  /** Key: listener: that an HTTPS listener shares hostnames or certificates with another of its port. */
+  readonly tlsOverlaps: Collection<Problem>;
+  /** Key: route table of an HTTPS listener: hosts that other listeners of its port have. */
+  readonly misdirected: Collection<readonly string[]>;
+  /** Key: listener, valid ones. */
+  readonly served: Collection<ServedListener>;
+  /** Key: name of the Envoy Listener. */
+  readonly ports: Collection<FleetPort>;
+}
+
+/** What listeners come to without routes. A certificate's content is not among the inputs of a Listener. */
+export function createListenerNodes(
+  graph: Graph,
+  sources: Sources,
+  { plans, grantsByNamespace }: GatewayNodes,
+): ListenerNodes {
+  const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
+    plan.listeners
+      .filter(({ tlsMode }) => tlsMode === "Terminate")
+      .map((listener): [string, ListenerCertificates] => {
+        const resolved = resolveCertificates(key, listener, {
+          secret: (secretKey) => read.get(sources.secrets, secretKey),
+          configMap: (configMapKey) => read.get(sources.configMaps, configMapKey),
+          grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
+        });
+        // Secrets of a listener that is off are judged for its status, and no Envoy gets them.
+        return [listenerKey(listener), listener.valid ? resolved : { ...resolved, secrets: [] }];
+      }),
+  );
+  const ports = graph.reduce(
+    "fleetPorts",
+    graph.index("plansByPort", plans, (plan) => plan.ports.map(({ name }) => name)),
+    joinPort,
+  );
+  const certificatesOn = ({ listeners }: PortPlan, read: Reader) =>
+    listeners.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []);
+  const tlsOverlaps = graph.flatMap("tlsOverlaps", ports, ({ port }, _name, read) =>
+    overlappingTls(port, certificatesOn(port, read)),
+  );
+  const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }, _name, read) =>
+    misdirectedHosts(port, certificatesOn(port, read)),
+  );
+  const served = graph.flatMap("servedListeners", plans, ({ fleet, ports: own }) =>
+    own.flatMap(({ name, bindPort, listeners }) =>
+      listeners.map((listener): [string, ServedListener] => [
+        listenerKey(listener),
+        { fleet, port: { name, bindPort }, listener },
+      ]),
+    ),
+  );
+  return { certificates, tlsOverlaps, misdirected, served, ports };
+}
+
+/**
+ * Envoy Listeners by resource name. Each is its parts, joined: one an HTTPS listener, and those of streams.
+ *
+ * @param streamParts by keys that no listener has alone
+ */
+export function createListenerResources(
+  graph: Graph,
+  sources: Sources,
+  proxies: ProxyNodes,
+  { certificates, served, ports }: ListenerNodes,
+  streamParts: Collection<ListenerPart>,
+): Collection<FleetResource> {
+  const httpsParts = graph.map(
+    "httpsParts",
+    served,
+    ({ fleet, port, listener }, key, read): ListenerPart | undefined => {
+      if (listener.protocol !== "HTTPS") return undefined;
+      const shape = readShape(proxies, fleet, listener.gateway, read);
+      return translateHttpsPart(port, listener, read.get(certificates, key), shape);
+    },
+    { equals: sameListenerPart },
+  );
+  const parts = graph.union("listenerParts", httpsParts, streamParts);
+  const partsByPort = graph.index("partsByPort", parts, ({ port }) => port);
+  return graph.map(
+    "listeners",
+    ports,
+    (place, name, read): FleetResource | undefined => {
+      const settings = read.get(proxies.listenerSettings, place.gateway);
+      const own =
+        place.port.protocol === "HTTP"
+          ? translateHttpPart(place.port, readShape(proxies, place.fleet, place.gateway, read))
+          : undefined;
+      const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
+      // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
+      const exclusivePort = readSettings(sources, read).hostInfrastructure;
+      const resource = translateListener(place, place.port, all, { exclusivePort, ...(settings && { settings }) });
+      return resource && { fleet: place.fleet, resource };
+    },
+    { equals: sameFleetResource },
+  );
+}
+
+/** How the EnvoyProxy of a Gateway shapes its listeners. */
+export function readShape(proxies: ProxyNodes, fleet: FleetKey, gateway: ObjectKey, read: Reader): ListenerShape {
+  const settings = read.get(proxies.listenerSettings, gateway) ?? { telemetry: {} };
+  return { fleet, settings, logs: buildAccessLogs(fleet, settings.telemetry.accessLogs) };
+}
+
+/** The Gateways that have the port agree about it: what they could not agree upon is refused. */
+function joinPort(name: string, plans: ReadonlyMap<ObjectKey, GatewayPlan>): FleetPort | undefined {
+  const sorted = [...plans.values()].sort((a, b) => compareStrings(a.key, b.key));
+  const parts = sorted.flatMap(({ ports }) => ports.filter((port) => port.name === name));
+  const [gateway, port] = [sorted[0], parts[0]];
+  if (gateway === undefined || port === undefined) return undefined;
+  const { key, fleet, bindAddress } = gateway;
+  return {
+    fleet,
+    gateway: key,
+    ...(bindAddress !== undefined && { bindAddress }),
+    port: { ...port, listeners: parts.flatMap(({ listeners }) => listeners) },
+  };
+}

@@ -1,0 +1,122 @@
+import { adaptRoute } from "../attach/adapt-route.ts";
+import { compareHostnameSpecificity } from "../attach/hostname.ts";
+import { carriesStreams } from "../attach/listener-protocol.ts";
+import { type AttachedHost, listenerKey, type ParentAttachment, type RouteAttachment } from "../attach/model.ts";
+import { passTlsThrough } from "../attach/stream-backends.ts";
+import { compareStrings } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
+import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
+import { STREAM_CHAIN_SUFFIX } from "../translate/access-log.ts";
+import { type ListenerPart, sameListenerPart } from "../translate/listener-part.ts";
+import { shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
+import type { ProxyNodes } from "./envoy-proxies.ts";
+import { type ListenerNodes, readShape } from "./listeners.ts";
+import type { RouteNodes } from "./routes.ts";
+
+/** That a route would take connections of a listener. Key `<listener>|<route key>`. */
+interface StreamClaim extends Pick<ParentAttachment, "gateway" | "routing"> {
+  readonly listener: string;
+  readonly route: string;
+  /** Of the route. */
+  readonly created: string;
+  readonly hosts: readonly AttachedHost[];
+}
+
+/** Whose the connections for one server name of a listener are. Key `<listener>|<host>`. */
+interface StreamHost {
+  /** Key of the claim. */
+  readonly claim: string;
+  readonly host: string;
+}
+
+/**
+ * Routes of connections and datagrams, as parts of Envoy Listeners. Of two that want the same server name, or the same port where there
+ * are no names, one has it: that with the more specific hostname, then the older, then the first by namespace and name (Gateway API,
+ * TLSRouteSpec.hostnames).
+ */
+export function createStreamParts(
+  graph: Graph,
+  proxies: ProxyNodes,
+  listeners: ListenerNodes,
+  routes: RouteNodes,
+): Collection<ListenerPart> {
+  const claims = graph.flatMap("streamClaims", routes.streams, ({ route }, key, read) => {
+    const attachment = read.get(routes.attachments, key);
+    return attachment === undefined ? [] : claimStreams(attachment, key, route.metadata.creationTimestamp ?? "");
+  });
+  const claimsByHost = graph.index("streamClaimsByHost", claims, ({ listener, hosts }) =>
+    hosts.map(({ host }) => flatText(listener, "|", host)),
+  );
+  const hosts = graph.reduce("streamHosts", claimsByHost, chooseClaim);
+  const hostsByClaim = graph.index("streamHostsByClaim", hosts, ({ claim }) => claim);
+  const parts = graph.map(
+    "streamParts",
+    claims,
+    (claim, key, read) => translateClaim(claim, key, { proxies, listeners, routes, hostsByClaim }, read),
+    { equals: sameListenerPart },
+  );
+  const refusals = graph.map(
+    "streamRefusals",
+    listeners.served,
+    ({ fleet, port, listener }, key, read) => {
+      if (!carriesStreams(listener.protocol)) return undefined;
+      if (read.get(hosts, `${key}|${listener.hostname ?? "*"}`) !== undefined) return undefined;
+      return translateRefusal(port, listener, readShape(proxies, fleet, listener.gateway, read).logs);
+    },
+    { equals: sameListenerPart },
+  );
+  return graph.union("allStreamParts", parts, refusals);
+}
+
+function claimStreams({ parents }: RouteAttachment, route: string, created: string): ReadonlyMap<string, StreamClaim> {
+  const result = new Map<string, StreamClaim>();
+  for (const { gateway, routing, listeners } of parents) {
+    for (const { listener: name, streams, hostnames } of listeners) {
+      const listener = listenerKey({ gateway, name });
+      if (!streams || hostnames.length === 0) continue;
+      const claim = { gateway, listener, route, created, hosts: hostnames };
+      result.set(flatText(listener, "|", route), routing === undefined ? claim : { ...claim, routing });
+    }
+  }
+  return result;
+}
+
+function chooseClaim(group: string, members: ReadonlyMap<string, StreamClaim>): StreamHost | undefined {
+  const host = group.slice(group.lastIndexOf("|") + 1);
+  const written = ({ hosts }: StreamClaim) => hosts.find((one) => one.host === host)?.routeHostname ?? host;
+  const [first] = [...members].sort(
+    ([, a], [, b]) =>
+      compareHostnameSpecificity(written(a), written(b)) ||
+      compareStrings(a.created, b.created) ||
+      compareStrings(a.route, b.route),
+  );
+  return first && { claim: first[0], host };
+}
+
+interface Nodes {
+  readonly proxies: ProxyNodes;
+  readonly listeners: ListenerNodes;
+  readonly routes: RouteNodes;
+  readonly hostsByClaim: Index<StreamHost>;
+}
+
+function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Reader): ListenerPart | undefined {
+  const won = [...read.lookup(nodes.hostsByClaim, key).values()].map(({ host }) => host).sort(compareStrings);
+  const served = read.get(nodes.listeners.served, claim.listener);
+  const resolved = read.get(nodes.routes.resolved, claim.route);
+  if (won.length === 0 || served === undefined || resolved === undefined) return undefined;
+  const { fleet, port, listener } = served;
+  const adapted = adaptRoute(resolved, claim.routing, () => read.get(nodes.routes.routes, claim.route)?.route);
+  const { rules } = listener.tlsMode === "Passthrough" ? passTlsThrough(adapted) : adapted;
+  const { logs } = readShape(nodes.proxies, fleet, listener.gateway, read);
+  const slash = claim.route.indexOf("/");
+  // As Envoy Gateway calls what it makes of such routes, which have no numbered rules.
+  const name = `${claim.route.slice(0, slash).toLowerCase()}${claim.route.slice(slash)}/rule${STREAM_CHAIN_SUFFIX}`;
+  return translateStreamPart(
+    port,
+    listener,
+    { name, hosts: won, shares: shareStreams(rules.flatMap(({ backends }) => backends)) },
+    read.get(nodes.listeners.certificates, claim.listener),
+    logs,
+  );
+}
