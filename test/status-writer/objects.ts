@@ -54,3 +54,14 @@ export const backend = (name: string, address: string) => ({
   metadata: { name },
   spec: { endpoints: [{ ip: { address, port: 80 } }] },
 });
+
+/** For the Service to which all routes lead. */
+export const backendTlsPolicy = (name: string) => ({
+  apiVersion: `${GATEWAY_API}/v1`,
+  kind: "BackendTLSPolicy",
+  metadata: { name },
+  spec: {
+    targetRefs: [{ group: "", kind: "Service", name: "app" }],
+    validation: { wellKnownCACertificates: "System", hostname: "app.example.com" },
+  },
+});

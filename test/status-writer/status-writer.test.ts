@@ -5,9 +5,20 @@ import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { writeKubeconfig } from "../cluster/kubeconfig.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { installCrds } from "../kube/gateway-api.ts";
-import { backend, envoyProxy, gateway, gatewayClass, gatewayWithProxy, grpcRoute, route } from "./objects.ts";
 import {
+  backend,
+  backendTlsPolicy,
+  envoyProxy,
+  gateway,
+  gatewayClass,
+  gatewayWithProxy,
+  grpcRoute,
+  route,
+} from "./objects.ts";
+import {
+  ancestorsOf,
   type Condition,
+  GATEWAY_API,
   type Instance,
   type InstanceOptions,
   OTHER,
@@ -20,7 +31,7 @@ import {
 
 const START_LIMIT_MS = 180_000;
 const TEST_LIMIT_MS = 60_000;
-const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "EnvoyProxy", "Backend"];
+const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "BackendTLSPolicy", "EnvoyProxy", "Backend"];
 
 const limited = { name: "limited", token: "limited-token", groups: [] };
 
@@ -137,6 +148,45 @@ test(
     expect(resolved?.lastTransitionTime).not.toBe(before[1]?.lastTransitionTime);
     const web = await read("Gateway", "web");
     expect(conditionOf(web, "Accepted")).toEqual({ ...conditionOf(gatewayBefore, "Accepted"), observedGeneration: 2 });
+  },
+  TEST_LIMIT_MS,
+);
+
+test(
+  "a policy has an entry for each Gateway that reaches its target, beside those of others, and none when no route leads there",
+  async () => {
+    await create(gatewayClass("class"));
+    for (const name of ["a", "b"]) await create(gateway(name, "class"));
+    await create(route("r", ["a", "b"]));
+    await create(backendTlsPolicy("policy"));
+    const condition = { type: "Accepted", status: "True", reason: "Accepted", message: "", observedGeneration: 1 };
+    const foreign = {
+      ancestorRef: { group: GATEWAY_API, kind: "Gateway", name: "theirs" },
+      controllerName: OTHER,
+      conditions: [{ ...condition, lastTransitionTime: "2026-01-01T00:00:00Z" }],
+    };
+    await merge("BackendTLSPolicy", "policy", { status: { ancestors: [foreign] } }, "status");
+    const instance = await start();
+    await instance.settled();
+    const entries = async () => ancestorsOf(await read("BackendTLSPolicy", "policy"));
+    const own = (name: string) => ({
+      ancestorRef: { group: GATEWAY_API, kind: "Gateway", namespace: "default", name },
+      controllerName: OURS,
+      conditions: [
+        { type: "Accepted", status: "False", reason: "TargetNotFound", observedGeneration: 1 },
+        { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", observedGeneration: 1 },
+      ],
+    });
+    expect(await entries()).toMatchObject([foreign, own("a"), own("b")]);
+
+    await merge("HTTPRoute", "r", { spec: { parentRefs: [{ name: "b" }] } });
+    await instance.settled();
+    expect(await entries()).toMatchObject([foreign, own("b")]);
+    expect(await entries()).toHaveLength(2);
+    await remove("HTTPRoute", "r");
+    await instance.settled();
+    expect(await entries()).toEqual([foreign]);
+    expect(instance.writer.figures().failures).toEqual({});
   },
   TEST_LIMIT_MS,
 );

@@ -23,6 +23,7 @@ const types: readonly (readonly [collection: string, type: ResourceType])[] = [
   ["gateways", typeOfKind(GATEWAY_API, "v1", "Gateway", "gateways")],
   ["httpRoutes", typeOfKind(GATEWAY_API, "v1", "HTTPRoute", "httproutes")],
   ["grpcRoutes", typeOfKind(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes")],
+  ["backendTlsPolicies", typeOfKind(GATEWAY_API, "v1", "BackendTLSPolicy", "backendtlspolicies")],
   ["envoyProxies", typeOfKind("gateway.envoyproxy.io", "v1alpha1", "EnvoyProxy", "envoyproxies")],
   ["backends", typeOfKind("gateway.envoyproxy.io", "v1alpha1", "Backend", "backends")],
 ];
@@ -55,6 +56,14 @@ export interface Parent {
   readonly controllerName: string;
   readonly conditions: readonly Condition[];
 }
+
+export interface Ancestor {
+  readonly ancestorRef: Record<string, unknown>;
+  readonly controllerName: string;
+  readonly conditions: readonly Condition[];
+}
+
+export const ancestorsOf = (object: Stored): readonly Ancestor[] => (object.status?.["ancestors"] ?? []) as Ancestor[];
 
 export const parentsOf = (object: Stored): readonly Parent[] => (object.status?.["parents"] ?? []) as Parent[];
 
