@@ -51,6 +51,7 @@ test.each<[string, unknown, ObjectStatus | undefined]>([
     },
   ],
   ["GRPCRoute", { parentRefs: "none" }, { parents: [] }],
+  ["BackendTLSPolicy", { targetRefs: [{ group: "", kind: "Service", name: "s" }] }, { ancestors: [] }],
 ])("a %s that is not understood says so where it is ours: %j", (kind, spec, expected) => {
   expect(renderRefusal(refusal(kind, spec), undefined, context)).toEqual(expected);
 });
@@ -74,4 +75,18 @@ test("what stays in use keeps the rest of its status", () => {
   expect(
     renderRefusal(refusal("HTTPRoute", {}), { parents: [{ ...parent, conditions: [accepted, programmed] }] }, context),
   ).toEqual({ parents: [{ ...parent, conditions: [refused("HTTPRoute", "UnsupportedValue", kept), programmed] }] });
+});
+
+test("a policy that stays in use says so for each ancestor", () => {
+  const resolved = { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message: "Fine." } as const;
+  const before = { type: "Accepted", status: "True", reason: "Accepted", message: "Fine." } as const;
+  const entry = (name: string, accepted: DesiredCondition) => ({
+    ancestorRef: { group: "gateway.networking.k8s.io", kind: "Gateway", namespace: "a", name },
+    controllerName: "example.com/ours",
+    conditions: [accepted, resolved],
+  });
+  const now = refused("BackendTLSPolicy", "Invalid", "; the version before it stays in use");
+  expect(
+    renderRefusal(refusal("BackendTLSPolicy", {}), { ancestors: [entry("b", before), entry("c", before)] }, context),
+  ).toEqual({ ancestors: [entry("b", now), entry("c", now)] });
 });
