@@ -21,6 +21,7 @@ const plurals: Readonly<Record<string, string>> = {
   Namespace: "namespaces",
   Secret: "secrets",
   Service: "services",
+  TLSRoute: "tlsroutes",
 };
 
 /** An API server on etcd, alone: no node and no controller that would take part of the machine. */

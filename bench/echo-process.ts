@@ -1,4 +1,6 @@
-import { type AddressInfo, createServer } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import type { KeyPair } from "../test/harness/certificates.ts";
 import { serve } from "./worker.ts";
 
 /**
@@ -6,8 +8,12 @@ import { serve } from "./worker.ts";
  * differ in the header `x-server`, by which an endpoint edit is seen. Requests are GETs without a body, one after another.
  */
 function startServer(name: string): Promise<number> {
+  return listen(createServer({ noDelay: true }, answering(name)));
+}
+
+function answering(name: string): (socket: Socket) => void {
   const answer = Buffer.from(`HTTP/1.1 200 OK\r\nx-server: ${name}\r\ncontent-length: 2\r\n\r\nok`);
-  const server = createServer({ noDelay: true }, (socket) => {
+  return (socket) => {
     let pending = "";
     socket.on("error", () => socket.destroy());
     socket.on("data", (chunk) => {
@@ -17,7 +23,10 @@ function startServer(name: string): Promise<number> {
         socket.write(answer);
       }
     });
-  });
+  };
+}
+
+function listen(server: Server): Promise<number> {
   return new Promise((resolve) => {
     server.listen(0, "0.0.0.0", () => resolve((server.address() as AddressInfo).port));
   });
@@ -25,6 +34,8 @@ function startServer(name: string): Promise<number> {
 
 const methods = {
   start: async (_: undefined) => ({ a: await startServer("a"), b: await startServer("b") }),
+  /** A backend that speaks TLS itself, whatever server name it is asked for. */
+  startTls: ({ certificate, key }: KeyPair) => listen(createTlsServer({ cert: certificate, key }, answering("tls"))),
 };
 export type EchoMethods = typeof methods;
 

@@ -62,7 +62,7 @@ export const goals: readonly Goal[] = [
     goal(tenants, `${change}_foreign_dropped`, 0),
     goal(tenants, `${change}_foreign_failed`, 0),
   ]),
-  goal(tenants, "added_to_https_max", 1_000),
+  ...["https", "terminated", "passthrough"].map((protocol) => goal(tenants, `added_to_${protocol}_max`, 1_000)),
   { ...goal(tenants, "control_plane_rss_per_tenant", 2), routesMin: 200 },
   goal(/^quickstart$/, "to_first_200", 30_000),
 ];

@@ -9,6 +9,7 @@ import {
   protocols,
   serverName,
   servingObjects,
+  shownName,
   type TenantBackends,
   type TenantState,
   tenantNamespace,
@@ -57,7 +58,7 @@ export function nameWatch(
   limitMs: number,
 ) {
   const name = serverName(index, protocol, { zone });
-  return { port: PORT, serverName: name, certificateName: tenantNamespace(index), wanted, limitMs };
+  return { port: PORT, serverName: name, certificateName: shownName(index, protocol), wanted, limitMs };
 }
 
 /** A change of one tenant, and the names by which it is seen. */
@@ -99,10 +100,9 @@ export async function changeOf(
     }
     case "certificate": {
       const certificate = await issue(world.authority, index, `renewed-${index}`);
-      const renewed = [...watches(zones[1], "served")].map(([protocol, watch]): [Protocol, NameWatch] => [
-        protocol,
-        { ...watch, certificateName: `renewed-${index}` },
-      ]);
+      const renewed = [...watches(zones[1], "served")].flatMap(([protocol, watch]): [Protocol, NameWatch][] =>
+        protocol === "passthrough" ? [] : [[protocol, { ...watch, certificateName: `renewed-${index}` }]],
+      );
       const apply = () => api.apply(tenantSecret(index, { ...moved, certificate }));
       return { label, apply, watches: new Map(renewed) };
     }

@@ -3,19 +3,24 @@ import { SYSTEM } from "./api-table.ts";
 import type { PlainObject } from "./table.ts";
 
 /** How a client's connection is served: HTTP routes, a decrypted stream, or a stream that only the backend can read. */
-export const protocols = ["https"] as const;
+export const protocols = ["https", "terminated", "passthrough"] as const;
 export type Protocol = (typeof protocols)[number];
 
 /** What one tenant brings, as in a published stress test of ingress controllers. */
 const DEPLOYMENTS = 13;
 const SERVICES = 60;
-export const HTTP_ROUTES = 20;
-const RULES_PER_ROUTE = SERVICES / HTTP_ROUTES;
+/** Of 20: the other two are TLSRoutes. */
+export const HTTP_ROUTES = 18;
+/** All Services are in use: by a rule each, or together by the one rule of a TLSRoute. */
+const SERVICES_PER_ROUTE = 3;
+/** The first Service of those that a TLSRoute leads to. */
+const firstService = { terminated: 54, passthrough: 57 } as const;
 
 /** The class whose Gateways share their Envoys; also the fleet's name. */
 export const SHARED_CLASS = "shared";
 /** What clients connect to, and what Envoy opens: a pod may. */
 export const PORT = 443;
+export const PASSTHROUGH_NAME = "passthrough";
 const GATEWAY = "tenant";
 const SECRET = "certificate";
 const gatewayApi = "gateway.networking.k8s.io/v1";
@@ -25,6 +30,8 @@ export interface TenantBackends {
   readonly address: string;
   /** Answers HTTP, whole or in a decrypted stream. */
   readonly plainPort: number;
+  /** Speaks TLS itself, with a certificate issued to {@link PASSTHROUGH_NAME}. */
+  readonly tlsPort: number;
 }
 
 /** What a tenant's owner may change. */
@@ -47,6 +54,11 @@ function domain(index: number, protocol: Protocol, { zone }: Pick<TenantState, "
 /** A server name of the tenant that is answered by the protocol. */
 export function serverName(index: number, protocol: Protocol, state: Pick<TenantState, "zone">): string {
   return `route-0.${domain(index, protocol, state)}`;
+}
+
+/** To whom the certificate is issued that a client of the protocol is shown. */
+export function shownName(index: number, protocol: Protocol): string {
+  return protocol === "passthrough" ? PASSTHROUGH_NAME : tenantNamespace(index);
 }
 
 /** DNS names that the tenant's certificate has to be good for. */
@@ -88,7 +100,8 @@ export function workloadObjects(index: number, backends: TenantBackends): PlainO
 /** What brings the tenant to the shared port, in the order in which its owner applies it. */
 export function servingObjects(index: number, state: TenantState): PlainObject[] {
   const routes = Array.from({ length: HTTP_ROUTES }, (_, route) => httpRoute(index, route, state));
-  return [tenantSecret(index, state), tenantGateway(index, state), ...routes];
+  const streams = (["terminated", "passthrough"] as const).map((protocol) => tlsRoute(index, protocol, state));
+  return [tenantSecret(index, state), tenantGateway(index, state), ...routes, ...streams];
 }
 
 /** The tenant's certificate. */
@@ -105,15 +118,13 @@ export function tenantSecret(index: number, { certificate }: TenantState): Plain
 
 /** What brings the tenant's names onto the shared port. */
 export function tenantGateway(index: number, state: Pick<TenantState, "zone">): PlainObject {
-  const listeners = [
-    {
-      name: "https",
-      protocol: "HTTPS",
-      port: PORT,
-      hostname: `*.${domain(index, "https", state)}`,
-      tls: { mode: "Terminate", certificateRefs: [{ name: SECRET }] },
-    },
-  ];
+  const listeners = protocols.map((name) => ({
+    name,
+    protocol: name === "https" ? "HTTPS" : "TLS",
+    port: PORT,
+    hostname: `*.${domain(index, name, state)}`,
+    tls: name === "passthrough" ? { mode: "Passthrough" } : { mode: "Terminate", certificateRefs: [{ name: SECRET }] },
+  }));
   return {
     apiVersion: gatewayApi,
     kind: "Gateway",
@@ -124,7 +135,7 @@ export function tenantGateway(index: number, state: Pick<TenantState, "zone">): 
 
 /** HTTP route N of the tenant: a host of its own, and rules that lead to Services of their own. */
 export function httpRoute(index: number, route: number, state: TenantState): PlainObject {
-  const rules = Array.from({ length: RULES_PER_ROUTE }, (_, rule) => ({
+  const rules = Array.from({ length: SERVICES_PER_ROUTE }, (_, rule) => ({
     matches: [{ path: { type: "PathPrefix", value: rule === 0 ? "/" : `/part-${rule}` } }],
     filters: [
       {
@@ -132,7 +143,7 @@ export function httpRoute(index: number, route: number, state: TenantState): Pla
         responseHeaderModifier: { set: [{ name: "x-revision", value: state.revision }] },
       },
     ],
-    backendRefs: [{ name: `service-${route * RULES_PER_ROUTE + rule}`, port: 80 }],
+    backendRefs: [{ name: `service-${route * SERVICES_PER_ROUTE + rule}`, port: 80 }],
   }));
   return {
     apiVersion: gatewayApi,
@@ -142,6 +153,24 @@ export function httpRoute(index: number, route: number, state: TenantState): Pla
       parentRefs: [{ name: GATEWAY, sectionName: "https" }],
       hostnames: [`route-${route}.${domain(index, "https", state)}`],
       rules,
+    },
+  };
+}
+
+/** The tenant's route for streams that come by the protocol. */
+function tlsRoute(index: number, protocol: "terminated" | "passthrough", state: TenantState): PlainObject {
+  const backendRefs = Array.from({ length: SERVICES_PER_ROUTE }, (_, i) => ({
+    name: `service-${firstService[protocol] + i}`,
+    port: 80,
+  }));
+  return {
+    apiVersion: gatewayApi,
+    kind: "TLSRoute",
+    metadata: { name: protocol, namespace: tenantNamespace(index) },
+    spec: {
+      parentRefs: [{ name: GATEWAY, sectionName: protocol }],
+      hostnames: [serverName(index, protocol, state)],
+      rules: [{ backendRefs }],
     },
   };
 }
@@ -173,14 +202,15 @@ function service(namespace: string, index: number): PlainObject {
   };
 }
 
-function endpointSlice(namespace: string, index: number, { address, plainPort }: TenantBackends): PlainObject {
+function endpointSlice(namespace: string, index: number, backends: TenantBackends): PlainObject {
   const name = `service-${index}`;
+  const port = index < firstService.passthrough ? backends.plainPort : backends.tlsPort;
   return {
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: { name: `${name}-slice`, namespace, labels: { "kubernetes.io/service-name": name } },
     addressType: "IPv4",
-    ports: [{ name: "main", port: plainPort, protocol: "TCP" }],
-    endpoints: [{ addresses: [address], conditions: { ready: true } }],
+    ports: [{ name: "main", port, protocol: "TCP" }],
+    endpoints: [{ addresses: [backends.address], conditions: { ready: true } }],
   } as PlainObject;
 }

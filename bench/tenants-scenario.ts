@@ -1,4 +1,4 @@
-import { issueAuthority } from "../src/certs/issue.ts";
+import { issueAuthority, issueLeaf } from "../src/certs/issue.ts";
 import type { EnvoyProcess } from "../test/harness/envoy.ts";
 import { median } from "../test/harness/percentile.ts";
 import { processCpu, processRssBytes } from "../test/harness/process.ts";
@@ -23,6 +23,7 @@ import {
 } from "./tenant-changes.ts";
 import {
   HTTP_ROUTES,
+  PASSTHROUGH_NAME,
   PORT,
   type Protocol,
   protocols,
@@ -68,7 +69,9 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   );
   const authority = await issueAuthority("bench", validity());
   const address = await ownAddress();
-  const backends = { address, plainPort: (await echo.call("start", undefined)).a };
+  const subject = { commonName: PASSTHROUGH_NAME, dnsNames: ["*.example.com"], uris: [], usage: "server" } as const;
+  const tlsPort = await echo.call("startTls", await issueLeaf(authority, subject, validity()));
+  const backends = { address, plainPort: (await echo.call("start", undefined)).a, tlsPort };
   progress(`${title}: an API server and its objects`);
   const api = await startApiTable();
   let operator: OperatorProcess | undefined;
