@@ -66,6 +66,8 @@ export interface InstalledApi {
   readonly channel?: string;
   /** Its kinds that are not installed, sorted, out of those that are read. */
   readonly absentKinds: readonly string[];
+  /** True: its GatewayClass has no `status.supportedFeatures`, or one of another shape, as before v1.4 in the standard channel. */
+  readonly withoutFeatures?: true;
 }
 
 /** Why an object that runs a gateway cannot be written. */

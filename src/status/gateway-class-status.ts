@@ -6,7 +6,8 @@ import { featuresOf } from "./supported-features.ts";
 
 export interface GatewayClassStatus {
   readonly conditions: readonly DesiredCondition[];
-  readonly supportedFeatures: readonly { readonly name: string }[];
+  /** Absent where GatewayClasses have no room for it. */
+  readonly supportedFeatures?: readonly { readonly name: string }[];
 }
 
 /** The minor version of Gateway API whose types are built in and whose conformance suite is run. */
@@ -22,7 +23,7 @@ export function buildGatewayClassStatus({ object, plan, installedApi }: GatewayC
       judge("Accepted", plan.problems, accepted, generation),
       judge("SupportedVersion", findVersionProblems(installedApi), supported, generation),
     ],
-    supportedFeatures: featuresOf(installedApi).map((name) => ({ name })),
+    ...(!installedApi?.withoutFeatures && { supportedFeatures: featuresOf(installedApi).map((name) => ({ name })) }),
   };
 }
 

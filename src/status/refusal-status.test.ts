@@ -24,11 +24,7 @@ const refused = (kind: string, reason: string, kept = ""): DesiredCondition => (
 });
 
 test.each<[string, unknown, ObjectStatus | undefined]>([
-  [
-    "GatewayClass",
-    { controllerName: "example.com/ours" },
-    { conditions: [refused("GatewayClass", "Unsupported")], supportedFeatures: [] },
-  ],
+  ["GatewayClass", { controllerName: "example.com/ours" }, { conditions: [refused("GatewayClass", "Unsupported")] }],
   ["GatewayClass", { controllerName: "example.com/theirs" }, undefined],
   [
     "Gateway",

@@ -40,7 +40,7 @@ export function renderRefusal(
   switch (refusal.kind) {
     case "GatewayClass":
       return context.controllerNames.some((name) => name === spec["controllerName"])
-        ? { conditions: [refuse(refusal, "Unsupported")], supportedFeatures: [] }
+        ? { conditions: [refuse(refusal, "Unsupported")] }
         : undefined;
     case "Gateway":
       return typeof spec["gatewayClassName"] === "string" && context.isOurClass(spec["gatewayClassName"])

@@ -39,6 +39,14 @@ test.each<[readonly string[] | undefined, string]>([
   expect(short(conditions)).toEqual(["Accepted=True/Accepted", expected]);
 });
 
+test("a GatewayClass of a release without room for features lists none", () => {
+  const object = { metadata: { name: "c", generation: GENERATION }, spec: {} } as GatewayClass;
+  const plan = { name: "c", controllerName: "example.com/ours", accepted: true, problems: [] };
+  const installedApi = { bundleVersions: ["v1.3.0"], absentKinds: [], withoutFeatures: true } as const;
+  const status = buildGatewayClassStatus({ kind: "GatewayClass", object, plan, installedApi });
+  expect(status).not.toHaveProperty("supportedFeatures");
+});
+
 test.each([
   [[], "Accepted=True/Accepted"],
   [[some("Accepted", "Invalid")], "Accepted=False/Invalid"],

@@ -145,6 +145,7 @@ export const impossible: Readonly<Record<string, string>> = {
   "GatewayClass Accepted=False/Unsupported": "a class of ours can always be served",
   "GatewayClass Accepted=Unknown/Pending": "a class is judged in the same commit in which it is read",
   "Gateway Accepted=Unknown/Pending": "a Gateway is judged in the same commit in which it is read",
+  "Gateway Accepted=False/NotReconciled": "whoever makes a Gateway writes it, for as long as no controller has",
   "Listener OverlappingTLSConfig=True/SDSCertificateOpaque": "certificates come from Secrets, which are read",
   "HTTPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
   "GRPCRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { isBad } from "../../src/status/conditions.ts";
 import type { ObjectStatus } from "../../src/status/render.ts";
+import { apiReasons } from "./api-reasons.ts";
 import { checklist, impossible } from "./checklist.ts";
 import { GENERATION, runCase } from "./run-case.ts";
 
@@ -60,6 +61,19 @@ describe.each(Object.keys(checklist))("%s", (kind) => {
     expect([...found].filter((condition) => !listed.has(condition))).toEqual([]);
   });
 });
+
+test.each(Object.keys(checklist).filter((kind) => kind in apiReasons))(
+  "every reason that Gateway API has for %s is shown",
+  (kind) => {
+    const withoutStatus = (condition: string) => condition.replace(/=\w+/, "");
+    const shown = new Set((checklist[kind] ?? []).map(([condition]) => withoutStatus(condition)));
+    const excused = new Set(Object.keys(impossible).map(withoutStatus));
+    const missing = (apiReasons[kind] ?? []).filter(
+      (reason) => !shown.has(reason) && !excused.has(`${kind} ${reason}`),
+    );
+    expect(missing).toEqual([]);
+  },
+);
 
 test("what is called impossible is not seen", () => {
   expect(seen.map(idOf).filter((id) => id in impossible)).toEqual([]);

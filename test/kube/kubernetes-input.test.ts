@@ -63,6 +63,12 @@ test("the installed version of Gateway API is told, and told again when it chang
   await annotate("v1.7.0");
   await waitFor("the new version", () => of.installedApi.at(-1)?.bundleVersions[0] === "v1.7.0");
   await annotate("v1.6.3");
+  // Older releases have no such field in the standard channel.
+  const path = "/spec/versions/0/schema/openAPIV3Schema/properties/status/properties/supportedFeatures";
+  await server.kubectl(["patch", "crd", crd, "--type=json", "-p", JSON.stringify([{ op: "remove", path }])]);
+  await waitFor("the older kind", () => of.installedApi.at(-1)?.withoutFeatures === true);
+  await server.kubectl(["apply", "--server-side", "--force-conflicts", "-f", gatewayApiCrds("standard")]);
+  await waitFor("the present kind", () => of.installedApi.at(-1)?.withoutFeatures === undefined);
 });
 
 describe("objects", () => {

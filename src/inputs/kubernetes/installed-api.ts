@@ -1,6 +1,7 @@
 import { gatewayGroup } from "../../api/gateway-api.ts";
 import type { FollowedKind } from "../../kube/kind-follower.ts";
 import type { ObjectChanges } from "../../kube/list-watch.ts";
+import type { KubeObject } from "../../kube/resource-type.ts";
 import type { InstalledApi } from "../../pipeline/sources.ts";
 
 /**
@@ -41,6 +42,7 @@ export function createInstalledApiReader(): InstalledApiReader {
       definition = {
         bundleVersions: definitions.map(({ metadata }) => metadata.annotations?.[BUNDLE_VERSION] ?? ""),
         ...(channel !== undefined && { channel }),
+        ...(definitions.some(lacksFeatures) && { withoutFeatures: true }),
       };
       return installed();
     },
@@ -51,4 +53,24 @@ export function createInstalledApiReader(): InstalledApiReader {
       return installed();
     },
   };
+}
+
+interface Schema {
+  readonly type?: string;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly items?: Schema;
+}
+
+interface DefinitionFields {
+  readonly spec?: {
+    readonly versions?: readonly { readonly name: string; readonly schema?: { readonly openAPIV3Schema?: Schema } }[];
+  };
+}
+
+/** A status with a field that the schema does not have is refused by server-side apply as a whole. */
+function lacksFeatures(definition: KubeObject): boolean {
+  const { spec } = definition as KubeObject & DefinitionFields;
+  const version = spec?.versions?.find(({ name }) => name === "v1");
+  const features = version?.schema?.openAPIV3Schema?.properties?.["status"]?.properties?.["supportedFeatures"];
+  return features?.items?.type !== "object";
 }
