@@ -19,6 +19,7 @@ let client: KubeClient;
 const running: ClusterInfrastructure[] = [];
 let writes: string[] = [];
 let states: Map<string, InfrastructureState>;
+const told: (InfrastructureState | undefined)[] = [];
 let namespaces = 0;
 let environment: ClusterEnvironment;
 
@@ -84,7 +85,11 @@ function start(beforeAnswer: (kind: string) => Promise<unknown> = async () => {}
     environment,
     scope: { type: "All" },
     log: silentLogger,
-    onState: (gateway, state) => (state === undefined ? states.delete(gateway) : states.set(gateway, state)),
+    onState(gateway, state) {
+      told.push(state);
+      if (state === undefined) states.delete(gateway);
+      else states.set(gateway, state);
+    },
   });
   running.push(infrastructure);
   return infrastructure;
@@ -306,6 +311,21 @@ describe("states", () => {
       { type: "IPAddress", value: "192.0.2.1" },
       { type: "Hostname", value: "lb.example.com" },
     ]);
+  }, 60_000);
+
+  test("are those of before to a new leader, which says nothing until it knows all", async () => {
+    const first = start();
+    first.apply(wanting(gatewayOf()));
+    await settle(first);
+    await patchStatus("service", NAME, { status: { loadBalancer: { ingress: [{ ip: "192.0.2.1" }] } } });
+    await waitFor("the address", () => states.get("default/eg")?.addresses.length === 1);
+    await first.stop();
+    told.splice(0);
+    const second = start();
+    second.apply(wanting(gatewayOf()));
+    expect(await settle(second)).toEqual([]);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told.filter((state) => state?.addresses.length !== 1)).toEqual([]);
   }, 60_000);
 
   test("say the nodes on which Envoys are ready, where the Service is a port of each node", async () => {

@@ -94,6 +94,8 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
   }
 
   function tell(gateway: ObjectKey): void {
+    // What is known of some kinds only would make a gateway that serves look as if it had lost its address.
+    if (!started) return;
     const site = sites.get(gateway);
     const before = states.get(gateway);
     const after = site?.wanted === undefined ? undefined : describe(site, gateway, options.pods);
@@ -134,6 +136,7 @@ export function createInfrastructureApplier(options: ApplierOptions): Infrastruc
     moved: tell,
     start() {
       started = true;
+      for (const gateway of sites.keys()) tell(gateway);
       work();
     },
     async stop() {
