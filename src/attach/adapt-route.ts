@@ -1,28 +1,42 @@
 import type { Route } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import { completeTls } from "./backend-tls.ts";
+import type { BackendTraffic } from "./backend-traffic.ts";
 import { buildClusterSpec } from "./cluster-spec.ts";
+import type { ConnectionSettings } from "./connection-settings.ts";
 import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule } from "./model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
+/** The status of answers where a policy cannot do what it says (Envoy Gateway: fail closed). */
+const POLICY_FAILURE = 500;
+
+/** What BackendTrafficPolicies say of each rule of a route; of a rule without any there is undefined. */
+export type RuleTraffic = readonly (BackendTraffic | undefined)[];
+
 /**
- * A route as the Envoys of one Gateway serve it: the same backends, reached as the Gateway's EnvoyProxy says. Without such settings,
- * which is the rule, it is the route itself, and all Gateways share its clusters.
+ * A route as the Envoys of one Gateway serve it at one listener: the same backends, reached as the Gateway's EnvoyProxy and policies
+ * say. Without such settings, which is the rule, it is the route itself, and all Gateways share its clusters.
  *
  * @param object is asked for only when its names matter
+ * @param traffic undefined: no rule has any
  */
 export function adaptRoute(
   resolved: ResolvedRoute,
   settings: RoutingSettings | undefined,
   object: () => Route | undefined,
+  traffic?: RuleTraffic,
 ): ResolvedRoute {
-  if (settings === undefined) return resolved;
-  const route = settings.statName === undefined ? undefined : object();
+  if (settings === undefined && traffic === undefined) return resolved;
+  const pattern = settings?.statName;
+  const route = pattern === undefined ? undefined : object();
   const rules = resolved.rules.map((rule, index): ResolvedRule => {
-    const statName = route && nameStatistics(settings.statName ?? "", resolved.routeKind, route, index);
-    const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName);
+    const own = traffic?.[index];
+    if (own?.invalid) return { ...rule, backends: [], mirrors: [], failureStatus: POLICY_FAILURE };
+    const statName = route && nameStatistics(pattern ?? "", resolved.routeKind, route, index);
+    const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, own?.cluster);
     return {
       ...rule,
+      ...(own?.route && { traffic: own.route }),
       backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
       mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
     };
@@ -39,19 +53,33 @@ export function adaptCluster(
   spec: ClusterSpec,
   settings: RoutingSettings | undefined,
   statName: string | undefined = undefined,
+  traffic: ConnectionSettings | undefined = undefined,
 ): ClusterSpec {
-  if (settings === undefined) return spec;
-  const reach = settings.serviceAddresses ? addressServices(spec.reach) : spec.reach;
-  const family = familyOf(spec.reach, settings.ipFamily);
-  const stats = { ...settings.stats, ...(statName !== undefined && { name: statName }) };
+  const connection = spec.connection ?? (traffic && settingsFor(spec, traffic));
+  if (settings === undefined && connection === spec.connection) return spec;
+  const reach = settings?.serviceAddresses ? addressServices(spec.reach) : spec.reach;
+  const family = settings && familyOf(spec.reach, settings.ipFamily);
+  const stats = { ...settings?.stats, ...(statName !== undefined && { name: statName }) };
   return buildClusterSpec(reach, {
     protocol: spec.protocol,
     ...(spec.credential && { credential: spec.credential }),
-    ...(spec.connection && { connection: spec.connection }),
-    ...(spec.tls && { tls: completeTls(spec.tls, settings.tls) }),
+    ...(connection && { connection }),
+    ...(spec.tls && { tls: completeTls(spec.tls, settings?.tls) }),
     ...(family && { family }),
     ...(Object.keys(stats).length > 0 && { stats }),
   });
+}
+
+/** A policy counts for backends of all kinds: what has no meaning for one is left out, so that it shares its cluster with others. */
+function settingsFor({ reach, protocol }: ClusterSpec, traffic: ConnectionSettings): ConnectionSettings | undefined {
+  const { dns, http2, ...rest } = traffic;
+  const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
+  const settings = {
+    ...rest,
+    ...(dns && usesNames && { dns }),
+    ...(http2 && protocol === "http2" && { http2 }),
+  };
+  return Object.keys(settings).length === 0 ? undefined : settings;
 }
 
 function addressServices(reach: ClusterReach): ClusterReach {

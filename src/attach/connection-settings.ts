@@ -60,7 +60,7 @@ const WINDOW_BYTES_MAX = 2 ** 31 - 1;
 const BUFFER_BYTES_MAX = 2 ** 32 - 1;
 
 /** What Envoy would refuse of a value that the schema allows. */
-function findValueFault(place: string, value: unknown): string | undefined {
+export function findValueFault(place: string, value: unknown): string | undefined {
   if (typeof value === "string" && /^(0+(h|m|s|ms))+$/.test(value) && /connectTimeout|dnsRefreshRate/.test(place)) {
     return `is ${value}, and no time at all cannot be; use more, or leave it out`;
   }
@@ -72,7 +72,7 @@ function findValueFault(place: string, value: unknown): string | undefined {
 }
 
 /** Every value with the path of its field. */
-function* valuesOf(settings: object, path = ""): Generator<readonly [string, unknown]> {
+export function* valuesOf(settings: object, path = ""): Generator<readonly [string, unknown]> {
   for (const [key, inside] of Object.entries(settings)) {
     const place = path === "" ? key : `${path}.${key}`;
     if (typeof inside === "object" && inside !== null && !Array.isArray(inside)) yield* valuesOf(inside, place);
@@ -81,7 +81,7 @@ function* valuesOf(settings: object, path = ""): Generator<readonly [string, unk
 }
 
 /** Equal settings are equal texts, whatever order they were written in: a cluster's name is made of them. */
-function sortKeys(value: unknown): unknown {
+export function sortKeys(value: unknown): unknown {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
   return Object.fromEntries(
     Object.entries(value)

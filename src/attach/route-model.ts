@@ -2,7 +2,9 @@ import type { ParentReference, RouteKind } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
+import type { RouteTraffic } from "./backend-traffic.ts";
 import type { ClusterSpec } from "./cluster-model.ts";
+import type { ListenerPolicies, PoliciesByKind } from "./policy-model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 import type { TlsTarget } from "./tls-targets.ts";
 
@@ -14,6 +16,8 @@ export interface RouteAttachment {
   readonly key: ObjectKey;
   /** One per parentRef that names a Gateway of ours, in the order of the spec. */
   readonly parents: readonly ParentAttachment[];
+  /** Policies of the route itself and of its rules; undefined: none. */
+  readonly policies?: PoliciesByKind;
 }
 
 export interface ParentAttachment {
@@ -48,6 +52,8 @@ export interface AttachedListener {
    * specific listener of the same port claims. Sorted by host, each host once.
    */
   readonly hostnames: readonly AttachedHost[];
+  /** Policies that the route has from here unless it has its own; undefined: none. */
+  readonly policies?: ListenerPolicies;
 }
 
 export interface AttachedHost {
@@ -75,6 +81,8 @@ export interface ResolvedRule {
   readonly mirrors: readonly { readonly filterIndex: number; readonly target?: ClusterSpec }[];
   /** HTTPRouteFilters of ExtensionRef filters by their position in `filters`. */
   readonly extensions: readonly ResolvedExtension[];
+  /** What a BackendTrafficPolicy says of its requests, where the rule is served. */
+  readonly traffic?: RouteTraffic;
   /** Set when the rule cannot work as written (a bad filter): every request that matches it is answered with this status. */
   readonly failureStatus?: number;
   /** Set when the matches of the rule cannot be given to Envoy (a bad regular expression): the rule makes no routes at all. */

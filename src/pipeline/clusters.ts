@@ -1,8 +1,7 @@
 import type { ConfigMap, Secret } from "../api/core.ts";
 import { listenerSecrets } from "../attach/certificates.ts";
 import { type SecretUse, secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterSpec, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import { servedForms } from "../attach/stream-backends.ts";
+import type { ClusterSpec, ResolvedRoute } from "../attach/model.ts";
 import type { FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
@@ -12,6 +11,7 @@ import { translateEndpoints } from "../translate/endpoints.ts";
 import { translateSecret } from "../translate/secret.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { ListenerNodes } from "./listeners.ts";
+import { variantsOf } from "./route-variants.ts";
 import type { RouteNodes } from "./routes.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
@@ -58,13 +58,6 @@ export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
   }
 }
 
-/** Gateways by which the route is served at one listener at least. */
-function servingParents({ parents }: RouteAttachment): readonly ParentAttachment[] {
-  return parents.filter(({ listeners }) =>
-    listeners.some(({ routeTable, streams }) => routeTable !== undefined || streams !== undefined),
-  );
-}
-
 export function createClusterNodes(
   graph: Graph,
   sources: Sources,
@@ -77,10 +70,11 @@ export function createClusterNodes(
     const result = new Map<string, FleetCluster>();
     if (attachment === undefined) return result;
     const object = () => read.get(routes.routes, key)?.route;
-    for (const parent of servingParents(attachment)) {
-      const { fleet } = parent;
-      for (const form of servedForms(resolved, parent, object)) {
-        for (const spec of clustersOf(form)) result.set(flatText(fleet, "|", spec.name, "|", key), { fleet, spec });
+    for (const { resolved: variant, places } of variantsOf(routes.traffic, key, object, attachment, resolved, read)) {
+      // At a listener that serves nothing a route needs nothing.
+      const serving = places.filter(({ listener }) => listener?.routeTable !== undefined || listener?.streams);
+      for (const fleet of new Set(serving.map(({ parent }) => parent.fleet))) {
+        for (const spec of clustersOf(variant)) result.set(flatText(fleet, "|", spec.name, "|", key), { fleet, spec });
       }
     }
     return result;

@@ -3,11 +3,13 @@ import { bindPortOf, draftGateway, planGateway } from "../attach/gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "../attach/gateway-class.ts";
 import { transportOf } from "../attach/listener-protocol.ts";
 import { type GatewayDraft, type GatewayPlan, listenerKey } from "../attach/model.ts";
+import type { ListenerPolicies } from "../attach/policy-model.ts";
 import { claimPort, meetingPlace, type PortClaim } from "../attach/port-claims.ts";
 import type { FleetKey } from "../base/keys.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
+import { createListenerPolicies, type PolicyNodes } from "./policies.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
 /** A resource that belongs to exactly one fleet. */
@@ -26,12 +28,19 @@ export interface GatewayNodes {
   readonly plans: Collection<GatewayPlan>;
   /** Group: fleet. */
   readonly plansByFleet: Index<GatewayPlan>;
+  /** Key: listener. Only listeners that have a policy. */
+  readonly listenerPolicies: Collection<ListenerPolicies>;
   /** Group: the namespace that grants. For every reference across namespaces, of listeners and routes alike. */
   readonly grantsByNamespace: Index<ReferenceGrant>;
 }
 
 /** Classes, Gateways, and what their listeners come to beside those of other Gateways. */
-export function createGatewayNodes(graph: Graph, sources: Sources, proxies: ProxyNodes): GatewayNodes {
+export function createGatewayNodes(
+  graph: Graph,
+  sources: Sources,
+  proxies: ProxyNodes,
+  policies: PolicyNodes,
+): GatewayNodes {
   const classPlans = graph.map("classPlans", sources.gatewayClasses, (gatewayClass, key, read) =>
     planGatewayClass(gatewayClass, readSettings(sources, read), read.get(proxies.ofClasses, key)),
   );
@@ -44,7 +53,8 @@ export function createGatewayNodes(graph: Graph, sources: Sources, proxies: Prox
   const plans = createPlans(graph, sources, drafts);
   const { grantsByNamespace } = proxies;
   const plansByFleet = graph.index("plansByFleet", plans, ({ fleet }) => fleet);
-  return { classPlans, plans, plansByFleet, grantsByNamespace };
+  const listenerPolicies = createListenerPolicies(graph, policies, plans);
+  return { classPlans, plans, plansByFleet, listenerPolicies, grantsByNamespace };
 }
 
 /** Ports are settled between Gateways only where they can meet: on one host, or in one fleet. */

@@ -23,6 +23,7 @@ import {
 } from "../translate/listener-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import type { PolicyNodes } from "./policies.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
 /** A port that the Envoys of a fleet open, with the listeners of all its Gateways there. */
@@ -104,6 +105,7 @@ export function createListenerResources(
   graph: Graph,
   sources: Sources,
   proxies: ProxyNodes,
+  clients: ClientNodes,
   { certificates, served, ports }: ListenerNodes,
   streamParts: Collection<ListenerPart>,
 ): Collection<FleetResource> {
@@ -112,7 +114,7 @@ export function createListenerResources(
     served,
     ({ fleet, port, listener }, key, read): ListenerPart | undefined => {
       if (listener.protocol !== "HTTPS") return undefined;
-      const shape = readShape(proxies, fleet, listener.gateway, read);
+      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), [listener], clients, read);
       return translateHttpsPart(port, listener, read.get(certificates, key), shape);
     },
     { equals: sameListenerPart },
@@ -126,7 +128,7 @@ export function createListenerResources(
       const settings = read.get(proxies.listenerSettings, place.gateway);
       const own =
         place.port.protocol === "HTTP"
-          ? translateHttpPart(place.port, readShape(proxies, place.fleet, place.gateway, read))
+          ? translateHttpPart(place.port, shapeOfPort(proxies, clients, place, read))
           : undefined;
       const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
       // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
@@ -142,6 +144,30 @@ export function createListenerResources(
 export function readShape(proxies: ProxyNodes, fleet: FleetKey, gateway: ObjectKey, read: Reader): ListenerShape {
   const settings = read.get(proxies.listenerSettings, gateway) ?? { telemetry: {} };
   return { fleet, settings, logs: buildAccessLogs(fleet, settings.telemetry.accessLogs) };
+}
+
+/** What ClientTrafficPolicies say, and of which listeners. */
+interface ClientNodes {
+  readonly gateways: Pick<GatewayNodes, "listenerPolicies">;
+  readonly policies: Pick<PolicyNodes, "clientTraffic">;
+}
+
+function shapeOfPort(proxies: ProxyNodes, clients: ClientNodes, place: FleetPort, read: Reader): ListenerShape {
+  return withClients(readShape(proxies, place.fleet, place.gateway, read), place.port.listeners, clients, read);
+}
+
+/** Listeners that share a filter chain share what is done with clients: when one policy cannot do what it says, none gets through. */
+function withClients(
+  shape: ListenerShape,
+  listeners: readonly ListenerPlan[],
+  { gateways, policies }: ClientNodes,
+  read: Reader,
+): ListenerShape {
+  const plans = listeners.flatMap((listener) => {
+    const policy = read.get(gateways.listenerPolicies, listenerKey(listener))?.ClientTrafficPolicy?.policy;
+    return policy === undefined ? [] : (read.get(policies.clientTraffic, policy) ?? []);
+  });
+  return plans.some(({ settings }) => settings === undefined) ? { ...shape, refused: true } : shape;
 }
 
 /** The Gateways that have the port agree about it: what they could not agree upon is refused. */

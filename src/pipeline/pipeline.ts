@@ -10,6 +10,7 @@ import { createEnvoys } from "./envoys.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
 import { createListenerNodes, createListenerResources } from "./listeners.ts";
+import { createPolicyNodes } from "./policies.ts";
 import { createPublication } from "./publication.ts";
 import { createQuarantine, type Quarantine } from "./quarantine.ts";
 import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts";
@@ -80,15 +81,23 @@ export function createPipeline(
 ): Pipeline {
   const graph = new Graph();
   const sources = createSources(graph, settings);
-  const policies = createTlsPolicyNodes(graph, sources);
-  const proxies = createProxyNodes(graph, sources, policies);
-  const gateways = createGatewayNodes(graph, sources, proxies);
+  const tlsPolicies = createTlsPolicyNodes(graph, sources);
+  const proxies = createProxyNodes(graph, sources, tlsPolicies);
+  const policies = createPolicyNodes(graph, sources, proxies.grantsByNamespace);
+  const gateways = createGatewayNodes(graph, sources, proxies, policies);
   const listeners = createListenerNodes(graph, sources, gateways);
-  const routes = createRouteNodes(graph, sources, policies, gateways, listeners);
+  const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);
   const streamParts = createStreamParts(graph, proxies, listeners, routes);
-  const envoyListeners = createListenerResources(graph, sources, proxies, listeners, streamParts);
+  const envoyListeners = createListenerResources(
+    graph,
+    sources,
+    proxies,
+    { gateways, policies },
+    listeners,
+    streamParts,
+  );
   const clusters = createClusterNodes(graph, sources, proxies, listeners, routes);
-  const reports = createStatusReports(graph, sources, policies, proxies, {
+  const reports = createStatusReports(graph, sources, { tlsPolicies, policies }, proxies, {
     gateways,
     listeners,
     envoyListeners,

@@ -1,13 +1,12 @@
-import type { Route } from "../api/gateway-api.ts";
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import { servedForms } from "../attach/stream-backends.ts";
+import type { ClusterReach, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
 import { type ResourceType, resourceTypes } from "../envoy/resource.ts";
 import { type ClusterNodes, clustersOf } from "./clusters.ts";
 import { findRefusal, type Refusal } from "./envoys.ts";
+import type { RouteVariant } from "./route-variants.ts";
 import type { RouteNodes } from "./routes.ts";
 import { acknowledgementKey, type Sources } from "./sources.ts";
 import type { Rejection } from "./verdicts.ts";
@@ -17,40 +16,21 @@ export interface GatewayProblem extends Problem {
   readonly gateway?: ObjectKey;
 }
 
-/** A route as Envoys of some Gateways serve it. */
-export interface ServedVariant {
-  readonly resolved: ResolvedRoute;
-  readonly parents: readonly Pick<ParentAttachment, "gateway" | "fleet">[];
-}
-
-/** Gateways with the same settings serve the same variant; nearly always there is one. */
-export function servedVariants(
-  resolved: ResolvedRoute,
-  attachment: RouteAttachment,
-  object: Route,
-): readonly ServedVariant[] {
-  const groups = Map.groupBy(attachment.parents, ({ routing }) => routing);
-  return [...groups].flatMap(([routing, parents]) => {
-    const listeners = parents.flatMap((parent) => parent.listeners);
-    const forms = servedForms(resolved, { listeners, ...(routing && { routing }) }, () => object);
-    return forms.map((form) => ({ resolved: form, parents }));
-  });
-}
-
 /** Backends that take requests and have no endpoint; a mirror without one costs nobody an answer. */
 export function findUnavailable(
-  variants: readonly ServedVariant[],
+  variants: readonly RouteVariant[],
   clusters: ClusterNodes,
   read: Reader,
 ): GatewayProblem[] {
-  return variants.flatMap(({ resolved, parents }) => {
+  return variants.flatMap(({ resolved, places }) => {
     const found = describeEmpty(resolved, clusters, read).map((what) => ({
       condition: "BackendsAvailable",
       reason: "EndpointsNotFound",
       message: `${what} has no endpoint that is ready, so ${outcomeOf(resolved)}; start its pods, or correct its selector or endpoints.`,
     }));
     if (variants.length === 1) return found;
-    return found.flatMap((problem) => parents.map(({ gateway }) => ({ ...problem, gateway })));
+    const gateways = new Set(places.map(({ parent }) => parent.gateway));
+    return found.flatMap((problem) => [...gateways].map((gateway) => ({ ...problem, gateway })));
   });
 }
 
@@ -136,13 +116,15 @@ function nameRoute(key: string): string {
 
 /** What Envoy refused of the clusters that the route needs. */
 export function findRefusedBackends(
-  variants: readonly ServedVariant[],
+  variants: readonly RouteVariant[],
   sources: Sources,
   clusters: ClusterNodes,
   read: Reader,
 ): GatewayProblem[] {
   const problems = new Map<string, GatewayProblem>();
-  const served = variants.flatMap(({ resolved, parents }) => parents.map((parent) => ({ resolved, ...parent })));
+  const served = variants.flatMap(({ resolved, places }) =>
+    places.map(({ parent: { gateway, fleet } }) => ({ resolved, gateway, fleet })),
+  );
   for (const { resolved, gateway, fleet } of served) {
     for (const spec of clustersOf(resolved)) {
       const parts = [

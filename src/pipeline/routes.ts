@@ -1,6 +1,14 @@
 import type { RouteKind } from "../api/gateway-api.ts";
-import { adaptRoute } from "../attach/adapt-route.ts";
-import type { AttachedHost, AttachedListener, GatewayPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
+import {
+  type AttachedHost,
+  type AttachedListener,
+  type GatewayPlan,
+  listenerKey,
+  type ResolvedRoute,
+  type RouteAttachment,
+} from "../attach/model.ts";
+import { withPolicies } from "../attach/policy-effect.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { resolveStreamRoute } from "../attach/resolve-stream.ts";
@@ -18,7 +26,9 @@ import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from
 import { createResolveReader } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
 import type { ListenerNodes } from "./listeners.ts";
+import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
+import { createTrafficNodes, readTraffic, type TrafficNodes } from "./route-traffic.ts";
 import type { Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
 
@@ -58,6 +68,7 @@ export interface RouteNodes {
   /** Of these, those of connections and datagrams. */
   readonly streams: Collection<RouteObject>;
   readonly attachments: Collection<RouteAttachment>;
+  readonly traffic: TrafficNodes;
   /** Group `<gateway>/<listener>`: routes that are attached there and accepted, for `attachedRoutes`. */
   readonly acceptedByListener: Index<RouteAttachment>;
   readonly resolved: Collection<ResolvedRoute>;
@@ -74,7 +85,7 @@ export interface RouteNodes {
 export function createRouteNodes(
   graph: Graph,
   sources: Sources,
-  policies: TlsPolicyNodes,
+  { tlsPolicies, policies }: { readonly tlsPolicies: TlsPolicyNodes; readonly policies: PolicyNodes },
   gateways: GatewayNodes,
   listeners: ListenerNodes,
 ): RouteNodes {
@@ -87,9 +98,15 @@ export function createRouteNodes(
         ...read.get(sources.namespaces, namespace)?.metadata.labels,
       }),
     });
-    return attachment.parents.length === 0 ? undefined : attachment;
+    if (attachment.parents.length === 0) return undefined;
+    return withPolicies(
+      attachment,
+      (target) => read.get(policies.ofTargets, target),
+      (listener) => read.get(gateways.listenerPolicies, listenerKey(listener)),
+    );
   });
-  const resolved = createResolvedRoutes(graph, sources, policies, gateways, routes, attachments);
+  const traffic = createTrafficNodes(graph, policies, attachments);
+  const resolved = createResolvedRoutes(graph, sources, tlsPolicies, gateways, routes, attachments);
   // A route that is refused for what it says itself is attached all the same, and must not be counted.
   const accepted = graph.map("acceptedAttachments", attachments, (attachment, key, read) => {
     const problems = read.get(resolved, key)?.problems;
@@ -107,7 +124,10 @@ export function createRouteNodes(
       if (!isRequestKind(attachment.routeKind)) return [];
       const object = read.get(routes, key);
       const references = read.get(resolved, key);
-      return object && references ? translateAttachment(object, attachment, references) : [];
+      if (object === undefined || references === undefined) return [];
+      return translateAttachment(object, attachment, references, (listener) =>
+        readTraffic(traffic, key, () => object.route, attachment, listener, read),
+      );
     },
     { equals: sameHostEntries },
   );
@@ -121,7 +141,8 @@ export function createRouteNodes(
     { equals: sameHostEntries },
   );
   const tables = createTables(graph, gateways, listeners, servedEntries);
-  return { routes, streams, attachments, acceptedByListener, resolved, hostEntries, servedEntries, ...tables };
+  const nodes = { routes, streams, attachments, traffic, acceptedByListener, resolved };
+  return { ...nodes, hostEntries, servedEntries, ...tables };
 }
 
 function createResolvedRoutes(
@@ -156,15 +177,16 @@ function translateAttachment(
   object: RouteObject,
   attachment: RouteAttachment,
   resolved: ResolvedRoute,
+  trafficAt: (listener: AttachedListener) => RuleTraffic | undefined,
 ): Iterable<readonly [string, HostEntries]> {
   const key = routeKey(object.kind, object.key);
   const result = new Map<string, HostEntries>();
   for (const { listeners, routing } of attachment.parents) {
-    const adapted = adaptRoute(resolved, routing, () => object.route);
     const shape = { keepsOrder: routing?.keepsOrder === true };
     for (const listener of listeners) {
       const table = listener.routeTable;
       if (table === undefined) continue;
+      const adapted = adaptRoute(resolved, routing, () => object.route, trafficAt(listener));
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;

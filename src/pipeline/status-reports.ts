@@ -16,16 +16,17 @@ import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
 import type { FleetResource, GatewayNodes } from "./gateways.ts";
 import type { ListenerNodes } from "./listeners.ts";
-import type { PolicyReport } from "./policy-reports.ts";
+import type { PolicyNodes } from "./policies.ts";
+import { createPolicyReports, type PolicyReport } from "./policy-reports.ts";
 import {
   findOverlaps,
   findRefusedBackends,
   findRefusedRules,
   findUnavailable,
   type GatewayProblem,
-  servedVariants,
   wordsOf,
 } from "./route-findings.ts";
+import { variantsOf } from "./route-variants.ts";
 import type { RouteNodes } from "./routes.ts";
 import {
   acknowledgementKey,
@@ -102,7 +103,7 @@ export interface RouteReport {
 export function createStatusReports(
   graph: Graph,
   sources: Sources,
-  policies: TlsPolicyNodes,
+  { tlsPolicies, policies }: { readonly tlsPolicies: TlsPolicyNodes; readonly policies: PolicyNodes },
   proxies: ProxyNodes,
   nodes: Pick<Nodes, "gateways" | "listeners" | "envoyListeners" | "routes" | "clusters">,
 ): Collection<StatusReport> {
@@ -135,7 +136,7 @@ export function createStatusReports(
       const object = read.get(routes.routes, key);
       const attachment = read.get(routes.attachments, key);
       if (object === undefined || attachment === undefined) return [];
-      const variants = servedVariants(resolved, attachment, object.route);
+      const variants = variantsOf(routes.traffic, key, () => object.route, attachment, resolved, read);
       const extra = [
         ...findUnavailable(variants, clusters, read),
         ...findOverlaps(key, attachment, routes, read),
@@ -163,7 +164,8 @@ export function createStatusReports(
       return [[`EnvoyProxy/${key}`, { kind: "EnvoyProxy", object, uses: uses.map(([, use]) => use) }]];
     },
   );
-  const policyReports = createTlsPolicyReports(graph, sources, policies, proxies, gateways, routes);
+  const tlsPolicyReports = createTlsPolicyReports(graph, sources, tlsPolicies, proxies, gateways, routes);
+  const policyReports = createPolicyReports(graph, sources, policies, gateways, routes);
   return graph.union<StatusReport>(
     "statusReports",
     classes,
@@ -171,6 +173,7 @@ export function createStatusReports(
     routeReports,
     backendReports,
     proxyReports,
+    tlsPolicyReports,
     policyReports,
   );
 }

@@ -1,4 +1,5 @@
-import { adaptRoute } from "../attach/adapt-route.ts";
+import type { Route } from "../api/gateway-api.ts";
+import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
 import { compareHostnameSpecificity } from "../attach/hostname.ts";
 import { carriesStreams } from "../attach/listener-protocol.ts";
 import { type AttachedHost, listenerKey, type ParentAttachment, type RouteAttachment } from "../attach/model.ts";
@@ -11,6 +12,7 @@ import { type ListenerPart, sameListenerPart } from "../translate/listener-part.
 import { shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type ListenerNodes, readShape } from "./listeners.ts";
+import { readTraffic } from "./route-traffic.ts";
 import type { RouteNodes } from "./routes.ts";
 
 /** That a route would take connections of a listener. Key `<listener>|<route key>`. */
@@ -100,13 +102,27 @@ interface Nodes {
   readonly hostsByClaim: Index<StreamHost>;
 }
 
+/** What policies say of the route where it is served. */
+function trafficOf(
+  { route, gateway, listener }: StreamClaim,
+  object: () => Route | undefined,
+  { attachments, traffic }: RouteNodes,
+  read: Reader,
+): RuleTraffic | undefined {
+  const attachment = read.get(attachments, route);
+  const listeners = attachment?.parents.flatMap((parent) => (parent.gateway === gateway ? parent.listeners : []));
+  const place = listeners?.find(({ listener: name }) => listenerKey({ gateway, name }) === listener);
+  return attachment && place && readTraffic(traffic, route, object, attachment, place, read);
+}
+
 function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Reader): ListenerPart | undefined {
   const won = [...read.lookup(nodes.hostsByClaim, key).values()].map(({ host }) => host).sort(compareStrings);
   const served = read.get(nodes.listeners.served, claim.listener);
   const resolved = read.get(nodes.routes.resolved, claim.route);
   if (won.length === 0 || served === undefined || resolved === undefined) return undefined;
   const { fleet, port, listener } = served;
-  const adapted = adaptRoute(resolved, claim.routing, () => read.get(nodes.routes.routes, claim.route)?.route);
+  const object = () => read.get(nodes.routes.routes, claim.route)?.route;
+  const adapted = adaptRoute(resolved, claim.routing, object, trafficOf(claim, object, nodes.routes, read));
   const { rules } = listener.tlsMode === "Passthrough" ? passTlsThrough(adapted) : adapted;
   const { logs } = readShape(nodes.proxies, fleet, listener.gateway, read);
   const slash = claim.route.indexOf("/");

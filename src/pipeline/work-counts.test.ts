@@ -122,6 +122,7 @@ const namesOf = (changes: ResourceChange[]) =>
 /** Runs of each node for one edited route. */
 const routeEdit = {
   httpRouteObjects: 1,
+  selectionsOfHTTPRoute: 1,
   attachments: 1,
   resolvedRoutes: 1,
   hostEntries: 1,

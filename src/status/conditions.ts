@@ -18,7 +18,7 @@ export interface Condition extends DesiredCondition {
 const MESSAGE_BYTES_MAX = 32_768;
 const TRUNCATED = " (message truncated).";
 
-/** Conditions whose bad status is True; of all others it is False. */
+/** Conditions whose bad status is True, and those that are told only where they are True; of all others it is False. */
 const badWhenTrue = new Set([
   "Conflicted",
   "OverlappingTLSConfig",
@@ -26,6 +26,7 @@ const badWhenTrue = new Set([
   "PartiallyInvalid",
   "RouteRulesOverlap",
   "Overridden",
+  "Merged",
   "Warning",
   "Aggregated",
 ]);

@@ -30,7 +30,7 @@ const ANCESTORS_MAX = 16;
 const withReferences: ReadonlySet<PolicyKind> = new Set(["BackendTLSPolicy"]);
 
 /** What is said of a policy only where there is something to say. */
-const extraConditions = ["Overridden", "Warning"];
+const extraConditions = ["Overridden", "Merged", "Warning"];
 
 /** One entry for each object for which the policy counts. */
 export function buildPolicyStatus({ kind, object, ancestors }: PolicyReport): PolicyStatus {

@@ -33,6 +33,8 @@ export function renderStatus(report: StatusReport): ObjectStatus {
     case "EnvoyProxy":
       return buildEnvoyProxyStatus(report);
     case "BackendTLSPolicy":
+    case "BackendTrafficPolicy":
+    case "ClientTrafficPolicy":
       return buildPolicyStatus(report);
     default:
       return buildRouteStatus(report);

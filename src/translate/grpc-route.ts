@@ -8,6 +8,7 @@ import { buildEntries, type EntryShape } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
 import { unlimitedTime } from "./route-timeouts.ts";
+import { limitTraffic } from "./traffic-limits.ts";
 
 const everyMethod: readonly GRPCRouteMatch[] = [{}];
 
@@ -23,15 +24,16 @@ export function translateGrpcRoute(
   shape: EntryShape = {},
 ): RouteEntry[] {
   return (route.spec.rules ?? []).flatMap((rule, ruleIndex) => {
-    if (resolved.rules[ruleIndex]?.dropped) return [];
+    const references = resolved.rules[ruleIndex] ?? unresolvedRule;
+    if (references.dropped) return [];
     const template = translateRule(
       {
         filters: rule.filters ?? [],
         backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
-        resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        resolved: references,
         // gRPC must see UNAVAILABLE, which Envoy makes of 503 (GRPCRouteRule.backendRefs).
         failureStatus: 503,
-        limits: unlimitedTime,
+        limits: { ...unlimitedTime, ...(references.traffic && limitTraffic(references.traffic)) },
         enabledFilters: grpcFilters,
       },
       { ...listener, host: host.host },

@@ -25,7 +25,19 @@ export interface ListenerShape {
   readonly fleet: FleetKey;
   readonly settings: ListenerSettings;
   readonly logs: AccessLogs;
+  /** The ClientTrafficPolicy cannot do what it says: every request is answered with 500. */
+  readonly refused?: true;
 }
+
+/** In place of the listener's routes. */
+const refuseAll: HttpConnectionManager = {
+  routeConfig: {
+    name: "refused",
+    virtualHosts: [
+      { name: "*", domains: ["*"], routes: [{ match: { prefix: "/" }, directResponse: { status: 500 } }] },
+    ],
+  },
+};
 
 /**
  * The network filter that speaks HTTP. Depends on the port and on the name of the route table only; the routes come by RDS.
@@ -39,7 +51,7 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix,
-    rds: { configSource: adsConfigSource, routeConfigName: routeTable },
+    ...(shape.refused ? refuseAll : { rds: { configSource: adsConfigSource, routeConfigName: routeTable } }),
     httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,

@@ -6,6 +6,7 @@ import { buildEntries, type EntryShape } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
 import { limitTime } from "./route-timeouts.ts";
+import { limitTraffic } from "./traffic-limits.ts";
 
 /** A rule of which nothing is known reaches nothing: its requests are answered with 500. */
 export const unresolvedRule: ResolvedRule = Object.freeze({ backends: [], mirrors: [], extensions: [] });
@@ -22,14 +23,18 @@ export function translateHttpRoute(
   shape: EntryShape = {},
 ): RouteEntry[] {
   return (route.spec.rules ?? [{}]).flatMap((rule, ruleIndex) => {
-    if (resolved.rules[ruleIndex]?.dropped) return [];
+    const references = resolved.rules[ruleIndex] ?? unresolvedRule;
+    if (references.dropped) return [];
     const template = translateRule(
       {
         filters: rule.filters ?? [],
         backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
-        resolved: resolved.rules[ruleIndex] ?? unresolvedRule,
+        resolved: references,
         failureStatus: 500,
-        limits: limitTime(rule.timeouts, rule.retry),
+        limits: {
+          ...(references.traffic && limitTraffic(references.traffic)),
+          ...limitTime(rule.timeouts, rule.retry),
+        },
         enabledFilters: [],
       },
       { ...listener, host: host.host },

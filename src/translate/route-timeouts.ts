@@ -55,7 +55,7 @@ function totalTimeout(
   return request ?? (retries + 1) * attempt + retries * backoff;
 }
 
-function idleTimeout(total: number): number {
+export function idleTimeout(total: number): number {
   return total === 0 ? 0 : Math.max(total, IDLE_MIN_MS);
 }
 

@@ -129,6 +129,23 @@ const backendTlsPolicy: readonly ChecklistRow[] = [
   ["ResolvedRefs=False/InvalidKind", "attach/authorities.ts", "backend-tls"],
 ];
 
+/** For each Gateway or listener where the policy matters. */
+const backendTrafficPolicy: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/policy-status.ts", "policies"],
+  ["Accepted=False/Conflicted", "attach/policy-standing.ts", "policies"],
+  ["Accepted=False/TargetNotFound", "attach/policy-standing.ts", "policies"],
+  ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "policies"],
+  ["Overridden=True/Overridden", "attach/policy-standing.ts", "policies"],
+  ["Merged=True/Merged", "attach/policy-standing.ts", "policies"],
+  ["Warning=True/DeprecatedField", "attach/backend-traffic.ts", "policies"],
+  ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "policies"],
+];
+
+const clientTrafficPolicy: readonly ChecklistRow[] = [
+  ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "policies"],
+  ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
+];
+
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   GatewayClass: gatewayClass,
   Gateway: gateway,
@@ -138,6 +155,8 @@ export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   Backend: backend,
   EnvoyProxy: envoyProxy,
   BackendTLSPolicy: backendTlsPolicy,
+  BackendTrafficPolicy: backendTrafficPolicy,
+  ClientTrafficPolicy: clientTrafficPolicy,
 };
 
 /** Reasons of the API that no object of these kinds can come to, and why. */

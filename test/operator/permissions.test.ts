@@ -65,6 +65,8 @@ async function doEverything(envoys: string): Promise<void> {
     "envoyproxy/full",
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
+    "backendtrafficpolicy/hello",
+    "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",
   ])
@@ -74,6 +76,9 @@ async function doEverything(envoys: string): Promise<void> {
   // Whatever has a status gets another one.
   await edit("backend", "elsewhere", { endpoints: [{ ip: { address: "127.0.0.1", port: 80 } }] });
   await edit("backendtlspolicy", "elsewhere", { validation: { hostname: "other.example.com" } });
+  const gone = { group: "gateway.networking.k8s.io", name: "full", kind: "Gateway", sectionName: "gone" };
+  await edit("clienttrafficpolicy", "full", { targetRefs: [gone] });
+  await edit("backendtrafficpolicy", "hello", { timeout: { tcp: { connectTimeout: "0s" } } });
   await edit("httproute", "hello", { hostnames: ["other.example.com"] });
   await edit("grpcroute", "hello", { hostnames: ["other-grpc.example.com"] });
   // With the class the name of its Service in its own namespace changes.
@@ -90,6 +95,8 @@ async function doEverything(envoys: string): Promise<void> {
     "envoyproxy/full",
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
+    "backendtrafficpolicy/hello",
+    "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",
     "gateway/blocked",

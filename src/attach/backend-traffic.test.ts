@@ -1,0 +1,113 @@
+import { expect, test } from "@jest/globals";
+import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
+import { validateObject } from "../api/kinds.ts";
+import { mergeBackendTraffic, planBackendTraffic } from "./backend-traffic.ts";
+import { findUnservedFields } from "./policy-fields.ts";
+
+type Content = Record<string, unknown>;
+
+function planOf(spec: Content) {
+  const { object, problems } = validateObject({
+    apiVersion: "gateway.envoyproxy.io/v1alpha1",
+    kind: "BackendTrafficPolicy",
+    metadata: { name: "p" },
+    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
+  });
+  if (object === undefined) throw new Error(JSON.stringify(problems));
+  return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy);
+}
+
+/** Shorthand, the same in fields of the catalogue, and the field that the warning names. */
+test.each<[Content, Content, string[]]>([
+  [
+    { circuitBreaker: { maxRequests: 5, maxRetries: 3 } },
+    { circuitBreaker: { maxParallelRequests: 5, maxParallelRetries: 3 } },
+    ["circuitBreaker.maxParallelRequests", "circuitBreaker.maxParallelRetries"],
+  ],
+  [{ timeout: { request: "10s" } }, { timeout: { http: { requestTimeout: "10s" } } }, ["timeout.http.requestTimeout"]],
+  [
+    { timeout: { backendRequest: "8s" } },
+    { retry: { numRetries: 0, perRetry: { timeout: "8s" } } },
+    ["retry.perRetry.timeout"],
+  ],
+  [
+    { timeout: { backendRequest: "8s" }, retry: { perRetryTimeout: "3s" } },
+    { retry: { perRetry: { timeout: "3s" } } },
+    ["retry.perRetry.timeout", "retry.perRetry.timeout"],
+  ],
+  [
+    { connectionPool: { maxConnections: 7, maxRequestsPerConnection: 0, idleTimeout: "3600s" } },
+    {
+      circuitBreaker: { maxConnections: 7, maxRequestsPerConnection: 0 },
+      timeout: { http: { connectionIdleTimeout: "3600s" } },
+    },
+    ["circuitBreaker.maxConnections", "circuitBreaker.maxRequestsPerConnection", "timeout.http.connectionIdleTimeout"],
+  ],
+])("%j is %j", (shorthand, meant, fields) => {
+  const plan = planOf(shorthand);
+  expect(plan.refused).toEqual([]);
+  expect(plan.traffic).toEqual(withoutDefaults(planOf(meant).traffic, shorthand));
+  expect(plan.warnings.map(({ reason }) => reason)).toEqual(fields.map(() => "Shorthand"));
+  for (const [index, field] of fields.entries()) {
+    expect(plan.warnings[index]?.text).toContain(`write spec.${field} instead`);
+  }
+});
+
+/** Defaults are filled in where circuitBreaker is written, and it is not where a shorthand of another place makes it. */
+function withoutDefaults(traffic: Content | object, { circuitBreaker }: Content): object {
+  if (circuitBreaker !== undefined) return traffic;
+  return JSON.parse(JSON.stringify(traffic), (_key, value: unknown) => (value === 1024 ? undefined : value)) as object;
+}
+
+test.each<[Content, string, string]>([
+  [
+    { circuitBreaker: { maxRequests: 5, maxParallelRequests: 6 } },
+    "spec.circuitBreaker.maxRequests",
+    "is a shorthand for spec.circuitBreaker.maxParallelRequests, which says 6",
+  ],
+  [
+    { timeout: { request: "1s", http: { requestTimeout: "2s" } } },
+    "spec.timeout.request",
+    'which says "2s"; remove one of them',
+  ],
+  [{ timeout: { tcp: { connectTimeout: "0s" } } }, "spec.timeout.tcp.connectTimeout", "no time at all cannot be"],
+  [{ http2: { initialStreamWindowSize: 9 } }, "spec.http2.initialStreamWindowSize", "use 65535 to"],
+])("%j is refused for %s", (spec, field, text) => {
+  const plan = planOf(spec);
+  expect(plan.refused).toEqual([{ field, text: expect.stringContaining(text) }]);
+  expect(plan.traffic).toEqual({ invalid: true });
+});
+
+test.each<[Content, string[]]>([
+  [{ timeout: { http: { requestTimeout: "1s" } } }, []],
+  [{ a: 1, timeout: { http: { b: 2 } } }, ["a", "timeout.http.b"]],
+  [{ c: [{ d: 1 }, { d: 2 }] }, ["c"]],
+  [{ retry: { retryOn: { triggers: [] } } }, []],
+  [{ timeout: { x: {} } }, ["timeout.x"]],
+])("of %j the fields %j are not served", (spec, fields) => {
+  expect(findUnservedFields("BackendTrafficPolicy", spec)).toEqual(fields);
+});
+
+test("the two parts are apart, so that neither changes with the other, and their text does not depend on the order of fields", () => {
+  const one = planOf({
+    retry: { numRetries: 1 },
+    timeout: { http: { requestTimeout: "1s", connectionIdleTimeout: "2s" } },
+  });
+  const other = planOf({ timeout: { http: { connectionIdleTimeout: "2s", requestTimeout: "9s" } } });
+  expect(JSON.stringify(one.traffic.cluster)).toBe('{"timeout":{"http":{"connectionIdleTimeout":"2s"}}}');
+  expect(one.traffic.cluster).toEqual(other.traffic.cluster);
+  expect(one.traffic.route).toEqual({ retry: { numRetries: 1 }, timeout: { requestTimeout: "1s" } });
+});
+
+test("merged, the child's fields win, and what is wrong with either makes both wrong", () => {
+  const parent = planOf({ timeout: { http: { requestTimeout: "9s", connectionIdleTimeout: "5s" } } });
+  const child = planOf({ timeout: { http: { requestTimeout: "1s" } } });
+  const expected = {
+    cluster: { timeout: { http: { connectionIdleTimeout: "5s" } } },
+    route: { timeout: { requestTimeout: "1s" } },
+  };
+  expect(mergeBackendTraffic(child, parent, "StrategicMerge")).toEqual(expected);
+  expect(mergeBackendTraffic(child, parent, "JSONMerge")).toEqual(expected);
+  const wrong = planOf({ timeout: { tcp: { connectTimeout: "0s" } } });
+  expect(mergeBackendTraffic(child, wrong, "JSONMerge")).toEqual({ invalid: true });
+});

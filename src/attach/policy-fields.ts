@@ -1,0 +1,53 @@
+import { isRecord } from "../api/field.ts";
+import type { AttachedPolicyKind } from "./policy-model.ts";
+
+/**
+ * The fields of each kind of policy that are served. A path stands for itself and everything inside of it; `[]` is any item of a list. A
+ * policy with any other field is invalid, and its status names the field: nothing is accepted and ignored. Who serves a field
+ * adds it here.
+ */
+export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]>> = {
+  BackendTrafficPolicy: [
+    ...["circuitBreaker.maxConnections", "circuitBreaker.maxPendingRequests", "circuitBreaker.maxParallelRequests"],
+    ...["circuitBreaker.maxParallelRetries", "circuitBreaker.maxRequestsPerConnection", "circuitBreaker.perEndpoint"],
+    "connection.bufferLimit",
+    "dns",
+    ...["http2.initialStreamWindowSize", "http2.initialConnectionWindowSize", "http2.maxConcurrentStreams"],
+    ...["retry.numRetries", "retry.numAttemptsPerPriority", "retry.retryOn", "retry.perRetry"],
+    "tcpKeepalive",
+    "timeout.tcp.connectTimeout",
+    ...["timeout.http.connectionIdleTimeout", "timeout.http.maxConnectionDuration", "timeout.http.requestTimeout"],
+  ],
+  ClientTrafficPolicy: [],
+};
+
+/** Where a policy belongs, which is served for all of them. */
+const targetFields = ["targetRef", "targetRefs", "targetSelectors", "mergeType"];
+
+const served: ReadonlyMap<string, ReadonlySet<string>> = new Map(
+  Object.entries(servedFields).map(([kind, fields]) => [kind, new Set([...targetFields, ...fields])]),
+);
+
+/** Paths below `spec` of fields that are not served, each as far as it can be named; items of lists count together. */
+export function findUnservedFields(kind: AttachedPolicyKind, spec: object): readonly string[] {
+  const known = served.get(kind) as ReadonlySet<string>;
+  return [...new Set(unserved(spec, "", known))];
+}
+
+function* unserved(value: unknown, path: string, known: ReadonlySet<string>): Generator<string> {
+  if (known.has(path)) return;
+  const inside = Array.isArray(value) ? value.entries() : isRecord(value) ? Object.entries(value) : [];
+  // Nothing below is served: the field as a whole is to blame.
+  if (typeof value !== "object" || ![...known].some((field) => isBelow(field, path))) {
+    yield path;
+    return;
+  }
+  for (const [name, content] of inside) {
+    const step = Array.isArray(value) ? "[]" : path === "" ? name : `.${name}`;
+    yield* unserved(content, `${path}${step}`, known);
+  }
+}
+
+function isBelow(field: string, path: string): boolean {
+  return path === "" || field.startsWith(`${path}.`) || field.startsWith(`${path}[]`);
+}

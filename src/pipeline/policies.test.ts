@@ -1,0 +1,170 @@
+import { expect, test } from "@jest/globals";
+import { collectionOf, validateObject } from "../api/kinds.ts";
+import type { KubernetesObject } from "../api/object.ts";
+import { objectKey } from "../base/keys.ts";
+import type { ResourceChange } from "../envoy/resource.ts";
+import { type Batch, createPipeline, type Pipeline } from "./pipeline.ts";
+import type { PolicyReport } from "./policy-reports.ts";
+
+/** What an edit of a policy costs, in exact numbers of calls, and what it sends. */
+
+const settings = { controllerNames: ["example.com/c"], hostInfrastructure: true, privilegedPortOffset: 0 };
+const group = "gateway.networking.k8s.io";
+const ROUTES = 50;
+
+function batchOf(...raw: object[]): Batch {
+  const batch: Record<string, Map<string, KubernetesObject>> = {};
+  for (const value of raw) {
+    const { object, problems } = validateObject(value);
+    if (object === undefined) throw new Error(JSON.stringify(problems));
+    const collection = collectionOf(object) as string;
+    batch[collection] ??= new Map();
+    // A copy of this realm: jest runs tests in a realm of its own, and plain data of another one never counts as equal.
+    const copy = JSON.parse(JSON.stringify(object)) as KubernetesObject;
+    batch[collection].set(objectKey(object.metadata.namespace, object.metadata.name), copy);
+  }
+  return batch as Batch;
+}
+
+const route = (index: number, labels = {}) => ({
+  apiVersion: `${group}/v1`,
+  kind: "HTTPRoute",
+  metadata: { name: `route-${index}`, namespace: "default", labels },
+  spec: {
+    parentRefs: [{ name: "web" }],
+    hostnames: [`host-${index}.example.com`],
+    rules: [{ backendRefs: [{ name: "app", port: 80 }] }],
+  },
+});
+const policy = (name: string, kind: string, target: string, requestTimeout: string, more: object = {}) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "BackendTrafficPolicy",
+  metadata: { name, namespace: "default" },
+  spec: { targetRefs: [{ group, kind, name: target }], timeout: { http: { requestTimeout } }, ...more },
+});
+const selecting = (value: string, requestTimeout = "9s") => {
+  const { targetRefs: _, ...spec } = policy("selecting", "", "", requestTimeout).spec;
+  const targetSelectors = [{ kind: "HTTPRoute", matchLabels: { tier: value } }];
+  return { ...policy("selecting", "", "", requestTimeout), spec: { ...spec, targetSelectors } };
+};
+
+function load(...policies: object[]) {
+  let published: ResourceChange[] = [];
+  const pipeline = createPipeline(settings, {
+    xds: (changes) => published.push(...changes),
+    statuses() {},
+    infrastructure() {},
+  });
+  const { group: _, ...gatewayClass } = { group, metadata: { name: "c" } };
+  pipeline.stage(
+    batchOf(
+      {
+        apiVersion: `${group}/v1`,
+        kind: "GatewayClass",
+        ...gatewayClass,
+        spec: { controllerName: "example.com/c" },
+      },
+      {
+        apiVersion: `${group}/v1`,
+        kind: "Gateway",
+        metadata: { name: "web", namespace: "default" },
+        spec: { gatewayClassName: "c", listeners: [{ name: "http", protocol: "HTTP", port: 8080 }] },
+      },
+      {
+        apiVersion: "v1",
+        kind: "Service",
+        metadata: { name: "app", namespace: "default" },
+        spec: { ports: [{ name: "http", port: 80 }] },
+      },
+      ...Array.from({ length: ROUTES }, (_, index) => route(index, index < 3 ? { tier: "gold" } : {})),
+      ...policies,
+    ),
+  );
+  pipeline.markSynced();
+  pipeline.commitNow();
+  const sent = () => {
+    const names = published.map(({ type }) => type.slice(type.lastIndexOf(".") + 1));
+    published = [];
+    return [...new Set(names)].sort();
+  };
+  sent();
+  return { pipeline, sent };
+}
+
+const runsOf = (pipeline: Pipeline) => Object.fromEntries(pipeline.commitNow().runs);
+
+/** What becomes of one route whose traffic changes. */
+const routeTraffic = {
+  clusterUses: 1,
+  hostEntries: 1,
+  servedEntries: 1,
+  entriesByHost: 1,
+  virtualHosts: 1,
+  routeOverlaps: 1,
+  hostsByTable: 1,
+  routeConfigurations: 1,
+  routeReports: 1,
+};
+/** What an edit of a policy runs of the policy itself. */
+const settingsOfPolicy = { headsOfBackendTrafficPolicy: 1, backendTraffic: 1, policyReports: 1 };
+
+test("an edit of a route's policy runs that policy and that route, and sends no Listener and no cluster", () => {
+  const { pipeline, sent } = load(
+    policy("of-gateway", "Gateway", "web", "9s"),
+    policy("of-7", "HTTPRoute", "route-7", "1s"),
+    policy("of-8", "HTTPRoute", "route-8", "1s"),
+  );
+  pipeline.stage(batchOf(policy("of-7", "HTTPRoute", "route-7", "2s")));
+  expect(runsOf(pipeline)).toEqual({ ...settingsOfPolicy, ...routeTraffic });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+
+  // The circuit breaker makes another cluster, to which the route moves; the old one is still used by all others.
+  pipeline.stage(batchOf(policy("of-7", "HTTPRoute", "route-7", "2s", { circuitBreaker: { maxConnections: 5 } })));
+  pipeline.commitNow();
+  expect(sent()).toEqual(["Cluster", "ClusterLoadAssignment", "RouteConfiguration"]);
+  pipeline.stop();
+});
+
+test("a policy that comes or goes runs its target, and tells the one that it takes the place of", () => {
+  const { pipeline, sent } = load(policy("of-gateway", "Gateway", "web", "9s"));
+  pipeline.stage(batchOf(policy("of-7", "HTTPRoute", "route-7", "1s")));
+  const runs = runsOf(pipeline);
+  expect(runs).toMatchObject({ ...routeTraffic, attachments: 1, policyPlaces: 2, policyReports: 2 });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  const report = [...pipeline.statuses()].find(([key]) => key === "BackendTrafficPolicy/default/of-gateway")?.[1];
+  expect((report as PolicyReport).ancestors[0]?.problems).toMatchObject([
+    { condition: "Overridden", message: expect.stringContaining("HTTPRoute default/route-7") },
+  ]);
+  pipeline.stage({ backendTrafficPolicies: new Map([["default/of-7", undefined]]) });
+  expect(runsOf(pipeline)).toMatchObject({ ...routeTraffic, attachments: 1, policyReports: 1 });
+  pipeline.stop();
+});
+
+test("a policy of the Gateway runs each route once", () => {
+  const { pipeline, sent } = load(policy("of-gateway", "Gateway", "web", "9s"));
+  pipeline.stage(batchOf(policy("of-gateway", "Gateway", "web", "8s")));
+  expect(runsOf(pipeline)).toMatchObject({
+    ...settingsOfPolicy,
+    hostEntries: ROUTES,
+    clusterUses: ROUTES,
+    routeConfigurations: 1,
+  });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  pipeline.stop();
+});
+
+test("a selector runs what it selects, and a route looks only at selectors of its own labels", () => {
+  const { pipeline, sent } = load(selecting("gold"));
+  pipeline.stage(batchOf(selecting("gold", "8s")));
+  expect(runsOf(pipeline)).toEqual({
+    ...settingsOfPolicy,
+    ...Object.fromEntries(Object.keys(routeTraffic).map((node) => [node, 3])),
+    routeConfigurations: 1,
+  });
+  sent();
+  // A route gets the label, and with it the policy.
+  pipeline.stage(batchOf(route(9, { tier: "gold" })));
+  expect(runsOf(pipeline)).toMatchObject({ selectionsOfHTTPRoute: 1, hostEntries: 1, attachments: 1 });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  pipeline.stop();
+});
