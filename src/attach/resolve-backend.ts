@@ -86,7 +86,8 @@ export function findBackend(
     return isService || isBackend ? refuse(routeKind, namespace, target) : unknownKind(target);
   }
   const named = tlsTarget(group, kind, key);
-  const claims = read.tlsClaims(named);
+  // Datagrams carry no TLS.
+  const claims = routeKind === "UDPRoute" ? undefined : read.tlsClaims(named);
   const policy = (section: string) => claims && findPolicy(policyFor(claims, section), read);
   const found = isService
     ? findService(routeKind, key, reference.port, policy, read)

@@ -6,6 +6,7 @@ import { createAuthority, type KeyPair } from "../harness/certificates.ts";
 import { temporaryDirectory } from "../harness/directory.ts";
 import { gatewayYaml, tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { startLoad } from "../harness/load.ts";
+import { freePort } from "../harness/ports.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { serviceObjects, toYaml } from "./traffic-world.ts";
 import { createWorld, routeYaml, type World } from "./world.ts";
@@ -18,12 +19,19 @@ const other = createAuthority("other authority");
 const system = temporaryDirectory();
 let world: World;
 let backend: Backend;
+const ports = { tcp: 0, terminated: 0, passed: 0 };
 
 beforeAll(async () => {
   const trustFile = join(system.path, "system.pem");
   writeFileSync(trustFile, other.certificate);
   world = await createWorld({ SSL_CERT_FILE: trustFile });
-  const gateway = gatewayYaml({ name: "web", port: world.port });
+  for (const listener of ["tcp", "terminated", "passed"] as const) ports[listener] = await freePort();
+  const listeners = `[
+    {name: http, protocol: HTTP, port: ${world.port}},
+    {name: tcp, protocol: TCP, port: ${ports.tcp}},
+    {name: terminated, protocol: TLS, port: ${ports.terminated}, tls: {mode: Terminate, certificateRefs: [{name: server}]}},
+    {name: passed, protocol: TLS, port: ${ports.passed}, tls: {mode: Passthrough}}]`;
+  const gateway = gatewayYaml({ name: "web", listeners });
   const certificate = "tls: {backend: {clientCertificateRef: {name: client}}}";
   world.files.writeAtomically(
     "gateway.yaml",
@@ -47,6 +55,10 @@ beforeAll(async () => {
     ),
   );
   trust(authority.certificate);
+  world.files.writeAtomically(
+    "server.yaml",
+    tlsSecretYaml({ name: "server", ...authority.issue({ dnsNames: [name] }) }),
+  );
   show(issueClient("first"));
   police("mtls", "caCertificateRefs: [{group: '', kind: ConfigMap, name: authority}]");
   const rule = (service: string) =>
@@ -151,4 +163,41 @@ test("the system's authorities are those of this host", async () => {
   await world.until({ host, path: "/system" }, ({ received }) => received === undefined, 15_000);
   police("mtls", "wellKnownCACertificates: System");
   await untilStatus("/mtls", 503);
+}, 60_000);
+
+test("connections of TCPRoutes and of TLSRoutes that end TLS are encrypted anew, those passed through are not", async () => {
+  police("mtls", "caCertificateRefs: [{group: '', kind: ConfigMap, name: authority}]");
+  police("system", "wellKnownCACertificates: System");
+  const streamRoute = (kind: string, listener: string, service: string) => ({
+    apiVersion: "gateway.networking.k8s.io/v1",
+    kind,
+    metadata: { name: listener },
+    spec: {
+      parentRefs: [{ name: "web", sectionName: listener }],
+      ...(kind === "TLSRoute" && { hostnames: [name] }),
+      rules: [{ backendRefs: [{ name: service, port: 80 }] }],
+    },
+  });
+  world.files.writeAtomically(
+    "streams.yaml",
+    toYaml([
+      streamRoute("TCPRoute", "tcp", "mtls"),
+      streamRoute("TLSRoute", "terminated", "mtls"),
+      streamRoute("TLSRoute", "passed", "system"),
+    ]),
+  );
+  const reaches = (port: number, answering: string, trusted?: string) =>
+    world.until(
+      { host, port, ...(trusted !== undefined && { tls: { servername: name, authority: trusted } }) },
+      ({ received }) => received?.backend === answering && received.tls?.servername === name,
+      15_000,
+    );
+  for (const answer of [
+    await reaches(ports.tcp, "mtls"),
+    await reaches(ports.terminated, "mtls", authority.certificate),
+  ]) {
+    expect(answer.received?.tls?.clientCommonName).toBe("fourth");
+  }
+  // The client sees the certificate of the backend itself.
+  await reaches(ports.passed, "system", other.certificate);
 }, 60_000);
