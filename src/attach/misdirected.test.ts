@@ -115,3 +115,56 @@ test.each<[string, Record<string, [string, ...string[]]>, Record<string, string[
   }));
   expect(Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }, certificates))).toEqual(expected);
 });
+
+test("a host of somebody is answered to the letter however many listeners there are", () => {
+  const labels = ["a", "b", "c", "d", "e", "f"];
+  const hosts = labels.flatMap((x) => [
+    x,
+    ...labels.flatMap((y) => [`${y}.${x}`, ...labels.map((z) => `${z}.${y}.${x}`)]),
+  ]);
+  const wildcards = hosts.map((host) => `*.${host}`);
+  const narrowest = (host: string, among: readonly string[]) =>
+    [host, ...host.split(".").map((_label, from, all) => `*.${all.slice(from + 1).join(".")}`), "*"].find((name) =>
+      among.includes(name),
+    );
+  for (const step of [2, 3, 5, 7]) {
+    const hostnames = [...hosts, ...wildcards.slice(step * 5)].filter((_name, index) => index % step === 1);
+    expect(hostnames.length).toBeGreaterThan(64);
+    const tables = misdirected(...hostnames);
+    const wrong = hostnames.slice(0, 60).flatMap((own) =>
+      hosts.flatMap((host) => {
+        const owner = narrowest(host, hostnames);
+        const domain = narrowest(host, [own, ...(tables[own] ?? [])]);
+        return owner === undefined || (owner === own ? domain === own : domain !== own && domain !== undefined)
+          ? []
+          : [`${host} at ${own}`];
+      }),
+    );
+    expect(wrong).toEqual([]);
+  }
+});
+
+test("many hostnames elsewhere are covered by few, and one more changes no other table", () => {
+  const tenants = (count: number) => Array.from({ length: count }, (_, index) => `tenant-${index}.apps.com`);
+  const tables = (hostnames: readonly string[], certificate: string) => {
+    const listeners = hostnames.map((hostname) => ({
+      ...{ gateway: `${hostname}/gw`, name: "l", hostname, routeTable: hostname },
+    })) as unknown as ListenerPlan[];
+    const certificates = listeners.map(({ gateway }) => ({
+      ...{ gateway, listener: "l", secrets: [], dnsNames: [certificate], problems: [] },
+    }));
+    return misdirectedHosts({ protocol: "HTTPS", listeners }, certificates);
+  };
+  // 64 with the listener's own are told one by one.
+  expect(tables(tenants(64), "*.apps.com").get("tenant-3.apps.com")).toHaveLength(63);
+  const [few, more] = [tables(tenants(65), "*.apps.com"), tables(tenants(200), "*.apps.com")];
+  expect(few.get("tenant-3.apps.com")).toEqual(["*.apps.com"]);
+  for (const [table, hosts] of few) expect(more.get(table)).toEqual(hosts);
+  // Hosts that are not a listener's own stay its own, however many there are beside.
+  expect(misdirected("*.com", ...tenants(100))["*.com"]).toHaveLength(100);
+  expect(misdirected("one", ...tenants(100), "*.b.apps.com")).toMatchObject({
+    one: ["*.apps.com"],
+    "*.b.apps.com": ["*.apps.com", "one"],
+  });
+  expect(misdirected(...Array.from({ length: 70 }, (_, index) => `a.b${index}`), "c.d")["c.d"]).toEqual(["*"]);
+});

@@ -11,10 +11,10 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
  *
  * Elsewhere is the listener's own Gateway, which is what the API speaks of, and where its certificates are good for a host: there alone
  * clients reuse connections. So tenants that share a port and nothing else are not in each other's tables: with all of them there, a
- * new one would change everybody's.
+ * new one would change everybody's. Tenants of one certificate are many too: beyond {@link ELSEWHERE_MAX} hostnames stands what covers
+ * them, which a new one rarely changes; a host of nobody that it covers is answered with 421 as well.
  *
- * By route table, sorted; tables without any are left out. O(listeners × labels), and one entry for each pair of a listener with a
- * broadest hostname elsewhere.
+ * By route table, sorted; tables without any are left out. O(listeners × names of certificates × labels).
  */
 export function misdirectedHosts(
   { protocol, listeners }: Pick<PortPlan, "protocol" | "listeners">,
@@ -24,41 +24,78 @@ export function misdirectedHosts(
   if (familyOf(protocol) !== "TLS") return result;
   const hostnames = new Set(listeners.map(hostOf));
   const below = new Map<string, string[]>();
-  const broadestAbove = (hostname: string) => hostnamesAbove(hostname, hostnames).at(-1);
+  const broadest = new Map<string, string>();
   for (const hostname of hostnames) {
-    const [above] = hostnamesAbove(hostname, hostnames);
-    if (above !== undefined) below.set(above, [...(below.get(above) ?? []), hostname]);
+    const above = hostnamesAbove(hostname, hostnames);
+    broadest.set(hostname, above.at(-1) ?? hostname);
+    if (above[0] !== undefined) append(below, above[0], hostname);
   }
-  const byGateway = Map.groupBy(listeners, ({ gateway }) => gateway);
-  const goodFor = hostsOfCertificates(hostnames, certificates);
+  /** What covers these hostnames, of those of the port or beyond. */
+  const covering = (some: readonly string[]) =>
+    coverHosts(new Set(some.map((hostname) => broadest.get(hostname) ?? hostname)));
+  const ofGateway = new Map<string, readonly string[]>();
+  for (const [gateway, own] of Map.groupBy(listeners, ({ gateway }) => gateway))
+    ofGateway.set(gateway, covering(own.map(hostOf)));
+  const goodFor = hostsOfCertificates(hostnames, certificates, covering);
   for (const listener of listeners) {
     if (listener.routeTable === undefined) continue;
     const own = hostOf(listener);
-    const others = new Set(below.get(own));
-    const near = [own, ...(byGateway.get(listener.gateway) ?? []).map(hostOf), ...goodFor(listener)];
-    for (const hostname of near) {
-      const outermost = broadestAbove(hostname) ?? hostname;
-      if (outermost !== own) others.add(outermost);
-    }
-    if (others.size > 0) result.set(listener.routeTable, [...others].sort());
+    const elsewhere = [broadest.get(own) ?? own, ...(ofGateway.get(listener.gateway) ?? []), ...goodFor(listener)];
+    const hosts = new Set([...(below.get(own) ?? []), ...coverHosts(new Set(elsewhere))]);
+    hosts.delete(own);
+    if (hosts.size > 0) result.set(listener.routeTable, [...hosts].sort());
   }
   return result;
 }
 
-/** Hostnames of the port for which the certificates of a listener are good. */
+/** As many as a Gateway has listeners: one by itself is answered to the letter, and a table has no more than its listener's own beside. */
+const ELSEWHERE_MAX = 64;
+
+/** What covers the hosts, none of it another: they themselves, or, until they are few, wildcards in place of the deepest. */
+function coverHosts(hosts: ReadonlySet<string>): readonly string[] {
+  const outer = [...hosts].filter((host) => hostnamesAbove(host, hosts).length === 0);
+  if (outer.length <= ELSEWHERE_MAX) return outer;
+  const deepest = Math.max(...outer.map((host) => labelsOf(host).length));
+  return coverHosts(new Set(outer.map((host) => (labelsOf(host).length < deepest ? host : widen(host)))));
+}
+
+/** Of what an asterisk stands before, where there is one. */
+function labelsOf(host: string): readonly string[] {
+  return host.split(".").filter((label) => label !== "*");
+}
+
+/** `a.b.c` and `*.a.b.c` to `*.b.c`, at last to `*`. */
+function widen(host: string): string {
+  return ["*", ...labelsOf(host).slice(1)].join(".");
+}
+
+/** What covers the hostnames of the port for which the certificates of a listener are good. */
 function hostsOfCertificates(
   hostnames: ReadonlySet<string>,
   certificates: Iterable<ListenerCertificates>,
+  covering: (hosts: readonly string[]) => readonly string[],
 ): (listener: ListenerPlan) => readonly string[] {
   const byPattern = Map.groupBy(hostnames, certificatePattern);
+  const byName = new Map<string, readonly string[]>();
   const byListener = new Map(
     [...certificates].map((held) => [listenerKey({ gateway: held.gateway, name: held.listener }), held.dnsNames]),
   );
-  return (listener) =>
-    (byListener.get(listenerKey(listener)) ?? []).flatMap((name) => [
-      ...(byPattern.get(name) ?? []),
-      ...[name, ...hostnamesAbove(name, hostnames)].filter((hostname) => hostnames.has(hostname)),
-    ]);
+  // One certificate may be that of a thousand listeners.
+  const hostsOf = (name: string) => {
+    const known = byName.get(name);
+    if (known !== undefined) return known;
+    const wildcards = [name, ...hostnamesAbove(name, hostnames)].filter((hostname) => hostnames.has(hostname));
+    const found = covering([...(byPattern.get(name) ?? []), ...wildcards]);
+    byName.set(name, found);
+    return found;
+  };
+  return (listener) => (byListener.get(listenerKey(listener)) ?? []).flatMap(hostsOf);
+}
+
+function append(groups: Map<string, string[]>, key: string, host: string): void {
+  const group = groups.get(key);
+  if (group === undefined) groups.set(key, [host]);
+  else group.push(host);
 }
 
 /** The name by which a certificate with an asterisk is good for a host: the asterisk is one label (RFC 9525, 6.3). */
