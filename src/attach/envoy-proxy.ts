@@ -34,6 +34,8 @@ export interface ProxyLevel {
   readonly warnings: readonly ProxyFinding[];
   /** The EnvoyProxy that a Gateway refers to in vain, because it shares its Envoys with others. */
   readonly unused?: ObjectKey;
+  /** What is wrong with such a reference. */
+  readonly vainReference?: string;
 }
 
 export interface PartNamespaces {
@@ -83,7 +85,13 @@ export function resolveGatewayProxy(
   // All Gateways of such a class share their Envoys, so none can have an EnvoyProxy of its own.
   if (isMerged) {
     const unused = sourceOf(reference, namespace);
-    return { ...classLevel, source: undefined, ...(unused !== undefined && { unused }) };
+    const found = follow(reference, namespace, read);
+    return {
+      ...classLevel,
+      source: undefined,
+      ...(unused !== undefined && { unused }),
+      ...(typeof found === "string" && { vainReference: found }),
+    };
   }
   const found = follow(reference, namespace, read);
   if (typeof found === "string") return refused(classLevel, found, sourceOf(reference, namespace));

@@ -206,6 +206,16 @@ const plain = "listeners: [{name: x, port: 80, protocol: HTTP}]";
 
 test.each([
   ["defaultScope: All", "Invalid", "spec.defaultScope"],
+  [
+    "infrastructure: {labels: {app.kubernetes.io/name: x}}",
+    "InvalidParameters",
+    'spec.infrastructure.labels["app.kubernetes.io/name"]',
+  ],
+  [
+    "infrastructure: {annotations: {gatehouse.dev/gateway: x}}",
+    "InvalidParameters",
+    'spec.infrastructure.annotations["gatehouse.dev/gateway"]',
+  ],
   ["addresses: [{type: Hostname, value: a.com}]", "UnsupportedAddress", "spec.addresses[0].type"],
   ["addresses: [{type: example.com/own, value: x}]", "UnsupportedAddress", "spec.addresses[0].type"],
   ["addresses: [{value: not-an-address}]", "UnsupportedAddress", "spec.addresses[0].value"],
@@ -213,7 +223,7 @@ test.each([
 ])("a field that is not implemented refuses the Gateway: %s", (field, reason, path) => {
   const found = plan(`${field}\n${plain}`);
   expect(found.problems).toEqual([{ condition: "Accepted", reason, field: path, message: expect.any(String) }]);
-  expect(found.problems[0]?.message).toMatch(`Field ${path} `);
+  expect(found.problems[0]?.message).toContain(`Field ${path} `);
   expect([found.ports, verdicts(found)]).toEqual([[], ["x off"]]);
 });
 

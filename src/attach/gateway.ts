@@ -6,7 +6,7 @@ import { podPorts } from "../envoy/pod-ports.ts";
 import { findInsecureFrontend } from "./client-validation.ts";
 import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
 import type { GatewayClassPlan } from "./gateway-class.ts";
-import { reservedLabels } from "./infrastructure-name.ts";
+import { reservedAnnotations, reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
 import { findConflicts } from "./listener-conflicts.ts";
 import { carriesStreams, isServedProtocol, type Transport, transportOf } from "./listener-protocol.ts";
@@ -29,6 +29,8 @@ export interface GatewayParameters {
   readonly problems: readonly Problem[];
   readonly portOffset: number;
   readonly routing?: RoutingSettings;
+  /** Why the reference of a Gateway to an EnvoyProxy is wrong where it would have no effect in any case; costs this Gateway alone. */
+  readonly vainReference?: string;
   /** Why no Gateway of the fleet can have addresses of its own; completes a sentence about `spec.addresses`. */
   readonly commonAddress?: string;
 }
@@ -51,6 +53,7 @@ export function planParameters(
     ...(common && {
       commonAddress: `cannot be chosen, because all Gateways of GatewayClass ${fleet} share one; remove it`,
     }),
+    ...(level.vainReference !== undefined && { vainReference: level.vainReference }),
     problems: parameterProblems(level, own ? "spec.infrastructure.parametersRef" : "spec.gatewayClassName"),
     portOffset: keepsPorts ? 0 : settings.privilegedPortOffset,
     ...(routing && { routing }),
@@ -66,7 +69,7 @@ export function draftGateway(
 ): GatewayDraft {
   const { fleet, portOffset, routing } = parameters;
   const address = judgeAddresses(gateway, parameters, settings);
-  const problems = [...judgeUnsupported(gateway), ...address.problems];
+  const problems = [...judgeUnsupported(gateway), ...judgeVainReference(parameters), ...address.problems];
   const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
   const conflicts = findConflicts(single);
   const judged = single.map((listener) => refuse(listener, conflicts.get(listener.name) ?? []));
@@ -175,14 +178,24 @@ function judgeUnsupported(gateway: Gateway): Problem[] {
     problems.push(problemAt("Accepted", reason, field, "is not implemented in this version; remove it"));
   };
   const { infrastructure } = gateway.spec;
-  const reserved = Object.keys(infrastructure?.labels ?? {}).find((label) => reservedLabels.has(label));
-  if (reserved !== undefined) {
-    const text = "is a label by which Gatehouse finds its objects; choose another";
-    problems.push(problemAt("Accepted", "InvalidParameters", `spec.infrastructure.labels["${reserved}"]`, text));
+  for (const [field, names, reserved] of [
+    ["labels", infrastructure?.labels, reservedLabels],
+    ["annotations", infrastructure?.annotations, reservedAnnotations],
+  ] as const) {
+    const name = Object.keys(names ?? {}).find((each) => reserved.has(each));
+    if (name === undefined) continue;
+    const text = "is one by which Gatehouse finds its objects; choose another";
+    problems.push(problemAt("Accepted", "InvalidParameters", `spec.infrastructure.${field}["${name}"]`, text));
   }
   const { defaultScope } = gateway.spec as { defaultScope?: string };
   if (defaultScope !== undefined && defaultScope !== "None") report("Invalid", "spec.defaultScope");
   return problems;
+}
+
+/** Gateway API, GatewayInfrastructure.parametersRef: what cannot be found, or is of an unknown kind, refuses the Gateway. */
+function judgeVainReference({ vainReference }: GatewayParameters): Problem[] {
+  if (vainReference === undefined) return [];
+  return [problemAt("Accepted", "InvalidParameters", "spec.infrastructure.parametersRef", vainReference)];
 }
 
 interface AddressPlan {

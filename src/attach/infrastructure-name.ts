@@ -53,5 +53,14 @@ export const infrastructureLabels = {
   installation: "gatehouse.dev/installation",
 } as const;
 
+/** Annotations of everything that is made for a Gateway, beside those that users add. */
+export const infrastructureAnnotations = {
+  /** The fleet in full, which as a label may be cut. */
+  gateway: "gatehouse.dev/gateway",
+  /** Hash of an object as it was rendered when it was last applied. */
+  rendered: "gatehouse.dev/rendered",
+} as const;
+
 /** A user who sets one of them would take objects away from their Gateway. */
 export const reservedLabels: ReadonlySet<string> = new Set(Object.values(infrastructureLabels));
+export const reservedAnnotations: ReadonlySet<string> = new Set(Object.values(infrastructureAnnotations));

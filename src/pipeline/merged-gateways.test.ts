@@ -141,6 +141,9 @@ test("a Gateway that goes, or asks for what cannot be had, leaves the Listener a
   edit(gateway("a", "a.com", "infrastructure: {labels: {gatehouse.dev/installation: x}},"));
   expect(gatewayReport("a/gw").plan.problems).toHaveLength(1);
   expect(infrastructure.get("c")).toMatchObject({ ports: before?.ports, held: false });
+  edit(gateway("a", "a.com", "infrastructure: {parametersRef: {group: example.com, kind: Other, name: x}},"));
+  expect(gatewayReport("a/gw").plan.problems).toMatchObject([{ reason: "InvalidParameters" }]);
+  expect(infrastructure.get("c")).toMatchObject({ ports: before?.ports, held: false });
   remove("gateways", "a/gw");
   expect(before?.members.map(({ gateway }) => gateway)).toEqual(["a/gw", "b/gw"]);
   expect(infrastructure.get("c")).toEqual({ ...before, members: before?.members.slice(1) });

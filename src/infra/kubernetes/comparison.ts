@@ -1,10 +1,10 @@
 import { isRecord } from "../../api/field.ts";
+import { infrastructureAnnotations } from "../../attach/infrastructure-name.ts";
 import { sameData } from "../../dataflow/equality.ts";
 import { contentHash } from "../../envoy/hash.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
 
-/** Hash of an object as it was rendered when it was last applied. */
-export const RENDERED_ANNOTATION = "gatehouse.dev/rendered";
+const RENDERED_ANNOTATION = infrastructureAnnotations.rendered;
 
 /**
  * The object with its own hash on it. A hash that differs tells, after a restart too, that something was rendered differently, also

@@ -1,11 +1,15 @@
-import { infrastructureName, infrastructureLabels as labels, labelValue } from "../../attach/infrastructure-name.ts";
+import {
+  infrastructureAnnotations,
+  infrastructureName,
+  infrastructureLabels as labels,
+  labelValue,
+} from "../../attach/infrastructure-name.ts";
 import { type ObjectKey, splitObjectKey } from "../../base/keys.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import type { GatewayInfrastructure } from "../../pipeline/infrastructure.ts";
 import type { ClusterEnvironment } from "./environment.ts";
 
-/** The fleet in full, which as a label may be cut. */
-export const GATEWAY_ANNOTATION = "gatehouse.dev/gateway";
+export const GATEWAY_ANNOTATION = infrastructureAnnotations.gateway;
 
 interface OwnerReference {
   readonly apiVersion: string;
