@@ -61,6 +61,8 @@ function load() {
   pipeline.markSynced();
   pipeline.commitNow();
   const edit = (text: string) => {
+    // What was published of Listeners is put down for when an Envoy says that it has it.
+    pipeline.commitNow();
     pipeline.stage(batchOf(text));
     return Object.fromEntries(pipeline.commitNow().runs);
   };

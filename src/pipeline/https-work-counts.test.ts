@@ -63,6 +63,8 @@ function load(hostnames: readonly string[]) {
     });
     pipeline.stage(Object.fromEntries(batch) as Batch);
     const runs = Object.fromEntries(pipeline.commitNow().runs);
+    // What was published of Listeners is put down for when an Envoy says that it has it.
+    pipeline.commitNow();
     const sent = published.map(({ type, name }) => `${type.slice(type.lastIndexOf(".") + 1)} ${name}`).sort();
     published = [];
     return { runs, sent };

@@ -10,7 +10,7 @@ import {
 import { overlappingTls } from "../attach/overlap.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
-import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
+import { type Collection, type Graph, type Reader, sameData } from "../dataflow/graph.ts";
 import { buildAccessLogs } from "../translate/access-log.ts";
 import type { ListenerShape } from "../translate/http-connection-manager.ts";
 import { translateListener } from "../translate/listener.ts";
@@ -23,6 +23,7 @@ import {
 } from "../translate/listener-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import type { Shares } from "./listener-progress.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
@@ -38,6 +39,11 @@ export interface ServedListener {
   readonly fleet: FleetKey;
   readonly port: EnvoyPort;
   readonly listener: ListenerPlan;
+}
+
+/** An Envoy Listener, and what each listener of its port means there. */
+export interface EnvoyListener extends FleetResource {
+  readonly shares: Shares;
 }
 
 export interface ListenerNodes {
@@ -108,7 +114,7 @@ export function createListenerResources(
   clients: ClientNodes,
   { certificates, served, ports }: ListenerNodes,
   streamParts: Collection<ListenerPart>,
-): Collection<FleetResource> {
+): Collection<EnvoyListener> {
   const httpsParts = graph.map(
     "httpsParts",
     served,
@@ -124,7 +130,7 @@ export function createListenerResources(
   return graph.map(
     "listeners",
     ports,
-    (place, name, read): FleetResource | undefined => {
+    (place, name, read): EnvoyListener | undefined => {
       const settings = read.get(proxies.listenerSettings, place.gateway);
       const own =
         place.port.protocol === "HTTP"
@@ -133,10 +139,11 @@ export function createListenerResources(
       const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
       // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
       const exclusivePort = readSettings(sources, read).hostInfrastructure;
-      const resource = translateListener(place, place.port, all, { exclusivePort, ...(settings && { settings }) });
-      return resource && { fleet: place.fleet, resource };
+      const options = { exclusivePort, ...(settings && { settings }) };
+      const translated = translateListener(place, place.port, all, options);
+      return translated && { fleet: place.fleet, ...translated };
     },
-    { equals: sameFleetResource },
+    { equals: (a, b) => sameFleetResource(a, b) && sameData(a.shares, b.shares) },
   );
 }
 

@@ -9,6 +9,7 @@ import { createProxyNodes } from "./envoy-proxies.ts";
 import { createEnvoys } from "./envoys.ts";
 import { createGatewayNodes } from "./gateways.ts";
 import { createInfrastructure, type GatewayInfrastructure } from "./infrastructure.ts";
+import { createListenerProgress, recordListenerVersions } from "./listener-progress.ts";
 import { createListenerNodes, createListenerResources } from "./listeners.ts";
 import { createPolicyNodes } from "./policies.ts";
 import { createPublication } from "./publication.ts";
@@ -97,10 +98,11 @@ export function createPipeline(
     streamParts,
   );
   const clusters = createClusterNodes(graph, sources, proxies, listeners, routes);
+  const progress = createListenerProgress(graph, sources, envoyListeners);
   const reports = createStatusReports(graph, sources, { tlsPolicies, policies }, proxies, {
     gateways,
     listeners,
-    envoyListeners,
+    progress,
     routes,
     clusters,
   });
@@ -127,6 +129,10 @@ export function createPipeline(
       if (value === undefined) quarantine.removed(table);
       else if (quarantine.published(table, value.resource.version)) stagedByOutputs = true;
     }
+  });
+  graph.subscribe(envoyListeners, (changes) => {
+    recordListenerVersions(sources.listenerVersions, changes);
+    stagedByOutputs = true;
   });
   graph.subscribe(reports, (changes) => outputs.statuses(changes));
   graph.subscribe(infrastructure, (changes) => outputs.infrastructure(changes));

@@ -20,6 +20,7 @@ import type { Settings } from "../attach/model.ts";
 import type { FleetKey } from "../base/keys.ts";
 import type { Graph, Reader, Source } from "../dataflow/graph.ts";
 import type { EnvoyAnswer } from "./envoys.ts";
+import type { ListenerVersion } from "./listener-progress.ts";
 import type { HeldEntries, Rejection } from "./verdicts.ts";
 
 /** The objects that users write, one source collection a kind, keyed by `namespace/name`. */
@@ -94,6 +95,8 @@ export interface Sources extends ObjectSources {
   readonly installedApi: Source<InstalledApi>;
   /** Key: {@link acknowledgementKey}. One a connected Envoy, by its node: on Listeners always, on other types only while refused. */
   readonly acknowledgements: Source<readonly EnvoyAnswer[]>;
+  /** Key: name of an Envoy Listener. What was published of it lately; filled by the pipeline itself. */
+  readonly listenerVersions: Source<readonly ListenerVersion[]>;
   /** Key: fleet. */
   readonly connections: Source<Connection>;
   /** Key: fleet. Where clients reach it. */
@@ -147,6 +150,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     backendTrafficPolicies: graph.source("backendTrafficPolicies"),
     installedApi: graph.source("installedApi"),
     acknowledgements: graph.source("acknowledgements"),
+    listenerVersions: graph.source("listenerVersions"),
     connections: graph.source("connections"),
     addresses: graph.source("addresses"),
     infrastructureFaults: graph.source("infrastructureFaults"),
@@ -159,6 +163,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     sources.settings,
     sources.installedApi,
     sources.acknowledgements,
+    sources.listenerVersions,
     sources.connections,
     sources.addresses,
     sources.infrastructureFaults,

@@ -5,7 +5,7 @@ import { planBackend } from "../attach/backend.ts";
 import { listenerSecrets } from "../attach/certificates.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
 import type { GatewayClassPlan } from "../attach/gateway-class.ts";
-import type { GatewayPlan, ListenerCertificates, PortPlan, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import type { GatewayPlan, ListenerCertificates, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { compareStrings, type FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import { noProblems, type Problem } from "../base/problems.ts";
@@ -14,7 +14,8 @@ import { resourceTypes } from "../envoy/resource.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes, ProxyUse } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
-import type { FleetResource, GatewayNodes } from "./gateways.ts";
+import type { GatewayNodes } from "./gateways.ts";
+import { judgeListener, type ListenerProgress, type ListenerProgressNodes } from "./listener-progress.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createPolicyReports, type PolicyReport } from "./policy-reports.ts";
@@ -39,12 +40,6 @@ import {
   type Sources,
 } from "./sources.ts";
 import { createTlsPolicyReports, type TlsPolicyNodes } from "./tls-policies.ts";
-
-/** How far the Envoys of a Gateway, which others may share, have come with what serves one listener. */
-export type ListenerProgress =
-  | { readonly state: "Pending" | "Accepted" }
-  /** `resource` was refused, with Envoy's own words. */
-  | { readonly state: "Rejected"; readonly resource: string; readonly error: string };
 
 /** All that a status says, before it is put into words and conditions (`src/status/`). Key `kind/namespace/name`. */
 export type StatusReport =
@@ -105,7 +100,7 @@ export function createStatusReports(
   sources: Sources,
   { tlsPolicies, policies }: { readonly tlsPolicies: TlsPolicyNodes; readonly policies: PolicyNodes },
   proxies: ProxyNodes,
-  nodes: Pick<Nodes, "gateways" | "listeners" | "envoyListeners" | "routes" | "clusters">,
+  nodes: Pick<Nodes, "gateways" | "listeners" | "progress" | "routes" | "clusters">,
 ): Collection<StatusReport> {
   const { gateways, routes, clusters } = nodes;
   const classes = graph.flatMap<GatewayClassPlan, StatusReport>(
@@ -183,8 +178,7 @@ interface Nodes {
   readonly proxies: ProxyNodes;
   readonly gateways: GatewayNodes;
   readonly listeners: ListenerNodes;
-  /** By resource name. */
-  readonly envoyListeners: Collection<FleetResource>;
+  readonly progress: ListenerProgressNodes;
   readonly routes: RouteNodes;
   readonly clusters: ClusterNodes;
 }
@@ -205,14 +199,14 @@ function reportGateway(object: Gateway, plan: GatewayPlan, nodes: Nodes, read: R
   const { connected = 0, answering = 0 } = read.get(sources.connections, plan.fleet) ?? {};
   const progress: Record<string, ListenerProgress> = {};
   for (const port of plan.ports) {
-    const ofPort = judgePort(plan.fleet, port, answering, nodes, read);
     for (const { name, routeTable } of port.listeners) {
+      const ofListener = judgeListener(`${plan.key}/${name}`, port, answering, nodes.progress, read);
       const held = certificates[name];
       const secrets = held === undefined ? [] : listenerSecrets(held);
       progress[name] =
         findRefusedSecret(plan.fleet, secrets, nodes, read) ??
-        (ofPort.state === "Rejected" ? undefined : findRefusedTable(plan.fleet, routeTable, nodes, read)) ??
-        ofPort;
+        (ofListener.state === "Rejected" ? undefined : findRefusedTable(plan.fleet, routeTable, nodes, read)) ??
+        ofListener;
     }
   }
   const fault = read.get(sources.infrastructureFaults, plan.fleet);
@@ -261,20 +255,4 @@ function findRefusedTable(
   // The version changes with every route: it is read only where there is something to compare it with.
   const refusal = answers && findRefusal(answers, read.get(routes.routeConfigurations, table)?.resource.version);
   return refusal && { state: "Rejected", resource: "the routes of this listener as a whole", error: wordsOf(refusal) };
-}
-
-/** The Envoy Listener of a port is accepted when every Envoy that serves acknowledged this very version of it. */
-function judgePort(
-  fleet: FleetKey,
-  { name, bindPort }: PortPlan,
-  answering: number,
-  { sources, envoyListeners }: Nodes,
-  read: Reader,
-): ListenerProgress {
-  const version = read.get(envoyListeners, name)?.resource.version;
-  const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.listener, name)) ?? [];
-  const refusal = findRefusal(answers, version);
-  if (refusal) return { state: "Rejected", resource: `port ${bindPort}`, error: wordsOf(refusal) };
-  const accepted = version === undefined ? [] : answers.filter((answer) => answer.accepted === version);
-  return { state: accepted.length > 0 && accepted.length >= answering ? "Accepted" : "Pending" };
 }

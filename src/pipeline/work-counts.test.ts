@@ -104,6 +104,8 @@ function createLoaded(routes: number, merged = false): { pipeline: Pipeline; cha
   );
   pipeline.markSynced();
   pipeline.commitNow();
+  // What was published of Listeners is put down for when an Envoy says that it has it.
+  pipeline.commitNow();
   const changes = () => {
     const taken = published;
     published = [];

@@ -65,7 +65,7 @@ function translate(
     port,
     parts.filter((part) => part !== undefined),
     options,
-  );
+  )?.resource;
 }
 
 describe("HTTP", () => {

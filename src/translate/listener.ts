@@ -1,6 +1,6 @@
 import { familyOf, type ProtocolFamily } from "../attach/listener-protocol.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
-import type { GatewayPlan, PortPlan } from "../attach/model.ts";
+import { type GatewayPlan, listenerKey, type PortPlan } from "../attach/model.ts";
 import { compareStrings } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
 import type { AccessLog } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
@@ -34,6 +34,12 @@ export interface ListenerOptions {
   readonly settings?: ListenerSettings;
 }
 
+/** A Listener, and by listener key the hash of all that each listener of its port means there. */
+export interface TranslatedListener {
+  readonly resource: EncodedResource;
+  readonly shares: ReadonlyMap<string, string>;
+}
+
 const usualSettings: ListenerSettings = { telemetry: {} };
 
 /**
@@ -48,23 +54,38 @@ export function translateListener(
   port: PortPlan,
   parts: Iterable<ListenerPart>,
   options: ListenerOptions = {},
-): EncodedResource | undefined {
+): TranslatedListener | undefined {
   const sorted = [...parts].sort((a, b) => compareStrings(a.name, b.name) || compareStrings(a.of, b.of));
   if (sorted.length === 0) return undefined;
   const settings = options.settings ?? usualSettings;
   const logs = buildAccessLogs(place.fleet, settings.telemetry.accessLogs);
   const base = Listener.encode(buildFrame(place, port, logs, options)).finish();
+  const frame = contentHash(base);
   const secrets = new Set(sorted.flatMap((part) => part.secrets));
-  return {
+  const resource: EncodedResource = {
     type: resourceTypes.listener,
     name: port.name,
-    version: contentHash([contentHash(base), ...sorted.map(({ hash }) => hash)].join("\n")),
+    version: contentHash([frame, ...sorted.map(({ hash }) => hash)].join("\n")),
     chunks: [base, ...sorted.map(({ field }) => field)],
     byteLength: sorted.reduce((sum, { field }) => sum + field.byteLength, base.byteLength),
     dependents: [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name })),
     clusters: [[...new Set(sorted.flatMap((part) => part.clusters))]],
     port: port.bindPort,
   };
+  return { resource, shares: shareOut(port, frame, sorted) };
+}
+
+/** A listener means the frame, its own parts, and those that are nobody's alone. */
+function shareOut(port: PortPlan, frame: string, parts: readonly ListenerPart[]): Map<string, string> {
+  const byOwner = Map.groupBy(parts, ({ of }) => of);
+  const common = byOwner.get(port.name) ?? [];
+  return new Map(
+    port.listeners.map((listener) => {
+      const key = listenerKey(listener);
+      const own = [...common, ...(byOwner.get(key) ?? [])].map(({ hash }) => hash);
+      return [key, own.length === 0 ? frame : contentHash([frame, ...own].join("\n"))];
+    }),
+  );
 }
 
 /** All of a Listener but its parts. Nothing here may depend on a listener or route that can come and go while others stay. */

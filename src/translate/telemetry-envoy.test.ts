@@ -72,7 +72,7 @@ function listenerOf(text: string): { listener: JsonObject; telemetry: TelemetryP
     settings,
     logs: buildAccessLogs(plan.fleet, settings.telemetry.accessLogs),
   });
-  const resource = part && translateListener(plan, port, [part], { settings });
+  const resource = part && translateListener(plan, port, [part], { settings })?.resource;
   if (resource === undefined) throw new Error("no listener");
   const listener = resourceToJson(resource);
   const [filter] = (listener["defaultFilterChain"] as { filters: { typedConfig: JsonObject }[] }).filters;

@@ -5,7 +5,7 @@ export interface XdsLimits {
   /** How long a removed cluster is kept for the acknowledgement of the tables that dropped it (docs/architecture.md section 6). */
   readonly removalWaitMilliseconds: number;
   /**
-   * How long a pushed RouteConfiguration blocks the next version of itself when Envoy does not answer. Longer than
+   * How long a pushed RouteConfiguration or Listener blocks the next version of itself when Envoy does not answer. Longer than
    * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
    */
   readonly pushWaitMilliseconds: number;
