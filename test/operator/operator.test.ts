@@ -1,3 +1,4 @@
+import { Resolver } from "node:dns/promises";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { startLoad } from "../harness/load.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
@@ -47,6 +48,43 @@ test(
     expect(await kubectl("get", "gateway", "eg")).toMatch(new RegExp(`eg +gatehouse +${address} +True`));
     const finalizers = await kubectl("get", "gatewayclass", "gatehouse", "-o", "jsonpath={.metadata.finalizers}");
     expect(finalizers).toContain("gateway-exists-finalizer.gateway.networking.k8s.io");
+  },
+  STEP_LIMIT_MS,
+);
+
+test(
+  "a Gateway is reached by the name that it has in its own namespace",
+  async () => {
+    const resolver = new Resolver();
+    resolver.setServers([world.cluster.addresses.node]);
+    const resolved = () => resolver.resolve4("eg-gatehouse.default.svc.cluster.local").catch(() => []);
+    const [clusterAddress] = await waitFor("the name", async () => {
+      const found = await resolved();
+      return found.length > 0 && found;
+    });
+    expect((await fetch(`http://${clusterAddress}/hello`)).status).toBe(200);
+  },
+  STEP_LIMIT_MS,
+);
+
+test(
+  "a Gateway has the address that it asks for, or says that it cannot have it",
+  async () => {
+    const { slot } = world.cluster.addresses;
+    const asked = { elsewhere: "192.0.2.1", ours: `10.${slot}.191.250` };
+    const askFor = (value: string) => {
+      const spec = { addresses: [{ type: "IPAddress", value }] };
+      return kubectl("patch", "gateway", "eg", "--type=merge", "-p", JSON.stringify({ spec }));
+    };
+    const programmed = () => world.condition("gateway/eg", "Programmed");
+    await askFor(asked.elsewhere);
+    await waitFor("the refusal", async () => (await programmed())?.reason === "AddressNotUsable", STEP_LIMIT_MS);
+    expect((await programmed())?.message).toContain(asked.elsewhere);
+    await askFor(asked.ours);
+    await waitFor("the address", async () => (await programmed())?.status === "True", STEP_LIMIT_MS);
+    expect((await statusOf("gateway/eg")).addresses).toEqual([{ type: "IPAddress", value: asked.ours }]);
+    address = asked.ours;
+    await untilAnswered("/hello", 200);
   },
   STEP_LIMIT_MS,
 );
@@ -123,6 +161,8 @@ test(
         "",
       STEP_LIMIT_MS,
     );
+    const names = () => kubectl("get", "svc", "-n", "default", "-l", "gatehouse.dev/installation", "-o", "name");
+    await waitFor("its name to be gone", async () => (await names()) === "", STEP_LIMIT_MS);
     await kubectl("delete", "gatewayclass", "gatehouse", "--timeout=30s");
   },
   STEP_LIMIT_MS,
