@@ -18,22 +18,23 @@ export type RuleTraffic = readonly (BackendTraffic | undefined)[];
  * say. Without such settings, which is the rule, it is the route itself, and all Gateways share its clusters.
  *
  * @param object is asked for only when its names matter
- * @param traffic undefined: no rule has any
+ * @param ofRules undefined: no rule has any
  */
 export function adaptRoute(
   resolved: ResolvedRoute,
   settings: RoutingSettings | undefined,
   object: () => Route | undefined,
-  traffic?: RuleTraffic,
+  ofRules?: RuleTraffic,
 ): ResolvedRoute {
-  if (settings === undefined && traffic === undefined) return resolved;
+  if (settings === undefined && ofRules === undefined) return resolved;
   const pattern = settings?.statName;
   const route = pattern === undefined ? undefined : object();
   const rules = resolved.rules.map((rule, index): ResolvedRule => {
-    const own = traffic?.[index];
+    const own = ofRules?.[index];
     if (own?.invalid) return { ...rule, backends: [], mirrors: [], failureStatus: POLICY_FAILURE };
     const statName = route && nameStatistics(pattern ?? "", resolved.routeKind, route, index);
-    const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, own?.cluster);
+    const traffic = own?.cluster && nameHost(own.cluster, object);
+    const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, traffic);
     return {
       ...rule,
       ...(own?.route && { traffic: own.route }),
@@ -70,14 +71,31 @@ export function adaptCluster(
   });
 }
 
+/** Health checks by HTTP ask for the route's host unless they name one. */
+function nameHost(traffic: ConnectionSettings, object: () => Route | undefined): ConnectionSettings {
+  const { healthCheck } = traffic;
+  const http = healthCheck?.active?.http;
+  if (healthCheck?.active === undefined || http === undefined || http.hostname !== undefined) return traffic;
+  const route = object();
+  const hostnames: readonly string[] = (route && "hostnames" in route.spec && route.spec.hostnames) || [];
+  const hostname = hostnames.find((each) => !each.startsWith("*"))?.toLowerCase();
+  if (hostname === undefined) return traffic;
+  return {
+    ...traffic,
+    healthCheck: { ...healthCheck, active: { ...healthCheck.active, http: { ...http, hostname } } },
+  };
+}
+
 /** A policy counts for backends of all kinds: what has no meaning for one is left out, so that it shares its cluster with others. */
 function settingsFor({ reach, protocol }: ClusterSpec, traffic: ConnectionSettings): ConnectionSettings | undefined {
-  const { dns, http2, ...rest } = traffic;
+  const { dns, http2, loadBalancer, ...rest } = traffic;
   const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
   const settings = {
     ...rest,
     ...(dns && usesNames && { dns }),
-    ...(http2 && protocol === "http2" && { http2 }),
+    ...(http2 && (protocol === "http2" || traffic.useClientProtocol) && { http2 }),
+    // Where the request's own host decides there is nothing to choose.
+    ...(loadBalancer && reach.kind !== "DynamicResolver" && { loadBalancer }),
   };
   return Object.keys(settings).length === 0 ? undefined : settings;
 }

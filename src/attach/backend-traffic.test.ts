@@ -80,10 +80,10 @@ test.each<[Content, string, string]>([
 
 test.each<[Content, string[]]>([
   [{ timeout: { http: { requestTimeout: "1s" } } }, []],
-  [{ a: 1, timeout: { http: { b: 2 } } }, ["a", "timeout.http.b"]],
+  [{ a: 1, loadBalancer: { backendUtilization: { b: 2 } } }, ["a", "loadBalancer.backendUtilization.b"]],
   [{ c: [{ d: 1 }, { d: 2 }] }, ["c"]],
   [{ retry: { retryOn: { triggers: [] } } }, []],
-  [{ timeout: { x: {} } }, ["timeout.x"]],
+  [{ loadBalancer: { x: {} } }, ["loadBalancer.x"]],
 ])("of %j the fields %j are not served", (spec, fields) => {
   expect(findUnservedFields("BackendTrafficPolicy", spec)).toEqual(fields);
 });

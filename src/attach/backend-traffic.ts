@@ -1,10 +1,10 @@
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
-import { type ConnectionSettings, findValueFault, sortKeys, valuesOf } from "./connection-settings.ts";
+import { type ConnectionSettings, sortKeys } from "./connection-settings.ts";
 import { mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
-import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
+import { judgeTraffic } from "./traffic-judge.ts";
 
 /** The settings of a BackendTrafficPolicy, without where it belongs. */
 export type BackendTrafficSettings = Omit<
@@ -27,10 +27,14 @@ export interface BackendTraffic {
 
 /** The part of the settings that Envoy has in its routes. */
 export interface RouteTraffic {
-  readonly timeout?: Pick<HttpTimeouts, "requestTimeout">;
+  readonly timeout?: Pick<HttpTimeouts, "requestTimeout" | "maxStreamDuration" | "streamIdleTimeout">;
   readonly retry?: NonNullable<BackendTrafficSettings["retry"]>;
+  readonly consistentHash?: NonNullable<NonNullable<BackendTrafficSettings["loadBalancer"]>["consistentHash"]>;
+  /** Clients do not see the load reports of backends. */
+  readonly hidesLoadReports?: true;
 }
 
+type LoadBalancer = NonNullable<BackendTrafficSettings["loadBalancer"]>;
 type HttpTimeouts = NonNullable<NonNullable<BackendTrafficSettings["timeout"]>["http"]>;
 
 export interface BackendTrafficPlan {
@@ -76,37 +80,57 @@ function planSettings(
   settings: BackendTrafficSettings,
   found: Pick<BackendTrafficPlan, "refused" | "warnings">,
 ): BackendTrafficPlan {
-  const refused = [...found.refused, ...judgeSettings(settings)];
+  const refused = [...found.refused, ...judgeTraffic(settings)];
   const traffic: BackendTraffic =
     refused.length > 0 ? { invalid: true } : { ...clusterPart(settings), ...routePart(settings) };
   return { settings, traffic, refused, warnings: found.warnings };
 }
 
-/** Each group of fields that is served has its judgement here, so that it holds for merged policies too. */
-function judgeSettings(settings: BackendTrafficSettings): readonly PolicyFinding[] {
-  const unserved = findUnservedFields("BackendTrafficPolicy", settings).map((field) => ({
-    field: `spec.${field}`,
-    text: "is not implemented in this version; remove it",
-  }));
-  const faults = [...valuesOf(settings)].flatMap(([place, value]) => {
-    const text = findValueFault(place, value);
-    return text === undefined ? [] : [{ field: `spec.${place}`, text }];
-  });
-  return [...unserved, ...faults];
-}
-
 function clusterPart(settings: BackendTrafficSettings): Pick<BackendTraffic, "cluster"> {
-  const { circuitBreaker, connection, dns, http2, tcpKeepalive, timeout } = settings;
-  const { connectionIdleTimeout, maxConnectionDuration } = timeout?.http ?? {};
-  const http = said({ connectionIdleTimeout, maxConnectionDuration });
-  const timeouts = said({ tcp: timeout?.tcp && said(timeout.tcp), http });
-  const cluster = said({ circuitBreaker, connection, dns, http2, tcpKeepalive, timeout: timeouts });
+  const { circuitBreaker, connection, dns, healthCheck, http2, loadBalancer, proxyProtocol, tcpKeepalive } = settings;
+  const { tcp, http } = settings.timeout ?? {};
+  const cluster = said({
+    circuitBreaker,
+    connection,
+    dns,
+    healthCheck,
+    http2,
+    loadBalancer: loadBalancer && balancingPart(loadBalancer),
+    proxyProtocol,
+    tcpKeepalive,
+    timeout: said({
+      tcp: tcp && said(tcp),
+      http: said({
+        connectionIdleTimeout: http?.connectionIdleTimeout,
+        maxConnectionDuration: http?.maxConnectionDuration,
+      }),
+    }),
+    useClientProtocol: settings.useClientProtocol || undefined,
+  });
   return cluster === undefined ? {} : { cluster: sortKeys(cluster) as ConnectionSettings };
 }
 
-function routePart({ timeout, retry }: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
-  const { requestTimeout } = timeout?.http ?? {};
-  const route = said({ timeout: said({ requestTimeout }), retry });
+/** Without what makes requests equal, which the routes know. */
+function balancingPart({ consistentHash, backendUtilization, ...rest }: LoadBalancer): LoadBalancer {
+  const { keepResponseHeaders: _, ...utilization } = backendUtilization ?? {};
+  const { type, tableSize } = consistentHash ?? {};
+  return {
+    ...rest,
+    ...(type !== undefined && tableSize !== undefined && { consistentHash: { type: "SourceIP", tableSize } }),
+    ...(backendUtilization && { backendUtilization: utilization }),
+  };
+}
+
+function routePart({ timeout, retry, loadBalancer }: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
+  const { requestTimeout, maxStreamDuration, streamIdleTimeout } = timeout?.http ?? {};
+  const { tableSize: _, ...hash } = loadBalancer?.consistentHash ?? {};
+  const utilization = loadBalancer?.backendUtilization;
+  const route = said({
+    timeout: said({ requestTimeout, maxStreamDuration, streamIdleTimeout }),
+    retry,
+    consistentHash: said(hash),
+    hidesLoadReports: utilization && !utilization.keepResponseHeaders ? true : undefined,
+  });
   return route === undefined ? {} : { route: sortKeys(route) as RouteTraffic };
 }
 

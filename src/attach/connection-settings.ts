@@ -6,11 +6,23 @@ type Tracing = NonNullable<NonNullable<EnvoyProxySpec["telemetry"]>["tracing"]>;
 /** `backendSettings`, as every server that Envoy calls has them. */
 export type BackendSettings = NonNullable<Tracing["provider"]["backendSettings"]>;
 
-/** The part of it that is implemented, with its keys in a fixed order. */
-export type ConnectionSettings = Pick<
-  BackendSettings,
-  "circuitBreaker" | "connection" | "dns" | "http2" | "tcpKeepalive" | "timeout"
->;
+/** What clusters are made of, with its keys in a fixed order. Of servers that Envoy itself calls it is what is {@link implemented}. */
+export interface ConnectionSettings
+  extends Pick<
+    BackendSettings,
+    | "circuitBreaker"
+    | "connection"
+    | "dns"
+    | "healthCheck"
+    | "http2"
+    | "loadBalancer"
+    | "proxyProtocol"
+    | "tcpKeepalive"
+    | "timeout"
+  > {
+  /** Speak the client's version of HTTP. */
+  readonly useClientProtocol?: true;
+}
 
 const implemented: ReadonlySet<string> = new Set([
   ...["maxConnections", "maxPendingRequests", "maxParallelRequests"].map((field) => `circuitBreaker.${field}`),

@@ -8,15 +8,22 @@ import type { AttachedPolicyKind } from "./policy-model.ts";
  */
 export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]>> = {
   BackendTrafficPolicy: [
-    ...["circuitBreaker.maxConnections", "circuitBreaker.maxPendingRequests", "circuitBreaker.maxParallelRequests"],
-    ...["circuitBreaker.maxParallelRetries", "circuitBreaker.maxRequestsPerConnection", "circuitBreaker.perEndpoint"],
-    "connection.bufferLimit",
+    "circuitBreaker",
+    "connection",
     "dns",
-    ...["http2.initialStreamWindowSize", "http2.initialConnectionWindowSize", "http2.maxConcurrentStreams"],
-    ...["retry.numRetries", "retry.numAttemptsPerPriority", "retry.retryOn", "retry.perRetry"],
+    "healthCheck",
+    "http2",
+    ...["type", "consistentHash", "slowStart", "endpointOverride"].map((field) => `loadBalancer.${field}`),
+    ...["blackoutPeriod", "weightExpirationPeriod", "weightUpdatePeriod", "errorUtilizationPenaltyPercent"].map(
+      (field) => `loadBalancer.backendUtilization.${field}`,
+    ),
+    "loadBalancer.backendUtilization.keepResponseHeaders",
+    "loadBalancer.backendUtilization.metricNamesForComputingUtilization",
+    "proxyProtocol",
+    "retry",
     "tcpKeepalive",
-    "timeout.tcp.connectTimeout",
-    ...["timeout.http.connectionIdleTimeout", "timeout.http.maxConnectionDuration", "timeout.http.requestTimeout"],
+    "timeout",
+    "useClientProtocol",
   ],
   ClientTrafficPolicy: [],
 };

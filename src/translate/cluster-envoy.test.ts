@@ -4,7 +4,9 @@ import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import type { Secret } from "../api/core.ts";
+import { adaptCluster } from "../attach/adapt-route.ts";
 import { buildClusterSpec, type ClusterSettings, secretsOf } from "../attach/cluster-spec.ts";
+import type { ConnectionSettings } from "../attach/connection-settings.ts";
 import { authority, ed25519Pair, webPair } from "../attach/key-pairs.test-support.ts";
 import type { ClusterReach, ClusterSpec, UpstreamTls } from "../attach/model.ts";
 import { cipherSuites, ecdhCurves, signatureAlgorithms } from "../attach/tls-vocabulary.ts";
@@ -75,6 +77,89 @@ const ofGateways: readonly ClusterSettings[] = [
   { protocol: "http1", stats: { perEndpoint: true, sizes: true, name: "a/b:c|d" } },
 ];
 
+/** What policies may add. */
+const ofPolicies: readonly ConnectionSettings[] = [
+  { loadBalancer: { type: "RoundRobin", slowStart: { window: "10s" } } },
+  { loadBalancer: { type: "LeastRequest", slowStart: { window: "10s" } } },
+  { loadBalancer: { type: "Random", endpointOverride: { extractFrom: [{ header: "x-host" }] } } },
+  { loadBalancer: { type: "ConsistentHash", consistentHash: { type: "SourceIP", tableSize: 101 } } },
+  {
+    loadBalancer: {
+      type: "BackendUtilization",
+      slowStart: { window: "10s" },
+      backendUtilization: {
+        blackoutPeriod: "1s",
+        weightExpirationPeriod: "1m",
+        weightUpdatePeriod: "1s",
+        errorUtilizationPenaltyPercent: 150,
+        metricNamesForComputingUtilization: ["named_metrics.foo"],
+      },
+    },
+  },
+  { connection: { bufferLimit: "64Ki", socketBufferLimit: "128Ki", preconnect: { perEndpointPercent: 150 } } },
+  {
+    loadBalancer: { type: "RoundRobin" },
+    connection: { preconnect: { predictivePercent: 120 } },
+  },
+  { proxyProtocol: { version: "V1" } },
+  { proxyProtocol: { version: "V2" }, useClientProtocol: true },
+  {
+    useClientProtocol: true,
+    http2: {
+      onInvalidMessage: "TerminateStream",
+      connectionKeepalive: { interval: "3s", intervalJitter: 10, idleInterval: "1m" },
+      initialStreamWindowSize: "128Ki",
+    },
+  },
+  {
+    circuitBreaker: {
+      maxConnections: 0,
+      maxPendingRequests: 4294967295,
+      maxRequestsPerConnection: 5,
+      perEndpoint: { maxConnections: 3 },
+      retryBudget: { percent: { numerator: 1, denominator: 3 }, minRetryConcurrency: 2 },
+    },
+    dns: { dnsRefreshRate: "1s", lookupFamily: "IPv6Preferred", respectDnsTtl: false },
+    tcpKeepalive: { probes: 3, idleTime: "20m", interval: "1500ms" },
+    timeout: { tcp: { connectTimeout: "1s" }, http: { connectionIdleTimeout: "1m", maxConnectionDuration: "1h" } },
+  },
+  {
+    healthCheck: {
+      panicThreshold: 0,
+      active: {
+        type: "HTTP",
+        interval: "3s",
+        timeout: "1s",
+        initialJitter: "1s",
+        http: {
+          path: "/health",
+          method: "post",
+          hostname: "a.test",
+          expectedStatuses: [200, 204],
+          retriableStatuses: [503],
+          requestBody: { type: "Text", text: "are you well?" },
+          expectedResponse: { type: "Binary", binary: "eWVz" },
+        },
+        overrides: { port: 9000 },
+        healthCheckLog: { matches: ["Failure", "Success"], sinks: [{ type: "File", file: { path: "/dev/null" } }] },
+      },
+      passive: {
+        consecutive5XxErrors: 5,
+        consecutiveGatewayErrors: 0,
+        consecutiveLocalOriginFailures: 5,
+        splitExternalLocalOriginErrors: true,
+        interval: "3s",
+        baseEjectionTime: "30s",
+        maxEjectionPercent: 10,
+        alwaysEjectOneEndpoint: true,
+        failurePercentageThreshold: 50,
+      },
+    },
+  },
+  { healthCheck: { active: { type: "TCP", tcp: { send: { type: "Text", text: "a" } } } } },
+  { healthCheck: { active: { type: "GRPC", grpc: { service: "s" } } } },
+];
+
 const credential = { secret: "a/token", header: "Authorization", overwrite: true };
 
 const tlsVariants: readonly (UpstreamTls | undefined)[] = [
@@ -108,12 +193,25 @@ function allSpecs(): ClusterSpec[] {
         { protocol: "http2", ...(tls && { tls }) },
         { protocol: "http2", ...(tls && { tls }), credential },
         ...(tls === undefined ? ofGateways : []),
+        ...(tls === undefined || tls === system ? settingsOfPolicies(reach, tls) : []),
       ];
       const specs = settings.map((each) => buildClusterSpec(reach, each));
       // Envoy 1.40 crashes in `--mode validate` on such a cluster with secrets by ADS; a running one serves them.
       return specs.filter((spec) => reach.kind !== "DynamicResolver" || secretsOf(spec).length === 0);
     }),
   );
+}
+
+/** Without what means nothing to a backend (`adaptCluster`). */
+function settingsOfPolicies(reach: ClusterReach, tls: UpstreamTls | undefined): ClusterSettings[] {
+  const checksHealth = ({ healthCheck }: ConnectionSettings) => healthCheck?.active?.type === "GRPC";
+  return ofPolicies.flatMap((traffic): ClusterSettings[] => {
+    // Envoy checks by gRPC over HTTP/2 only.
+    const protocol = checksHealth(traffic) ? "http2" : "http1";
+    const spec = buildClusterSpec(reach, { protocol, ...(tls && { tls }) });
+    const { connection } = adaptCluster(spec, undefined, undefined, traffic);
+    return connection === undefined ? [] : [{ protocol, ...(tls && { tls }), connection }];
+  });
 }
 
 function decode<T>(type: { decode(bytes: Uint8Array): T }, resource: EncodedResource): T {

@@ -7,17 +7,17 @@ import {
   type Cluster_CustomClusterType,
   Cluster_DiscoveryType,
   Cluster_LbPolicy,
-  type LoadBalancingPolicy,
 } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
 import type { OutlierDetection } from "../envoy/generated/envoy/config/cluster/v3/outlier_detection.ts";
 import type { LocalityLbEndpoints } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
 import { DnsLookupFamily } from "../envoy/generated/envoy/extensions/clusters/common/dns/v3/dns.ts";
 import { DnsCluster } from "../envoy/generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
-import { LeastRequest } from "../envoy/generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import type { Duration } from "../envoy/generated/google/protobuf/duration.ts";
 import { type EncodedResource, encodeResource, type ResourceName, resourceTypes } from "../envoy/resource.ts";
-import { buildCircuitBreakers, buildConnection, buildLookups } from "./connection.ts";
+import { buildCircuitBreakers, buildConnection, buildLookups, tellClient } from "./connection.ts";
 import { dynamicForwardProxyType } from "./dynamic-forward-proxy.ts";
+import { buildHealth } from "./health-checks.ts";
+import { buildLoadBalancing } from "./load-balancing.ts";
 import { groupByLocality, memberLocality } from "./locality.ts";
 import { buildProtocolOptions } from "./upstream-protocol.ts";
 import { buildUpstreamTls, SYSTEM_TRUST_FILE } from "./upstream-tls.ts";
@@ -48,21 +48,6 @@ const avoidUnreachable: OutlierDetection = {
   // Grows with every ejection up to this: a backend that is back gets its traffic within half a minute.
   maxEjectionTime: { seconds: 30, nanos: 0 },
   maxEjectionPercent: 100,
-};
-
-/**
- * Least request, and between localities by their weights. Encoded once: 10,000 clusters share the bytes. Envoy's panic
- * threshold of 50 % is its default and so not written.
- */
-const leastRequest: LoadBalancingPolicy = {
-  policies: [
-    {
-      typedExtensionConfig: {
-        name: "envoy.load_balancing_policies.least_request",
-        typedConfig: pack(LeastRequest, { localityLbConfig: { localityWeightedLbConfig: {} } }),
-      },
-    },
-  ],
 };
 
 function dnsType({ family, connection }: ClusterSpec): Cluster_CustomClusterType {
@@ -111,10 +96,17 @@ export function translateCluster(spec: ClusterSpec, systemTrustFile: string = SY
       circuitBreakers: buildCircuitBreakers(spec.connection, { maxRetries: MAX_CONCURRENT_RETRIES }),
     }),
     ...((reach.kind === "Fallback" || reach.kind === "DnsFallback") && { outlierDetection: avoidUnreachable }),
+    ...(spec.connection?.healthCheck && buildHealth(spec.connection.healthCheck, spec)),
     ...(options && { typedExtensionProtocolOptions: options }),
-    ...(spec.tls && { transportSocket: buildUpstreamTls(spec, spec.tls, systemTrustFile) }),
+    ...transport(spec, systemTrustFile),
   };
   return encodeResource(Cluster, name, cluster, dependentsOf(spec));
+}
+
+function transport({ tls, connection, ...spec }: ClusterSpec, systemTrustFile: string): Cluster {
+  const transportSocket = tls && buildUpstreamTls({ ...spec, tls }, tls, systemTrustFile);
+  if (connection?.proxyProtocol) return { transportSocket: tellClient(connection.proxyProtocol, transportSocket) };
+  return transportSocket ? { transportSocket } : {};
 }
 
 function countMore({ name, perEndpoint, sizes }: NonNullable<ClusterSpec["stats"]>): Cluster {
@@ -138,7 +130,7 @@ function discovery(spec: ClusterSpec): Cluster {
       return {
         type: Cluster_DiscoveryType.EDS,
         edsClusterConfig: { edsConfig: adsConfigSource },
-        loadBalancingPolicy: leastRequest,
+        loadBalancingPolicy: buildLoadBalancing(spec),
         ignoreHealthOnHostRemoval: true,
       };
     case "Dns":
@@ -156,7 +148,7 @@ function resolveNames(spec: ClusterSpec, endpoints: LocalityLbEndpoints[]): Clus
   return {
     clusterType: dnsType(spec),
     loadAssignment: { clusterName: spec.name, endpoints },
-    loadBalancingPolicy: leastRequest,
+    loadBalancingPolicy: buildLoadBalancing(spec),
     ignoreHealthOnHostRemoval: true,
   };
 }

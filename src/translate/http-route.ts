@@ -6,7 +6,7 @@ import { buildEntries, type EntryShape } from "./route-entry.ts";
 import type { RouteEntry } from "./route-order.ts";
 import { translateRule } from "./route-rule.ts";
 import { limitTime } from "./route-timeouts.ts";
-import { limitTraffic } from "./traffic-limits.ts";
+import { limitRule } from "./traffic-limits.ts";
 
 /** A rule of which nothing is known reaches nothing: its requests are answered with 500. */
 export const unresolvedRule: ResolvedRule = Object.freeze({ backends: [], mirrors: [], extensions: [] });
@@ -31,10 +31,7 @@ export function translateHttpRoute(
         backendFilters: (rule.backendRefs ?? []).map(({ filters = [] }) => filters),
         resolved: references,
         failureStatus: 500,
-        limits: {
-          ...(references.traffic && limitTraffic(references.traffic)),
-          ...limitTime(rule.timeouts, rule.retry),
-        },
+        limits: limitRule(references.traffic, limitTime(rule.timeouts, rule.retry)),
         enabledFilters: [],
       },
       { ...listener, host: host.host },

@@ -124,15 +124,24 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
         [httpFilterNames.dynamicForwardProxy, resolveHost(rewrite.host)],
       ])
     : common.typedPerFilterConfig;
+  const headers = withoutLoadReports(headerFields(choice.headers), resolved.traffic);
   return {
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
     variants,
     complete: (path) => ({
-      ...headerFields(choice.headers),
+      ...headers,
       typedPerFilterConfig,
       route: { ...action, ...rewritePath(rewrite.path, path) },
     }),
   };
+}
+
+/** Names under which backends report their load (ORCA). */
+const loadReports = ["endpoint-load-metrics", "endpoint-load-metrics-bin"];
+
+function withoutLoadReports(headers: Partial<Route>, traffic: ResolvedRule["traffic"]): Partial<Route> {
+  if (!traffic?.hidesLoadReports) return headers;
+  return { ...headers, responseHeadersToRemove: [...(headers.responseHeadersToRemove ?? []), ...loadReports] };
 }
 
 /** The host must be changed before it is resolved, so the resolving filter changes it and not the router. */

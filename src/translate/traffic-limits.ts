@@ -4,6 +4,7 @@ import type { RetryPolicy, RouteAction } from "../envoy/generated/envoy/config/r
 import { PreviousHostsPredicate } from "../envoy/generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
 import { PreviousPrioritiesConfig } from "../envoy/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.ts";
 import { parseDuration, toDuration } from "./duration.ts";
+import { hashRequests } from "./filters/hash.ts";
 import { idleTimeout } from "./route-timeouts.ts";
 
 type Retry = NonNullable<RouteTraffic["retry"]>;
@@ -21,12 +22,27 @@ const previousHosts: Any = pack(PreviousHostsPredicate, {});
  * Timeouts and retries of a BackendTrafficPolicy as fields of Envoy's RouteAction. What the rule itself says (HTTPRouteTimeouts,
  * HTTPRouteRetry) is laid over it.
  */
-export function limitTraffic({ timeout, retry }: RouteTraffic): Partial<RouteAction> {
+export function limitTraffic({ timeout, retry, consistentHash }: RouteTraffic): Partial<RouteAction> {
   const request = parseDuration(timeout?.requestTimeout);
+  const [idle, stream] = [parseDuration(timeout?.streamIdleTimeout), parseDuration(timeout?.maxStreamDuration)];
   return {
     ...(request !== undefined && { timeout: toDuration(request), idleTimeout: toDuration(idleTimeout(request)) }),
+    ...(idle !== undefined && { idleTimeout: toDuration(idle) }),
+    ...(stream !== undefined && { maxStreamDuration: { maxStreamDuration: toDuration(stream) } }),
     ...(retry && { retryPolicy: buildRetryPolicy(retry) }),
+    ...(consistentHash && { hashPolicy: hashRequests(consistentHash) }),
   };
+}
+
+/**
+ * With what the rule itself says, which wins. A rule's timeout stretches the time that a stream may be silent only where nobody says
+ * how long that is.
+ */
+export function limitRule(traffic: RouteTraffic | undefined, own: Partial<RouteAction>): Partial<RouteAction> {
+  if (traffic === undefined) return own;
+  const limits = { ...limitTraffic(traffic), ...own };
+  const idle = parseDuration(traffic.timeout?.streamIdleTimeout);
+  return idle === undefined ? limits : { ...limits, idleTimeout: toDuration(idle) };
 }
 
 function buildRetryPolicy({ numRetries, numAttemptsPerPriority, retryOn, perRetry }: Retry): RetryPolicy {

@@ -43,6 +43,12 @@ const agreedOn: HttpProtocolOptions = { autoConfig: { httpProtocolOptions: {}, h
 
 /** Who offers versions in the TLS handshake must speak the one that the backend chooses. */
 function versionsOf({ protocol, tls, connection }: ClusterSpec): HttpProtocolOptions {
+  // What a backend says that it speaks stands.
+  if (connection?.useClientProtocol && protocol === "http1") {
+    return {
+      useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: buildHttp2(connection) },
+    };
+  }
   if (protocol === "http2") {
     return connection ? { explicitHttpConfig: { http2ProtocolOptions: buildHttp2(connection) } } : http2;
   }
