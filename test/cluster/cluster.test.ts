@@ -166,6 +166,13 @@ test(
     expect(await addressOf("rival")).toBeUndefined();
     await cluster.rest.json("/api/v1/namespaces/default/services/wanted", { method: "DELETE" });
     expect(await untilAddress("rival")).toBe(wanted);
+    await createObject(cluster, "services", service("third", { type: "LoadBalancer", loadBalancerIP: wanted }));
+    const another = cluster.addresses.loadBalancerRange.replace(".0/18", ".78");
+    const body = { spec: { loadBalancerIP: another } };
+    const patch = { method: "PATCH", body, contentType: "application/merge-patch+json" };
+    await cluster.rest.json("/api/v1/namespaces/default/services/rival", patch);
+    expect(await untilAddress("third")).toBe(wanted);
+    expect(await untilAddress("rival")).toBe(another);
   },
   START_LIMIT_MS,
 );

@@ -33,8 +33,8 @@ export function startLoadBalancer(rest: Rest, plan: AddressPlan, options: LoadBa
   const addressFor = (uid: string, wanted: string | undefined): string | undefined => {
     const current = assigned.get(uid);
     if (current !== undefined && (wanted === undefined || wanted === current)) return current;
-    if (wanted !== undefined && !pool.claim(wanted)) return undefined;
     release(uid);
+    if (wanted !== undefined && !pool.claim(wanted)) return undefined;
     const address = wanted ?? pool.take();
     assigned.set(uid, address);
     return address;
@@ -42,6 +42,12 @@ export function startLoadBalancer(rest: Rest, plan: AddressPlan, options: LoadBa
 
   const onSet = (service: IService) => {
     const uid = service.metadata?.uid ?? "";
+    const before = assigned.get(uid);
+    settle(service, uid);
+    if (before !== undefined && assigned.get(uid) !== before) settleWaiting();
+  };
+
+  const settle = (service: IService, uid: string) => {
     const published = service.status?.loadBalancer?.ingress?.[0]?.ip;
     if (!serves(service)) {
       release(uid);
@@ -54,13 +60,19 @@ export function startLoadBalancer(rest: Rest, plan: AddressPlan, options: LoadBa
     if (address !== published) writeStatus(rest, service, address);
   };
 
+  /** An address that is free now may be what another Service asked for. */
+  const settleWaiting = () => {
+    for (const waiting of services.all()) {
+      const uid = waiting.metadata?.uid ?? "";
+      if (serves(waiting) && !assigned.has(uid)) settle(waiting, uid);
+    }
+  };
+
   const services = watchObjects<IService>(rest, "/api/v1/services", {
     onSet,
     onDelete: ({ metadata }) => {
       release(metadata?.uid ?? "");
-      // An address that is free now may be what another Service asked for.
-      for (const waiting of services.all())
-        if (serves(waiting) && !assigned.has(waiting.metadata?.uid ?? "")) onSet(waiting);
+      settleWaiting();
     },
   });
   return { stop: () => services.stop() };
