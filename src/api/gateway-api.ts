@@ -4,6 +4,7 @@ import type {
   IGatewayClass,
   IGRPCRoute,
   IHTTPRoute,
+  IListenerSet,
   IReferenceGrant,
   ITLSRoute,
 } from "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1";
@@ -21,6 +22,7 @@ export type TCPRoute = Kept<AsV1<ITCPRoute>>;
 export type UDPRoute = Kept<AsV1<IUDPRoute>>;
 export type ReferenceGrant = Kept<IReferenceGrant>;
 export type BackendTLSPolicy = Kept<IBackendTLSPolicy>;
+export type ListenerSet = Kept<IListenerSet>;
 
 type AsV1<T> = Omit<T, "apiVersion"> & { apiVersion: `${typeof gatewayGroup}/v1` };
 
@@ -29,6 +31,7 @@ export type StreamRoute = TLSRoute | TCPRoute | UDPRoute;
 export type Route = HTTPRoute | GRPCRoute | StreamRoute;
 export type RouteKind = Route["kind"];
 
+/** A listener of a Gateway or, alike in every field, of a ListenerSet. */
 export type GatewayListener = Gateway["spec"]["listeners"][number];
 export type HTTPRouteRule = NonNullable<HTTPRoute["spec"]["rules"]>[number];
 export type HTTPRouteMatch = NonNullable<HTTPRouteRule["matches"]>[number];

@@ -1,9 +1,9 @@
 import { isIP } from "node:net";
 import type { FieldPath, FieldProblem } from "./field.ts";
-import type { Gateway, GatewayListener } from "./gateway-api.ts";
+import type { Gateway, GatewayListener, ListenerSet } from "./gateway-api.ts";
 
 /**
- * What the CEL rules of the Gateway CRD demand and the generated validators do not know, for objects that passed those and
+ * What the CEL rules of the CRDs of Gateway and ListenerSet demand and the generated validators do not know, for objects that passed those and
  * have their defaults. Sources: the field documentation of Gateway API v1.6.
  */
 
@@ -31,22 +31,7 @@ export function reportRepeated<T>(
 export function checkGateway({ spec }: Gateway): FieldProblem[] {
   const problems: FieldProblem[] = [];
   const report: Report = (path, message) => problems.push({ path, message });
-  const listeners: FieldPath = ["spec", "listeners"];
-  reportRepeated(
-    spec.listeners,
-    listeners,
-    (listener) => listener.name,
-    (first) => `has the name of listener ${first}: names of listeners must differ`,
-    report,
-  );
-  reportRepeated(
-    spec.listeners,
-    listeners,
-    (listener) => `${listener.port} ${listener.protocol} ${listener.hostname ?? ""}`,
-    (first) => `has the port, protocol and hostname of listener ${first}: change one of them or remove one listener`,
-    report,
-  );
-  for (const [index, listener] of spec.listeners.entries()) checkListener(listener, [...listeners, index], report);
+  checkListeners(spec.listeners, report);
   checkAddresses(spec, report);
   reportRepeated(
     spec.tls?.frontend?.perPort,
@@ -56,6 +41,32 @@ export function checkGateway({ spec }: Gateway): FieldProblem[] {
     report,
   );
   return problems;
+}
+
+export function checkListenerSet({ spec }: ListenerSet): FieldProblem[] {
+  const problems: FieldProblem[] = [];
+  checkListeners(spec.listeners, (path, message) => problems.push({ path, message }));
+  return problems;
+}
+
+/** The rules are the same for a Gateway's own listeners and for those of a ListenerSet. */
+function checkListeners(listeners: readonly GatewayListener[], report: Report): void {
+  const path: FieldPath = ["spec", "listeners"];
+  reportRepeated(
+    listeners,
+    path,
+    (listener) => listener.name,
+    (first) => `has the name of listener ${first}: names of listeners must differ`,
+    report,
+  );
+  reportRepeated(
+    listeners,
+    path,
+    (listener) => `${listener.port} ${listener.protocol} ${listener.hostname ?? ""}`,
+    (first) => `has the port, protocol and hostname of listener ${first}: change one of them or remove one listener`,
+    report,
+  );
+  for (const [index, listener] of listeners.entries()) checkListener(listener, [...path, index], report);
 }
 
 function checkListener({ protocol, hostname, tls }: GatewayListener, path: FieldPath, report: Report): void {

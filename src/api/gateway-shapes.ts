@@ -5,6 +5,7 @@ import type {
   GatewayListener,
   GRPCRoute,
   HTTPRoute,
+  ListenerSet,
   ReferenceGrant,
   TCPRoute,
   TLSRoute,
@@ -161,22 +162,29 @@ const frontendTls = {
   },
 } as const;
 
+const listener = {
+  name: scalar,
+  hostname: scalar,
+  port: scalar,
+  protocol: scalar,
+  tls: { mode: orElse("Terminate"), certificateRefs: [secretReference], options: scalars },
+  allowedRoutes: orElse({ namespaces: { from: "Same" } }, {
+    namespaces: orElse({ from: "Same" }, { from: orElse("Same"), selector: labelSelector } as const),
+    kinds: [{ group: orElse(gatewayGroup), kind: scalar }],
+  } as const),
+} as const satisfies Sketch<GatewayListener>;
+
+const listenerSet = {
+  spec: {
+    parentRef: { group: orElse(gatewayGroup), kind: orElse("Gateway"), namespace: scalar, name: scalar },
+    listeners: [listener],
+  },
+} as const satisfies Sketch<Pick<ListenerSet, "spec">>;
+
 const gateway = {
   spec: {
     gatewayClassName: scalar,
-    listeners: [
-      {
-        name: scalar,
-        hostname: scalar,
-        port: scalar,
-        protocol: scalar,
-        tls: { mode: orElse("Terminate"), certificateRefs: [secretReference], options: scalars },
-        allowedRoutes: orElse({ namespaces: { from: "Same" } }, {
-          namespaces: orElse({ from: "Same" }, { from: orElse("Same"), selector: labelSelector } as const),
-          kinds: [{ group: orElse(gatewayGroup), kind: scalar }],
-        } as const),
-      },
-    ],
+    listeners: [listener],
     addresses: [{ type: orElse("IPAddress"), value: scalar }],
     infrastructure: { labels: scalars, annotations: scalars, parametersRef: localReference },
     allowedListeners: orElse({ namespaces: { from: "None" } }, {
@@ -222,6 +230,7 @@ export const gatewayShapes = {
   TLSRoute: shapeOfSketch(tlsRoute),
   TCPRoute: shapeOfSketch(tcpOrUdpRoute),
   UDPRoute: shapeOfSketch(tcpOrUdpRoute),
+  ListenerSet: shapeOfSketch(listenerSet),
   ReferenceGrant: shapeOfSketch(referenceGrant),
   BackendTLSPolicy: shapeOfSketch(backendTlsPolicy),
 } as const;

@@ -5,6 +5,7 @@ import { validate as validateGateway } from "@kubernetes-models/gateway-api/_sch
 import { validate as validateGatewayClass } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1GatewayClass";
 import { validate as validateGrpcRoute } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1GRPCRoute";
 import { validate as validateHttpRoute } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1HTTPRoute";
+import { validate as validateListenerSet } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1ListenerSet";
 import { validate as validateReferenceGrant } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1ReferenceGrant";
 import { validate as validateTlsRoute } from "@kubernetes-models/gateway-api/_schemas/IoK8sSigsGatewayApiApisV1TLSRoute";
 import { validate as validateConfigMap } from "kubernetes-models/_schemas/IoK8sApiCoreV1ConfigMap";
@@ -21,7 +22,7 @@ import { checkEndpointSlice, checkService, completeNamespace, completeSecret, co
 import { coreShapes } from "./core-shapes.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { gatewayGroup } from "./gateway-api.ts";
-import { checkGateway } from "./gateway-rules.ts";
+import { checkGateway, checkListenerSet } from "./gateway-rules.ts";
 import { gatewayShapes } from "./gateway-shapes.ts";
 import { httpRouteFilterDefinition } from "./httproutefilter.ts";
 import { definedKind, type Kind, modelKind } from "./kind.ts";
@@ -57,6 +58,13 @@ export const kinds: readonly Kind[] = [
     shape: gatewayShapes.Gateway,
     model: validateGateway,
     check: checkGateway,
+  }),
+  modelKind("ListenerSet", {
+    group: gatewayGroup,
+    collection: "listenerSets",
+    shape: gatewayShapes.ListenerSet,
+    model: validateListenerSet,
+    check: checkListenerSet,
   }),
   modelKind("HTTPRoute", {
     group: gatewayGroup,

@@ -10,6 +10,7 @@ import { type ContentValidator, compileDefinition } from "./validator.ts";
 export type CollectionName =
   | "gatewayClasses"
   | "gateways"
+  | "listenerSets"
   | "httpRoutes"
   | "grpcRoutes"
   | "tlsRoutes"

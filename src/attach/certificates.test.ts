@@ -63,17 +63,17 @@ function resolve(...references: (Partial<Reference> & { name: string })[]) {
     problems: [],
     valid: true,
   };
-  const resolved = resolveCertificates("a/eg", listener, objects);
+  const resolved = resolveCertificates(listener, objects);
   for (const { message } of resolved.problems) expect(message).toMatch(explained);
   return resolved;
 }
 
 describe("certificates of a listener", () => {
   test("are usable, with their names in lower case", () => {
-    const { gateway, listener, secrets: usable, dnsNames, problems } = resolve({ name: "web" }, { name: "ed25519" });
-    expect({ gateway, listener, usable, problems }).toEqual({
+    const { gateway, name, secrets: usable, dnsNames, problems } = resolve({ name: "web" }, { name: "ed25519" });
+    expect({ gateway, name, usable, problems }).toEqual({
       gateway: "a/eg",
-      listener: "https",
+      name: "https",
       usable: ["a/web", "a/ed25519"],
       problems: [],
     });

@@ -1,10 +1,11 @@
 import type { Secret } from "../api/core.ts";
 import { gatewayGroup } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey, splitObjectKey } from "../base/keys.ts";
-import { problemAt } from "../base/problems.ts";
-import { type ClientValidationReader, resolveClientValidation } from "./client-validation.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
+import { type ClientValidation, type ClientValidationReader, resolveClientValidation } from "./client-validation.ts";
 import { type SecretUse, trustSecret } from "./cluster-spec.ts";
 import { type GrantReader, isGranted } from "./grants.ts";
+import { type ListenerOwner, ownerKey } from "./listener.ts";
 import type { ListenerCertificates, ListenerPlan } from "./model.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
 
@@ -22,18 +23,14 @@ interface CertificateFault {
  * `PartiallyInvalidCertificateRef`). A reference that is not allowed is always told as such and nothing else (Gateway API, ListenerReasonInvalidCertificateRef): it does not show whether the Secret exists.
  * Where no client could be verified no certificate is served either.
  */
-export function resolveCertificates(
-  gateway: ObjectKey,
-  listener: ListenerPlan,
-  read: CertificateReader,
-): ListenerCertificates {
+export function resolveCertificates(listener: ListenerPlan, read: CertificateReader): ListenerCertificates {
   const secrets = new Set<ObjectKey>();
   const dnsNames = new Set<string>();
   const faults: { readonly fault: CertificateFault; readonly field: string }[] = [];
   for (const [index, reference] of listener.certificateRefs.entries()) {
     const key = objectKey(reference.namespace, reference.name);
     const secret = read.secret(key);
-    const fault = findFault(gateway, reference, key, secret, read.grants);
+    const fault = findFault(listener, reference, key, secret, read.grants);
     if (fault !== undefined) {
       faults.push({ fault, field: `spec.listeners[${listener.index}].tls.certificateRefs[${index}]` });
     } else if (secret !== undefined) {
@@ -49,15 +46,24 @@ export function resolveCertificates(
       fault.message,
     ),
   );
-  const certificates = { gateway, listener: listener.name, dnsNames: [...dnsNames].sort() };
+  const { gateway, listenerSet, name } = listener;
+  const id = { gateway, ...(listenerSet !== undefined && { listenerSet }), name };
+  const certificates = { ...id, dnsNames: [...dnsNames].sort() };
   if (listener.frontendValidation === undefined) return { ...certificates, secrets: [...secrets], problems };
   const { validation, problems: ofClients } = resolveClientValidation(gateway, listener.frontendValidation, read);
   return {
     ...certificates,
     secrets: validation === undefined ? [] : [...secrets],
     ...(validation && { clientValidation: validation }),
-    problems: [...problems, ...ofClients],
+    problems: [...problems, ...(listenerSet === undefined ? ofClients : judgeFromOutside(gateway, validation))],
   };
+}
+
+/** What a ListenerSet is told of its Gateway's authorities: they are no references of its own, and none of its business. */
+function judgeFromOutside(gateway: ObjectKey, validation: ClientValidation | undefined): Problem[] {
+  if (validation !== undefined) return [];
+  const message = `Gateway ${gateway} has no authority by which clients could be verified (spec.tls.frontend), so the listener is off; see the conditions of the Gateway.`;
+  return [{ condition: "Accepted", reason: "NoValidCACertificate", message }];
 }
 
 /**
@@ -71,19 +77,21 @@ export function listenerSecrets({ secrets, clientValidation }: ListenerCertifica
 }
 
 function findFault(
-  gateway: ObjectKey,
+  owner: ListenerOwner,
   reference: CertificateReference,
   key: ObjectKey,
   secret: Secret | undefined,
   grants: GrantReader,
 ): CertificateFault | undefined {
-  const { namespace } = splitObjectKey(gateway);
-  if (!isGranted(grants, { group: gatewayGroup, kind: "Gateway", namespace }, reference)) {
+  // Grants to a Gateway are none to its ListenerSets, nor the other way round (Gateway API, ListenerSet).
+  const kind = owner.listenerSet === undefined ? "Gateway" : "ListenerSet";
+  const { namespace } = splitObjectKey(ownerKey(owner));
+  if (!isGranted(grants, { group: gatewayGroup, kind, namespace }, reference)) {
     return {
       reason: "RefNotPermitted",
       message:
         `names ${reference.kind} ${key} of another namespace, and no ReferenceGrant there allows it; create one in namespace ` +
-        `${reference.namespace} from Gateways of namespace ${namespace} to Secrets`,
+        `${reference.namespace} from ${kind}s of namespace ${namespace} to Secrets`,
     };
   }
   if (reference.group !== "" || reference.kind !== "Secret") {

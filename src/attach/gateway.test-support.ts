@@ -1,7 +1,7 @@
 import type { Gateway, GatewayClass } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import { mergesGateways, type ProxyLevel, resolveClassProxy, resolveGatewayProxy } from "./envoy-proxy.ts";
-import { draftGateway, planGateway, planParameters } from "./gateway.ts";
+import { draftGateway, type NamedBy, planGateway, planParameters } from "./gateway.ts";
 import { type GatewayClassPlan, planGatewayClass } from "./gateway-class.ts";
 import type { GatewayDraft, GatewayPlan, Settings } from "./model.ts";
 import type { PortClaim } from "./port-claims.ts";
@@ -20,12 +20,13 @@ export function draftOfGateway(
   gateway: Pick<Gateway, "metadata" | "spec">,
   settings: Settings,
   classProxy: ProxyLevel = noProxy,
+  namedBy?: NamedBy,
 ): GatewayDraft {
   const object = gateway as Gateway;
   const key = objectKey(object.metadata.namespace, object.metadata.name);
   const fleet = mergesGateways(classProxy, settings) ? ourClass.name : key;
   const level = resolveGatewayProxy(object, classProxy, fleet !== key, settings, () => undefined);
-  return draftGateway(object, ourClass, planParameters(object, level, fleet, settings), settings);
+  return draftGateway(object, ourClass, planParameters(object, level, fleet, settings), settings, namedBy);
 }
 
 /** The plan of a Gateway from first to last, where there is no EnvoyProxy object at all. */

@@ -3,15 +3,24 @@ import type { Gateway } from "../api/gateway-api.ts";
 import { type FleetKey, objectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { podPorts } from "../envoy/pod-ports.ts";
-import { findInsecureFrontend } from "./client-validation.ts";
+import { findInsecureFrontend, frontendValidation } from "./client-validation.ts";
 import { type ProxyLevel, parameterProblems } from "./envoy-proxy.ts";
 import type { GatewayClassPlan } from "./gateway-class.ts";
 import { reservedAnnotations, reservedLabels } from "./infrastructure-name.ts";
 import { planListener } from "./listener.ts";
-import { findConflicts } from "./listener-conflicts.ts";
+import { findConflicts, nameRival } from "./listener-conflicts.ts";
 import { carriesStreams, isServedProtocol, type Transport, transportOf } from "./listener-protocol.ts";
-import type { GatewayDraft, GatewayPlan, ListenerPlan, PortPlan, Settings } from "./model.ts";
-import { type PortClaim, settleListener } from "./port-claims.ts";
+import { compareListenerSets, judgeListenerSet, type ListenerSetDraft, type NamespaceLabels } from "./listener-set.ts";
+import {
+  type GatewayDraft,
+  type GatewayPlan,
+  LISTENERS_MAX,
+  type ListenerPlan,
+  listenerKey,
+  type PortPlan,
+  type Settings,
+} from "./model.ts";
+import { claimPorts, findRivals, type PortClaim, type PortRivals, settleListener } from "./port-claims.ts";
 import { namePort } from "./resource-names.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
@@ -60,29 +69,45 @@ export function planParameters(
   };
 }
 
-/** What a Gateway's listeners come to without a look at other Gateways. O(listeners²) for conflicts, at most 64 of them. */
+/** ListenerSets that name a Gateway, in any order, and what decides whether it takes them. */
+export interface NamedBy {
+  readonly listenerSets: Iterable<ListenerSetDraft>;
+  readonly labelsOf: NamespaceLabels;
+}
+
+/** What the listeners of a Gateway and of its ListenerSets come to without a look at other Gateways. O(n log n). */
 export function draftGateway(
   gateway: Gateway,
   gatewayClass: GatewayClassPlan,
   parameters: GatewayParameters,
   settings: Settings,
+  namedBy: NamedBy = { listenerSets: [], labelsOf: () => ({}) },
 ): GatewayDraft {
+  const key = objectKey(gateway.metadata.namespace, gateway.metadata.name);
   const { fleet, portOffset, routing } = parameters;
   const address = judgeAddresses(gateway, parameters, settings);
   const problems = [...judgeUnsupported(gateway), ...judgeVainReference(parameters), ...address.problems];
-  const single = gateway.spec.listeners.map((listener, index) => planListener(gateway, listener, index));
-  const conflicts = findConflicts(single);
-  const judged = single.map((listener) => refuse(listener, conflicts.get(listener.name) ?? []));
+  const own = gateway.spec.listeners.map((listener, index) => planListener({ gateway: key }, listener, index));
+  const sets = [...namedBy.listenerSets].sort(compareListenerSets).map((set) => {
+    return { ...set, problems: judgeListenerSet(gateway, set, namedBy.labelsOf) };
+  });
+  const sources = [own, ...sets.flatMap((set) => (set.problems.length === 0 ? [set.listeners] : []))];
+  const conflicts = findConflicts(sources);
+  const judged = sources.flat().map((listener) => {
+    return { ...refuse(listener, conflicts.get(listener) ?? []), ...validateClients(gateway, listener) };
+  });
   const separate = separatePorts(settings.hostInfrastructure ? judged : keepOwnPorts(judged, portOffset), portOffset);
-  const listeners = problems.length > 0 ? separate.map((listener) => ({ ...listener, valid: false })) : separate;
+  const limited = limitListeners(separate, settings.listenersMax ?? LISTENERS_MAX);
+  const listeners = problems.length > 0 ? limited.map((listener) => ({ ...listener, valid: false })) : limited;
   const insecure = findInsecureFrontend(gateway);
   return {
-    key: objectKey(gateway.metadata.namespace, gateway.metadata.name),
+    key,
     fleet,
     className: gatewayClass.name,
     controllerName: gatewayClass.controllerName,
     created: gateway.metadata.creationTimestamp ?? "",
     listeners,
+    listenerSets: sets.map(({ key: set, created, problems: refusals }) => ({ key: set, created, problems: refusals })),
     problems: [...problems, ...parameters.problems],
     ...(insecure && { notices: [insecure] }),
     portOffset,
@@ -94,14 +119,21 @@ export function draftGateway(
 
 /** @param claimsAt those that meet at a port that is bound, of this Gateway too; none where they never meet */
 export function planGateway(
-  { created, ...draft }: GatewayDraft,
+  whole: GatewayDraft,
   claimsAt: (bindPort: number, transport: Transport) => Iterable<PortClaim>,
 ): GatewayPlan {
+  const { created: _, ...draft } = whole;
+  const claims = claimPorts(whole);
+  const rivals = new Map<string, PortRivals>();
   const settled = draft.listeners.map((listener) => {
+    const own = claims.get(listener);
+    if (own === undefined) return listener;
     const bindPort = bindPortOf(listener.port, draft.portOffset);
-    if (!listener.valid) return listener;
-    const claims = claimsAt(bindPort, transportOf(listener.protocol));
-    return settleListener({ created, ...draft }, listener, bindPort, claims);
+    const transport = transportOf(listener.protocol);
+    const place = `${transport} ${bindPort}`;
+    const known = rivals.get(place) ?? findRivals(draft, bindPort, claimsAt(bindPort, transport));
+    rivals.set(place, known);
+    return settleListener(own, listener, known);
   });
   return { ...draft, ...planPorts(draft, settled) };
 }
@@ -111,26 +143,52 @@ function refuse(listener: ListenerPlan, problems: readonly Problem[]): ListenerP
   return { ...listener, problems: [...listener.problems, ...problems], valid: false };
 }
 
+/** The Gateway says how clients of its ports are verified, whosever listeners are there. */
+function validateClients(
+  gateway: Gateway,
+  { protocol, port }: ListenerPlan,
+): Pick<ListenerPlan, "frontendValidation"> | undefined {
+  const validation = protocol === "HTTPS" ? frontendValidation(gateway, port) : undefined;
+  return validation && { frontendValidation: validation };
+}
+
+/** Those that come last have no place. What does not serve anyway takes none. */
+function limitListeners(listeners: readonly ListenerPlan[], max: number): readonly ListenerPlan[] {
+  if (listeners.length <= max) return listeners;
+  let served = 0;
+  return listeners.map((listener) => {
+    if (!listener.valid) return listener;
+    served += 1;
+    if (served <= max) return listener;
+    const text = `is beyond the ${max} listeners that a Gateway can have with its ListenerSets; remove some, or make it part of another Gateway`;
+    return refuse(listener, [problemAt("Accepted", "TooManyListeners", `spec.listeners[${listener.index}]`, text)]);
+  });
+}
+
 /** All HTTP listeners of a port share a route table, an HTTPS listener has its own, and others need none. */
 function planPorts(
   { key, fleet, portOffset }: Omit<GatewayDraft, "created">,
   listeners: readonly ListenerPlan[],
 ): { listeners: ListenerPlan[]; ports: PortPlan[] } {
-  const firstByPort = new Map<string, ListenerPlan>();
+  const firstByPlace = new Map<string, ListenerPlan>();
   const named = listeners.map((listener): ListenerPlan => {
     if (!listener.valid) return listener;
     const place = placeOf(listener);
-    const first = firstByPort.get(place) ?? listener;
-    firstByPort.set(place, first);
+    const first = firstByPlace.get(place) ?? listener;
+    firstByPlace.set(place, first);
     if (carriesStreams(listener.protocol)) return listener;
-    const { httpTable } = namePort(key, fleet, portOf(listener), first.name);
-    return { ...listener, routeTable: listener.protocol === "HTTPS" ? `${key}/${listener.name}` : httpTable };
+    const { httpTable } = namePort(key, fleet, portOf(listener), first);
+    return { ...listener, routeTable: listener.protocol === "HTTPS" ? listenerKey(listener) : httpTable };
   });
-  const ports = [...firstByPort].flatMap(([place, first]): PortPlan[] => {
+  const membersByPlace = Map.groupBy(
+    named.filter(({ valid }) => valid),
+    placeOf,
+  );
+  const ports = [...firstByPlace].flatMap(([place, first]): PortPlan[] => {
     const { port, protocol } = first;
     if (!isServedProtocol(protocol)) return [];
-    const members = named.filter((listener) => listener.valid && placeOf(listener) === place);
-    const name = namePort(key, fleet, portOf(first), first.name).listener;
+    const members = membersByPlace.get(place) ?? [];
+    const name = namePort(key, fleet, portOf(first), first).listener;
     return [{ port, bindPort: bindPortOf(port, portOffset), protocol, name, listeners: members }];
   });
   return { listeners: named, ports: ports.sort((a, b) => a.port - b.port) };
@@ -166,7 +224,7 @@ function separatePorts(listeners: readonly ListenerPlan[], portOffset: number): 
     const first = firstByBindPort.get(place) ?? listener;
     firstByBindPort.set(place, first);
     if (first.port === listener.port) return listener;
-    const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${portOffset} higher here it means port ${bindPort} of this host like port ${first.port} of listener ${first.name}; choose another port`;
+    const text = `is ${listener.port}, and with ports below ${FIRST_UNPRIVILEGED_PORT} bound ${portOffset} higher here it means port ${bindPort} of this host like port ${first.port} of ${nameRival(listener, first)}; choose another port`;
     return refuse(listener, [problemAt("Accepted", "PortUnavailable", `spec.listeners[${listener.index}].port`, text)]);
   });
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import type { Gateway, HTTPRoute } from "../api/gateway-api.ts";
 import { planOfGateway } from "./gateway.test-support.ts";
 import { compareHostnameSpecificity, coversHostname, intersectHostname, isValidHostname } from "./hostname.ts";
+import { planParents } from "./parents.ts";
 import { attachRoute } from "./route.ts";
 
 test.each([
@@ -130,6 +131,9 @@ function attachTo(listenerHosts: readonly string[], routeHosts: readonly string[
     metadata: { namespace: "ns", name: "r" },
     spec: { parentRefs: [{ name: "gw", sectionName: `l${section}` }], hostnames: [...routeHosts] },
   };
-  const { parents } = attachRoute("HTTPRoute", route, { gatewayPlan: () => plan, namespaceLabels: () => ({}) });
+  const { parents } = attachRoute("HTTPRoute", route, {
+    parent: () => planParents(plan)[0],
+    namespaceLabels: () => ({}),
+  });
   return (parents[0]?.listeners ?? []).flatMap(({ hostnames }) => hostnames.map(({ host }) => host));
 }

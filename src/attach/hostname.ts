@@ -19,6 +19,13 @@ export function intersectHostname(a: string, b: string): string | undefined {
   return coversHostname(b, a) ? a : undefined;
 }
 
+/** Every hostname that covers this one and is not the same, the narrowest first. Lower case. */
+export function widerHostnames(hostname: string): string[] {
+  if (hostname === ANY_HOST) return [];
+  const labels = hostname.split(".").slice(hostname.startsWith("*.") ? 2 : 1);
+  return [...labels.map((_, position) => `*.${labels.slice(position).join(".")}`), ANY_HOST];
+}
+
 /** More specific first: exact before wildcard, then the longer, `*` last. Not a total order. */
 export function compareHostnameSpecificity(a: string, b: string): number {
   const rank = (hostname: string) => (hostname === ANY_HOST ? 2 : hostname.startsWith("*.") ? 1 : 0);

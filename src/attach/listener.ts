@@ -1,14 +1,20 @@
-import { type Gateway, type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
-import { objectKey } from "../base/keys.ts";
+import { type GatewayListener, gatewayGroup } from "../api/gateway-api.ts";
+import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
-import { frontendValidation } from "./client-validation.ts";
 import { isValidHostname } from "./hostname.ts";
 import { findSelectorFault } from "./label-selector.ts";
 import { isServedProtocol, routeKindsOf, servedProtocols } from "./listener-protocol.ts";
 import type { AllowedNamespaces, LabelSelector, ListenerPlan, RouteKindReference } from "./model.ts";
 
+/** Where a listener stands. */
+export interface ListenerOwner {
+  readonly gateway: ObjectKey;
+  /** Undefined: in the Gateway itself. */
+  readonly listenerSet?: ObjectKey;
+}
+
 /** One listener judged by itself: protocol, hostname, kinds, TLS. Conflicts with others are judged by `gateway.ts`. */
-export function planListener(gateway: Gateway, listener: GatewayListener, index: number): ListenerPlan {
+export function planListener(owner: ListenerOwner, listener: GatewayListener, index: number): ListenerPlan {
   const problems: Problem[] = [];
   const report: Report = (condition, reason, field, text) => {
     problems.push(problemAt(condition, reason, `spec.listeners[${index}].${field}`, text));
@@ -31,14 +37,13 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
       `is ${listener.hostname}, which is no DNS name; write a name such as www.example.com or *.example.com`,
     );
   }
-  const certificateRefs = judgeTls(gateway, listener, report);
+  const certificateRefs = judgeTls(owner, listener, report);
   const supportedKinds = served ? judgeKinds(listener, routeKindsOf(listener.protocol), report) : [];
   const allowedNamespaces = judgeNamespaces(listener, report);
   const valid = served && !problems.some((problem) => problem.condition === "Accepted") && supportedKinds.length > 0;
-  const validation = listener.protocol === "HTTPS" ? frontendValidation(gateway, listener.port) : undefined;
   const tlsMode = tlsModeOf(listener);
   const plan: ListenerPlan = {
-    gateway: objectKey(gateway.metadata.namespace, gateway.metadata.name),
+    ...owner,
     name: listener.name,
     index,
     protocol: listener.protocol,
@@ -47,11 +52,15 @@ export function planListener(gateway: Gateway, listener: GatewayListener, index:
     allowedNamespaces,
     ...(tlsMode && { tlsMode }),
     certificateRefs,
-    ...(validation && { frontendValidation: validation }),
     problems,
     valid,
   };
   return hostname === undefined || hostname === "" ? plan : { ...plan, hostname };
+}
+
+/** The object whose spec holds the listener, whose namespace is where its references begin and its routes are by default. */
+export function ownerKey({ gateway, listenerSet }: ListenerOwner): ObjectKey {
+  return listenerSet ?? gateway;
 }
 
 type Report = (condition: string, reason: string, field: string, text: string) => void;
@@ -62,7 +71,7 @@ function tlsModeOf({ protocol, tls }: GatewayListener): ListenerPlan["tlsMode"] 
 }
 
 /** Of a listener that passes connections through the API has certificates ignored (Gateway API, TLSModePassthrough). */
-function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): ListenerPlan["certificateRefs"] {
+function judgeTls(owner: ListenerOwner, listener: GatewayListener, report: Report): ListenerPlan["certificateRefs"] {
   const { tls } = listener;
   if (tlsModeOf(listener) === undefined) return [];
   if (listener.protocol === "HTTPS" && tls?.mode !== undefined && tls.mode !== "Terminate") {
@@ -84,6 +93,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
   }
   if (tlsModeOf(listener) === "Passthrough") return [];
   const references = tls?.certificateRefs ?? [];
+  const { namespace } = splitObjectKey(ownerKey(owner));
   if (references.length === 0) {
     report(
       "ResolvedRefs",
@@ -95,7 +105,7 @@ function judgeTls(gateway: Gateway, listener: GatewayListener, report: Report): 
   return references.map((reference) => ({
     group: reference.group ?? "",
     kind: reference.kind ?? "Secret",
-    namespace: reference.namespace ?? gateway.metadata.namespace ?? "",
+    namespace: reference.namespace ?? namespace,
     name: reference.name,
   }));
 }

@@ -111,7 +111,7 @@ test.each<[string, Record<string, [string, ...string[]]>, Record<string, string[
     ...{ gateway, name: hostname, hostname, routeTable: hostname },
   })) as unknown as ListenerPlan[];
   const certificates = Object.entries(drawn).map(([hostname, [gateway, ...dnsNames]]) => ({
-    ...{ gateway, listener: hostname, secrets: [], dnsNames, problems: [] },
+    ...{ gateway, name: hostname, secrets: [], dnsNames, problems: [] },
   }));
   expect(Object.fromEntries(misdirectedHosts({ protocol: "HTTPS", listeners }, certificates))).toEqual(expected);
 });
@@ -151,7 +151,7 @@ test("many hostnames elsewhere are covered by few, and one more changes no other
       ...{ gateway: `${hostname}/gw`, name: "l", hostname, routeTable: hostname },
     })) as unknown as ListenerPlan[];
     const certificates = listeners.map(({ gateway }) => ({
-      ...{ gateway, listener: "l", secrets: [], dnsNames: [certificate], problems: [] },
+      ...{ gateway, name: "l", secrets: [], dnsNames: [certificate], problems: [] },
     }));
     return misdirectedHosts({ protocol: "HTTPS", listeners }, certificates);
   };

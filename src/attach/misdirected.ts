@@ -1,4 +1,5 @@
 import { ANY_HOST } from "./hostname.ts";
+import { ownerKey } from "./listener.ts";
 import { familyOf } from "./listener-protocol.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
@@ -9,8 +10,7 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
  * three kinds are enough, and none follows from another: hostnames right below it, the broadest one above it, and the broadest
  * ones elsewhere. What no hostname covers is nobody's and stays 404.
  *
- * Elsewhere is the listener's own Gateway, which is what the API speaks of, and where its certificates are good for a host: there alone
- * clients reuse connections. So tenants that share a port and nothing else are not in each other's tables: with all of them there, a
+ * Elsewhere is the listener's own Gateway or ListenerSet, and where its certificates are good for a host: there alone clients reuse connections. So tenants that share a port and nothing else are not in each other's tables: with all of them there, a
  * new one would change everybody's. Tenants of one certificate are many too: beyond {@link ELSEWHERE_MAX} hostnames stands what covers
  * them, which a new one rarely changes; a host of nobody that it covers is answered with 421 as well.
  *
@@ -33,14 +33,13 @@ export function misdirectedHosts(
   /** What covers these hostnames, of those of the port or beyond. */
   const covering = (some: readonly string[]) =>
     coverHosts(new Set(some.map((hostname) => broadest.get(hostname) ?? hostname)));
-  const ofGateway = new Map<string, readonly string[]>();
-  for (const [gateway, own] of Map.groupBy(listeners, ({ gateway }) => gateway))
-    ofGateway.set(gateway, covering(own.map(hostOf)));
+  const ofOwner = new Map<string, readonly string[]>();
+  for (const [owner, own] of Map.groupBy(listeners, ownerKey)) ofOwner.set(owner, covering(own.map(hostOf)));
   const goodFor = hostsOfCertificates(hostnames, certificates, covering);
   for (const listener of listeners) {
     if (listener.routeTable === undefined) continue;
     const own = hostOf(listener);
-    const elsewhere = [broadest.get(own) ?? own, ...(ofGateway.get(listener.gateway) ?? []), ...goodFor(listener)];
+    const elsewhere = [broadest.get(own) ?? own, ...(ofOwner.get(ownerKey(listener)) ?? []), ...goodFor(listener)];
     const hosts = new Set([...(below.get(own) ?? []), ...coverHosts(new Set(elsewhere))]);
     hosts.delete(own);
     if (hosts.size > 0) result.set(listener.routeTable, [...hosts].sort());
@@ -77,9 +76,7 @@ function hostsOfCertificates(
 ): (listener: ListenerPlan) => readonly string[] {
   const byPattern = Map.groupBy(hostnames, certificatePattern);
   const byName = new Map<string, readonly string[]>();
-  const byListener = new Map(
-    [...certificates].map((held) => [listenerKey({ gateway: held.gateway, name: held.listener }), held.dnsNames]),
-  );
+  const byListener = new Map([...certificates].map((held) => [listenerKey(held), held.dnsNames]));
   // One certificate may be that of a thousand listeners.
   const hostsOf = (name: string) => {
     const known = byName.get(name);

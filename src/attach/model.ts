@@ -4,6 +4,7 @@ import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
 import type { ClientValidation, FrontendValidation } from "./client-validation.ts";
 import type { ListenerProtocol } from "./listener-protocol.ts";
+import type { ListenerSetPlan } from "./listener-set.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
 export type * from "./cluster-model.ts";
@@ -35,14 +36,22 @@ export interface Settings {
   readonly systemTrustFile?: string;
   /** True: whoever runs this instance does not let routes refer to Backends, which reach any address. */
   readonly backendsRefused?: boolean;
+  /** How many listeners a Gateway may have with those of its ListenerSets; default {@link LISTENERS_MAX}. */
+  readonly listenersMax?: number;
 }
+
+/**
+ * Of one Gateway with its ListenerSets. The Envoy Listener of a port holds a filter chain for each HTTPS listener, and Envoy takes
+ * some 180 µs for each of them whenever one changes.
+ */
+export const LISTENERS_MAX = 4096;
 
 export interface RouteKindReference {
   readonly group: string;
   readonly kind: string;
 }
 
-/** Which namespaces a listener takes routes from. */
+/** Which namespaces a listener takes routes from, or a Gateway ListenerSets. */
 export type AllowedNamespaces =
   | { readonly from: "All" | "Same" | "None" }
   | { readonly from: "Selector"; readonly selector: LabelSelector };
@@ -70,8 +79,13 @@ export interface GatewayPlan {
   readonly className: string;
   /** Of its GatewayClass: who writes the statuses of its routes. */
   readonly controllerName: string;
-  /** All listeners in the order of the spec, the invalid ones included (they have statuses too). */
+  /**
+   * Its own listeners in the order of the spec, then those of its ListenerSets in theirs, the invalid ones included (they have statuses
+   * too).
+   */
   readonly listeners: readonly ListenerPlan[];
+  /** ListenerSets that name it, the refused ones included: oldest first, then by key (Gateway API, ListenerSetSpec.listeners). */
+  readonly listenerSets: readonly ListenerSetPlan[];
   /** One per port that Envoy must open; holds valid listeners of this Gateway only. Sorted by port. */
   readonly ports: readonly PortPlan[];
   /** Problems of the Gateway as a whole. */
@@ -90,6 +104,9 @@ export interface GatewayPlan {
 
 export interface ListenerPlan {
   readonly gateway: ObjectKey;
+  /** The ListenerSet that it stands in; undefined: the Gateway itself. */
+  readonly listenerSet?: ObjectKey;
+  /** Unique inside its Gateway or ListenerSet. */
   readonly name: string;
   /** Position in `spec.listeners`. */
   readonly index: number;
@@ -117,7 +134,7 @@ export interface ListenerPlan {
   readonly valid: boolean;
   /** Name of the RouteConfiguration that carries its routes (`attach/resource-names.ts`). Present for HTTP and HTTPS when valid. */
   readonly routeTable?: string;
-  /** More specific hostnames that other Gateways of the fleet have on its port: their requests are not for this listener. Sorted. */
+  /** More specific hostnames that other listeners have on its port: their requests are not for this listener. Sorted. */
   readonly claimed?: readonly string[];
 }
 
@@ -134,15 +151,19 @@ export interface PortPlan {
   readonly listeners: readonly ListenerPlan[];
 }
 
-/** `<gateway key>/<listener name>` */
-export function listenerKey({ gateway, name }: Pick<ListenerPlan, "gateway" | "name">): string {
-  return `${gateway}/${name}`;
+/** What identifies a listener. */
+export type ListenerId = Pick<ListenerPlan, "gateway" | "listenerSet" | "name">;
+
+/** `<gateway key>/<listener name>` or `<gateway key>/<ListenerSet key>/<listener name>`: names as in Envoy Gateway. */
+export function listenerKey({ gateway, listenerSet, name }: ListenerId): string {
+  return listenerSet === undefined ? `${gateway}/${name}` : `${gateway}/${listenerSet}/${name}`;
 }
 
-/** Certificates of one listener that terminates TLS after its references are followed. Key `<gateway key>/<listener name>`. */
-export interface ListenerCertificates {
-  readonly gateway: ObjectKey;
-  readonly listener: string;
+/**
+ * Certificates of one listener that terminates TLS, and by which it verifies clients, after its references are followed. Key:
+ * {@link listenerKey}.
+ */
+export interface ListenerCertificates extends ListenerId {
   /** Keys of usable Secrets, in the order of the references. Empty: the listener cannot serve, or is invalid otherwise. */
   readonly secrets: readonly ObjectKey[];
   /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */

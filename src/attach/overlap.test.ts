@@ -22,9 +22,9 @@ function overlapsOf(listeners: Readonly<Record<string, readonly [string, number,
     })),
   };
   const plan = planOfGateway({ metadata: { namespace: "a", name: "gw" }, spec } as unknown as Gateway, settings);
-  const certificates = entries.map(([listener, [, , ...dnsNames]]) => ({
+  const certificates = entries.map(([name, [, , ...dnsNames]]) => ({
     gateway: "a/gw",
-    listener,
+    name,
     secrets: ["a/s"],
     dnsNames,
     problems: [],
@@ -46,7 +46,7 @@ test("listeners of two Gateways on one port of Envoy overlap as those of one do"
     const spec = { gatewayClassName: "c", listeners: [{ ...listener, name: "l", hostname: `${namespace}.test` }] };
     return planOfGateway({ metadata: { namespace, name: "gw" }, spec } as unknown as Gateway, settings).listeners;
   });
-  const certificate = { gateway: "a/gw", listener: "l", secrets: ["a/s"], dnsNames: ["*.test"], problems: [] };
+  const certificate = { gateway: "a/gw", name: "l", secrets: ["a/s"], dnsNames: ["*.test"], problems: [] };
   const found = overlappingTls({ listeners: [...x!, ...y!] }, [certificate]);
   expect([...found].map(([key, { message }]) => [key, message.includes("of Gateway")])).toEqual([
     ["a/gw/l", true],
@@ -113,7 +113,7 @@ test("of any listeners the first other one that is in the way is told", () => {
         ...{ gateway: "a/gw", name: `l${index}`, index, port: 443, protocol: "HTTPS", hostname: one.host },
       })) as unknown as ListenerPlan[];
       const certificates = drawn.map(({ dnsNames }, index) => ({
-        ...{ gateway: "a/gw", listener: `l${index}`, secrets: ["a/s"], dnsNames, problems: [] },
+        ...{ gateway: "a/gw", name: `l${index}`, secrets: ["a/s"], dnsNames, problems: [] },
       }));
       const found = overlappingTls({ listeners }, certificates);
       for (const [index, own] of drawn.entries()) {

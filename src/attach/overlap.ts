@@ -1,5 +1,6 @@
 import { type Problem, problemAt } from "../base/problems.ts";
 import { ANY_HOST } from "./hostname.ts";
+import { nameRival } from "./listener-conflicts.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
 /**
@@ -18,9 +19,9 @@ export function overlappingTls(
   const byHost = new Map<string, number[]>();
   for (const [position, listener] of listeners.entries()) append(byHost, hostOf(listener), position);
   const byName = new Map<string, number[]>();
-  for (const { gateway, listener, dnsNames } of certificates) {
-    const position = positions.get(listenerKey({ gateway, name: listener }));
-    if (position !== undefined) for (const name of dnsNames) append(byName, name, position);
+  for (const held of certificates) {
+    const position = positions.get(listenerKey(held));
+    if (position !== undefined) for (const name of held.dnsNames) append(byName, name, position);
   }
   const byHostname = rivalsByHostname(byHost);
   const byCertificate = rivalsByCertificate(byHost, byName);
@@ -33,8 +34,7 @@ export function overlappingTls(
       shared === undefined
         ? ["OverlappingHostnames", "the hostnames of both overlap"]
         : ["OverlappingCertificates", "a certificate of one is good for hosts of the other"];
-    const place = rival.gateway === listener.gateway ? "" : ` of Gateway ${rival.gateway}`;
-    const text = `shares port ${listener.port} with listener ${rival.name}${place}, and ${what}, so that a client could send requests for one on a connection to the other; these are answered with 421 and cost it another connection: give them certificates and hostnames apart, or a port each, to spare that`;
+    const text = `shares port ${listener.port} with ${nameRival(listener, rival)}, and ${what}, so that a client could send requests for one on a connection to the other; these are answered with 421 and cost it another connection: give them certificates and hostnames apart, or a port each, to spare that`;
     const field = `spec.listeners[${listener.index}]`;
     result.set(listenerKey(listener), problemAt("OverlappingTLSConfig", reason, field, text));
   }

@@ -6,7 +6,7 @@ import { bindPortOf, planGateway } from "./gateway.ts";
 import { type Transport, transportOf } from "./listener-protocol.ts";
 import type { GatewayDraft, ListenerPlan, Settings } from "./model.ts";
 import { explained } from "./objects.test-support.ts";
-import { claimPort, meetingPlace } from "./port-claims.ts";
+import { claimPorts, findRivals, meetingPlace, type PortClaim, settleListener } from "./port-claims.ts";
 
 const offset = 10_000;
 const shared = { spec: { mergeGateways: true }, namespaces: {}, refused: [], warnings: [] };
@@ -23,9 +23,7 @@ function settle(gateways: readonly string[], { host = false, merged = true } = {
   const placeOf = ({ fleet, portOffset }: GatewayDraft, { port, protocol }: ListenerPlan) =>
     meetingPlace(fleet, bindPortOf(port, portOffset), transportOf(protocol), host);
   const claims = drafts.flatMap((draft) =>
-    draft.listeners
-      .filter(({ valid }) => valid)
-      .map((listener) => ({ place: placeOf(draft, listener), claim: claimPort(draft, listener) })),
+    [...claimPorts(draft)].map(([listener, claim]) => ({ place: placeOf(draft, listener), claim })),
   );
   return drafts.flatMap((draft) => {
     const claimsAt = (bindPort: number, transport: Transport) =>
@@ -110,6 +108,30 @@ test("Gateways with Envoys of their own meet on a host only, and there on whole 
     "x n0/gw/x",
     "y Accepted/PortUnavailable",
     "z n1/gw/z",
+  ]);
+});
+
+test("no Gateway loses a listener to a ListenerSet of another, however old; of ListenerSets the older one has what two want", () => {
+  const claim = (gateway: string, listenerSet: string | undefined, created: string, hostname: string): PortClaim => ({
+    ...{ gateway, fleet: "c", created, port: 80, protocol: "HTTP", hostname },
+    ...(listenerSet !== undefined && { listenerSet }),
+  });
+  const claims = [
+    claim("a/gw", "a/set", "2026-01-01", "own.com"),
+    claim("a/gw", "a/set", "2026-01-01", "sets.com"),
+    claim("b/gw", undefined, "2026-02-01", "own.com"),
+    claim("b/gw", "b/set", "2026-01-02", "sets.com"),
+  ];
+  const listener = { index: 0, problems: [], valid: true } as unknown as ListenerPlan;
+  const verdicts = claims.map((own) => {
+    const rivals = findRivals({ key: own.gateway, fleet: "c" }, 80, claims);
+    return settleListener(own, listener, rivals).problems.map(({ message }) => message)[0] ?? "has it";
+  });
+  expect(verdicts).toEqual([
+    expect.stringContaining("hostname own.com like Gateway b/gw itself"),
+    "has it",
+    "has it",
+    expect.stringContaining("hostname sets.com like an older ListenerSet of Gateway a/gw"),
   ]);
 });
 

@@ -7,8 +7,10 @@ import type { GatewayDraft, ListenerPlan } from "./model.ts";
 /** That a listener could serve a port, and since when: what it must settle with listeners of other Gateways. */
 export interface PortClaim {
   readonly gateway: ObjectKey;
+  /** The ListenerSet in which the listener stands; undefined: the Gateway itself. */
+  readonly listenerSet?: ObjectKey;
   readonly fleet: FleetKey;
-  /** Of the Gateway. */
+  /** Of the ListenerSet, else of the Gateway. */
   readonly created: string;
   readonly port: number;
   readonly protocol: string;
@@ -30,89 +32,135 @@ export function meetingPlace(
   return hostInfrastructure ? port : `${fleet}|${port}`;
 }
 
-export function claimPort(draft: GatewayDraft, listener: ListenerPlan): PortClaim {
-  const { key: gateway, fleet, created, bindAddress } = draft;
-  const { port, protocol, hostname } = listener;
-  return {
-    ...{ gateway, fleet, created, port, protocol },
-    ...(hostname !== undefined && { hostname }),
-    ...(bindAddress !== undefined && { bindAddress }),
-  };
+/** What the listeners of a Gateway claim that could serve. */
+export function claimPorts({
+  key: gateway,
+  fleet,
+  created,
+  bindAddress,
+  ...draft
+}: GatewayDraft): Map<ListenerPlan, PortClaim> {
+  const createdOf = new Map(draft.listenerSets.map((set) => [set.key, set.created]));
+  const claims = new Map<ListenerPlan, PortClaim>();
+  for (const listener of draft.listeners) {
+    if (!listener.valid) continue;
+    const { listenerSet, port, protocol, hostname } = listener;
+    claims.set(listener, {
+      ...{ gateway, fleet, port, protocol },
+      created: (listenerSet === undefined ? created : createdOf.get(listenerSet)) ?? "",
+      ...(listenerSet !== undefined && { listenerSet }),
+      ...(hostname !== undefined && { hostname }),
+      ...(bindAddress !== undefined && { bindAddress }),
+    });
+  }
+  return claims;
+}
+
+/** The claims that meet at a port, as the listeners of one Gateway see them. */
+export interface PortRivals {
+  readonly bindPort: number;
+  /** Whoever else could serve the port would have to take it from this one. */
+  readonly first?: PortClaim;
+  /** The first claim to each hostname. */
+  readonly byHostname: ReadonlyMap<string, PortClaim>;
+  /** Hostnames that other Gateways of the fleet claim, by what the listener must have in common with theirs. */
+  readonly elsewhere: ReadonlyMap<string, readonly string[]>;
+}
+
+/** @param claims all that meet at the port that is bound, of this Gateway too. O(n log n) */
+export function findRivals(
+  draft: Pick<GatewayDraft, "key" | "fleet" | "bindAddress">,
+  bindPort: number,
+  claims: Iterable<PortClaim>,
+): PortRivals {
+  const { key: gateway, fleet, bindAddress } = draft;
+  const sorted = [...claims].filter((claim) => sharesAddress(claim, { bindAddress })).sort(compareClaims);
+  const byHostname = new Map<string, PortClaim>();
+  const elsewhere = new Map<string, string[]>();
+  for (const claim of sorted) {
+    if (claim.fleet !== fleet) continue;
+    const id = hostnameOf(claim);
+    if (!byHostname.has(id)) byHostname.set(id, claim);
+    if (claim.gateway === gateway || claim.hostname === undefined) continue;
+    const known = elsewhere.get(companyOf(claim)) ?? [];
+    known.push(claim.hostname);
+    elsewhere.set(companyOf(claim), known);
+  }
+  return { bindPort, byHostname, elsewhere, ...(sorted[0] && { first: sorted[0] }) };
 }
 
 /**
- * The listener of one Gateway after those of others have had their say: what two want, the older Gateway has. Of a host's port that is
- * the whole port for its fleet; inside a fleet the older decides the protocol, and each hostname is one listener's (Gateway API,
- * ListenerConditionConflicted). O(n log n).
- *
- * @param bindPort what Envoy binds for the listener
- * @param claims all that meet there, of this Gateway too
+ * The listener of one Gateway after those of others have had their say: what two want, the older Gateway has, and what only ListenerSets
+ * want, the older ListenerSet. Of a host's port that is the whole port for its fleet; inside a fleet the first decides the protocol, and
+ * each hostname is one listener's (Gateway API, ListenerConditionConflicted).
  */
-export function settleListener(
-  draft: GatewayDraft,
-  listener: ListenerPlan,
-  bindPort: number,
-  claims: Iterable<PortClaim>,
-): ListenerPlan {
-  const own = claimPort(draft, listener);
-  const others = [...claims]
-    .filter((other) => other.gateway !== own.gateway && sharesAddress(other, own))
-    .sort(compareAge);
-  const older = others.filter((other) => compareAge(other, own) < 0);
-  const problems = findFault(own, listener, bindPort, older);
+export function settleListener(own: PortClaim, listener: ListenerPlan, rivals: PortRivals): ListenerPlan {
+  const problems = findFault(own, listener, rivals);
   if (problems.length > 0) return { ...listener, problems: [...listener.problems, ...problems], valid: false };
   const host = listener.hostname ?? ANY_HOST;
-  const claimed = others
-    .filter((other) => other.fleet === own.fleet && other.port === own.port && sharesFamily(other, own))
-    .flatMap(({ hostname }) =>
-      hostname !== undefined && hostname !== host && coversHostname(host, hostname) ? [hostname] : [],
-    );
+  if (!host.startsWith(ANY_HOST)) return listener;
+  const claimed = (rivals.elsewhere.get(companyOf(own)) ?? []).filter(
+    (hostname) => hostname !== host && coversHostname(host, hostname),
+  );
   return claimed.length === 0 ? listener : { ...listener, claimed: [...new Set(claimed)].sort(compareStrings) };
 }
 
-/** @param older oldest first */
-function findFault(own: PortClaim, { index }: ListenerPlan, bindPort: number, older: readonly PortClaim[]): Problem[] {
-  const [first] = older;
+function findFault(own: PortClaim, { index }: ListenerPlan, { first, bindPort, byHostname }: PortRivals): Problem[] {
   if (first === undefined) return [];
   const field = `spec.listeners[${index}]`;
   const { port, hostname } = own;
   const unavailable = (text: string) => [problemAt("Accepted", "PortUnavailable", `${field}.port`, text)];
   if (first.fleet !== own.fleet) {
     return unavailable(
-      `means port ${bindPort} of this host, which the older Gateway ${first.gateway} has; choose another port, or give both Gateways addresses of their own`,
+      `means port ${bindPort} of this host, which ${nameClaim(first, own)} has; choose another port, or give both Gateways addresses of their own`,
     );
   }
   const sharing = `which shares its Envoys with all Gateways of GatewayClass ${own.fleet}`;
   if (first.port !== port) {
     return unavailable(
-      `is ${port} and means port ${bindPort} of Envoy, like port ${first.port} of the older Gateway ${first.gateway}, ${sharing}; choose another port`,
+      `is ${port} and means port ${bindPort} of Envoy, like port ${first.port} of ${nameClaim(first, own)}, ${sharing}; choose another port`,
     );
   }
   const conflict = (reason: string, text: string) =>
     ["Conflicted", "Accepted"].map((condition) => problemAt(condition, reason, field, text));
-  if (!sharesFamily(first, own)) {
-    const text = `has port ${port} with another protocol than the older Gateway ${first.gateway}, ${sharing}; give each protocol a port of its own`;
+  if (companyOf(first) !== companyOf(own)) {
+    const text = `has port ${port} with another protocol than ${nameClaim(first, own)}, ${sharing}; give each protocol a port of its own`;
     return conflict("ProtocolConflict", text);
   }
-  const rival = older.find(
-    (other) => other.fleet === own.fleet && sharesFamily(other, own) && other.hostname === hostname,
-  );
-  if (rival === undefined) return [];
+  const rival = byHostname.get(hostnameOf(own));
+  if (rival === undefined || rival.gateway === own.gateway) return [];
   const what = hostname === undefined ? "every hostname" : `hostname ${hostname}`;
   return conflict(
     "HostnameConflict",
-    `has port ${port} and ${what} like the older Gateway ${rival.gateway}, ${sharing}; make one of them differ`,
+    `has port ${port} and ${what} like ${nameClaim(rival, own)}, ${sharing}; make one of them differ`,
   );
 }
 
-function sharesFamily(a: PortClaim, b: PortClaim): boolean {
-  return familyOf(a.protocol) === familyOf(b.protocol);
+/** A claim that comes before another one. */
+function nameClaim({ gateway, listenerSet }: PortClaim, own: PortClaim): string {
+  if (own.listenerSet === undefined) return `the older Gateway ${gateway}`;
+  return listenerSet === undefined ? `Gateway ${gateway} itself` : `an older ListenerSet of Gateway ${gateway}`;
 }
 
-function sharesAddress(a: PortClaim, b: PortClaim): boolean {
+/** What listeners of a fleet must have in common to be in each other's way. */
+function companyOf({ port, protocol }: PortClaim): string {
+  return `${port} ${familyOf(protocol)}`;
+}
+
+function hostnameOf(claim: PortClaim): string {
+  return `${companyOf(claim)} ${claim.hostname ?? ANY_HOST}`;
+}
+
+function sharesAddress(a: { bindAddress?: string | undefined }, b: { bindAddress?: string | undefined }): boolean {
   return a.bindAddress === undefined || b.bindAddress === undefined || a.bindAddress === b.bindAddress;
 }
 
-function compareAge(a: PortClaim, b: PortClaim): number {
-  return compareStrings(a.created, b.created) || compareStrings(a.gateway, b.gateway);
+/** Gateways themselves come before all ListenerSets, so that no Gateway loses a listener to a ListenerSet of another. */
+function compareClaims(a: PortClaim, b: PortClaim): number {
+  return (
+    Number(a.listenerSet !== undefined) - Number(b.listenerSet !== undefined) ||
+    compareStrings(a.created, b.created) ||
+    compareStrings(a.listenerSet ?? "", b.listenerSet ?? "") ||
+    compareStrings(a.gateway, b.gateway)
+  );
 }

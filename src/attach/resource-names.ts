@@ -1,5 +1,6 @@
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Transport } from "./listener-protocol.ts";
+import { type ListenerId, listenerKey } from "./model.ts";
 
 /** Names of the Envoy resources of one port. */
 export interface PortNames {
@@ -9,18 +10,23 @@ export interface PortNames {
 }
 
 /**
- * As in Envoy Gateway, everything on a Gateway's port is called after its first listener there. A port that several Gateways share
- * must keep its name whichever of them goes, since a Listener of another name takes no connection over from the one before: it is
- * called after fleet and port.
+ * As in Envoy Gateway, everything on a Gateway's port is called after its first listener there. A port that several share, Gateways or
+ * ListenerSets of one Gateway, must keep its name whichever of them goes, since a Listener of another name takes no connection over from
+ * the one before: it is called after the port.
  *
- * @param first name of the Gateway's first listener on the port
+ * @param first the Gateway's first listener on the port
  */
 export function namePort(
   gateway: ObjectKey,
   fleet: FleetKey,
   { transport, port }: { readonly transport: Transport; readonly port: number },
-  first: string,
+  first: ListenerId,
 ): PortNames {
-  if (fleet === gateway) return { listener: `${gateway}/${first}`, httpTable: `${gateway}/${first}` };
-  return { listener: `${fleet}/${transport.toLowerCase()}-${port}`, httpTable: `${fleet}/http-${port}` };
+  const place = transport.toLowerCase();
+  if (fleet === gateway) {
+    // A slash more than names of its own listeners have, and one less than those of a ListenerSet.
+    const name = first.listenerSet === undefined ? listenerKey(first) : `${gateway}/${place}/${port}`;
+    return { listener: name, httpTable: name };
+  }
+  return { listener: `${fleet}/${place}-${port}`, httpTable: `${fleet}/http-${port}` };
 }

@@ -14,7 +14,7 @@ import type { TlsTarget } from "./tls-targets.ts";
 export interface RouteAttachment {
   readonly routeKind: RouteKind;
   readonly key: ObjectKey;
-  /** One per parentRef that names a Gateway of ours, in the order of the spec. */
+  /** One per parentRef that names a Gateway or ListenerSet of ours, in the order of the spec. */
   readonly parents: readonly ParentAttachment[];
   /** Policies of the route itself and of its rules; undefined: none. */
   readonly policies?: PoliciesByKind;
@@ -23,6 +23,8 @@ export interface RouteAttachment {
 export interface ParentAttachment {
   readonly parentRef: ParentReference;
   readonly gateway: ObjectKey;
+  /** The one that the parentRef names; undefined: the Gateway itself. */
+  readonly listenerSet?: ObjectKey;
   /** Of the Gateway. */
   readonly fleet: FleetKey;
   /** Of the Gateway's class. */

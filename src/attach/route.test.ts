@@ -4,6 +4,7 @@ import type { Gateway, HTTPRoute } from "../api/gateway-api.ts";
 import { planOfGateway } from "./gateway.test-support.ts";
 import type { GatewayPlan, RouteAttachment } from "./model.ts";
 import { explained } from "./objects.test-support.ts";
+import { type ParentKind, type ParentPlan, planParents } from "./parents.ts";
 import { attachRoute } from "./route.ts";
 
 const settings = { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 };
@@ -31,11 +32,15 @@ const gateways = new Map([
   ],
 ]);
 
+function parentOf(kind: ParentKind, key: string): ParentPlan | undefined {
+  return [...gateways.values()].flatMap(planParents).find((parent) => parent.kind === kind && parent.key === key);
+}
+
 /** The attachment of route `namespace/r` with such a spec, in YAML. */
 function attach(spec: string, namespace = "a", kind: RouteAttachment["routeKind"] = "HTTPRoute"): RouteAttachment {
   const route = { metadata: { namespace, name: "r" }, spec: parse(spec) } as HTTPRoute;
   const attachment = attachRoute(kind, route, {
-    gatewayPlan: (key) => gateways.get(key),
+    parent: parentOf,
     namespaceLabels: (name): Record<string, string> => (name === "reds" ? { team: "red" } : {}),
   });
   for (const { message } of attachment.parents.flatMap(({ problems }) => problems)) {
@@ -182,7 +187,7 @@ describe("listener isolation", () => {
 test("labels of namespaces are read only where a selector needs them", () => {
   const route = { metadata: { namespace: "a", name: "r" }, spec: { parentRefs: [{ name: "gw", sectionName: "all" }] } };
   const read = {
-    gatewayPlan: (key: string) => gateways.get(key),
+    parent: parentOf,
     namespaceLabels(): never {
       throw new Error("read without need");
     },

@@ -1,23 +1,18 @@
 import { gatewayGroup, type ParentReference, type Route } from "../api/gateway-api.ts";
-import { compareStrings, objectKey } from "../base/keys.ts";
+import { compareStrings, type ObjectKey, objectKey } from "../base/keys.ts";
 import { trimmed } from "../base/memory.ts";
 import { problemAt } from "../base/problems.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname, intersectHostname } from "./hostname.ts";
 import { matchesLabels } from "./label-selector.ts";
-import { carriesStreams, transportOf } from "./listener-protocol.ts";
-import type {
-  AttachedHost,
-  AttachedListener,
-  GatewayPlan,
-  ListenerPlan,
-  ParentAttachment,
-  RouteAttachment,
-} from "./model.ts";
+import { carriesStreams } from "./listener-protocol.ts";
+import type { NamespaceLabels } from "./listener-set.ts";
+import type { AttachedHost, AttachedListener, ListenerPlan, ParentAttachment, RouteAttachment } from "./model.ts";
+import type { ParentKind, ParentPlan } from "./parents.ts";
 
 export interface AttachReader {
-  gatewayPlan(key: string): GatewayPlan | undefined;
-  /** Labels of a namespace; a namespace that is not known has at least its name as a label. */
-  namespaceLabels(namespace: string): Readonly<Record<string, string>>;
+  /** What a parentRef names: a Gateway of ours, or a ListenerSet of one. */
+  parent(kind: ParentKind, key: ObjectKey): ParentPlan | undefined;
+  readonly namespaceLabels: NamespaceLabels;
 }
 
 /** Which listeners take the route, and on which hosts. O(parentRefs × listeners × hostnames). */
@@ -28,9 +23,9 @@ export function attachRoute(
 ): RouteAttachment {
   const key = objectKey(route.metadata.namespace, route.metadata.name);
   const parents = (route.spec.parentRefs ?? []).flatMap((parentRef, index): ParentAttachment[] => {
-    if ((parentRef.group ?? gatewayGroup) !== gatewayGroup || (parentRef.kind ?? "Gateway") !== "Gateway") return [];
-    const gateway = objectKey(parentRef.namespace ?? route.metadata.namespace, parentRef.name);
-    const plan = read.gatewayPlan(gateway);
+    const { group = gatewayGroup, kind = "Gateway" } = parentRef;
+    if (group !== gatewayGroup || (kind !== "Gateway" && kind !== "ListenerSet")) return [];
+    const plan = read.parent(kind, objectKey(parentRef.namespace ?? route.metadata.namespace, parentRef.name));
     return plan === undefined ? [] : [attachToParent(routeKind, route, parentRef, index, plan, read)];
   });
   return { routeKind, key, parents: trimmed(parents) };
@@ -41,16 +36,23 @@ function attachToParent(
   route: Route,
   parentRef: ParentReference,
   index: number,
-  plan: GatewayPlan,
+  plan: ParentPlan,
   read: AttachReader,
 ): ParentAttachment {
-  const { key: gateway, fleet, controllerName, routing } = plan;
-  const parent = { parentRef, gateway, fleet, controllerName, ...(routing && { routing }) };
+  const { kind, key, gateway, fleet, controllerName, routing } = plan;
+  const listenerSet = kind === "ListenerSet" ? { listenerSet: key } : undefined;
+  const parent = { parentRef, gateway, ...listenerSet, fleet, controllerName, ...(routing && { routing }) };
   const refuse = (reason: string, text: string): ParentAttachment => ({
     ...parent,
     listeners: [],
     problems: [problemAt("Accepted", reason, `spec.parentRefs[${index}]`, text)],
   });
+  if (plan.refusals.length > 0) {
+    return refuse(
+      "NoMatchingParent",
+      `leads to ListenerSet ${key}, which its Gateway does not take; see its conditions`,
+    );
+  }
   const named = plan.listeners.filter(
     (listener) =>
       (parentRef.sectionName === undefined || parentRef.sectionName === listener.name) &&
@@ -59,7 +61,7 @@ function attachToParent(
   if (named.length === 0) {
     return refuse(
       "NoMatchingParent",
-      `asks for ${describeSection(parentRef)} of Gateway ${plan.key}, which has ${plan.listeners.map(({ name, port }) => `${name} (port ${port})`).join(", ")}; name one of these`,
+      `asks for ${describeSection(parentRef)} of ${kind} ${key}, which has ${plan.listeners.map(({ name, port }) => `${name} (port ${port})`).join(", ")}; name one of these`,
     );
   }
   const namespace = route.metadata.namespace ?? "";
@@ -70,15 +72,15 @@ function attachToParent(
     const names = named.map(({ name }) => name).join(", ");
     return refuse(
       "NotAllowedByListeners",
-      `leads to Gateway ${plan.key}, where no ${routeKind}s of namespace ${namespace} are taken by ${names}; change allowedRoutes there, or name another Gateway`,
+      `leads to ${kind} ${key}, where no ${routeKind}s of namespace ${namespace} are taken by ${names}; change allowedRoutes there, or name another Gateway`,
     );
   }
-  const listeners = allowed.flatMap((listener) => attachToListener(listener, plan, hostnamesOf(route)));
+  const listeners = allowed.flatMap((listener) => attachToListener(listener, hostnamesOf(route)));
   if (listeners.length === 0) {
     const served = allowed.map(({ hostname }) => hostname ?? ANY_HOST).join(", ");
     return refuse(
       "NoMatchingListenerHostname",
-      `leads to listeners of Gateway ${plan.key} for ${served}, and none of the route's hostnames (${hostnamesOf(route).join(", ")}) is among them; give the route one that is`,
+      `leads to listeners of ${kind} ${key} for ${served}, and none of the route's hostnames (${hostnamesOf(route).join(", ")}) is among them; give the route one that is`,
     );
   }
   return { ...parent, listeners: trimmed(listeners), problems: [] };
@@ -98,13 +100,13 @@ function allowsKind(listener: ListenerPlan, kind: string): boolean {
   return listener.supportedKinds.some((supported) => supported.kind === kind && supported.group === gatewayGroup);
 }
 
-function allowsNamespace(listener: ListenerPlan, plan: GatewayPlan, namespace: string, read: AttachReader): boolean {
+function allowsNamespace(listener: ListenerPlan, plan: ParentPlan, namespace: string, read: AttachReader): boolean {
   const { allowedNamespaces } = listener;
   switch (allowedNamespaces.from) {
     case "All":
       return true;
     case "Same":
-      return plan.key === objectKey(namespace, plan.key.slice(plan.key.indexOf("/") + 1));
+      return plan.key.startsWith(`${namespace}/`);
     case "Selector":
       return matchesLabels(allowedNamespaces.selector, read.namespaceLabels(namespace));
     default:
@@ -112,11 +114,7 @@ function allowsNamespace(listener: ListenerPlan, plan: GatewayPlan, namespace: s
   }
 }
 
-function attachToListener(
-  listener: ListenerPlan,
-  plan: GatewayPlan,
-  routeHostnames: readonly string[],
-): AttachedListener[] {
+function attachToListener(listener: ListenerPlan, routeHostnames: readonly string[]): AttachedListener[] {
   const own = listener.hostname ?? ANY_HOST;
   const wanted = routeHostnames.length === 0 ? [ANY_HOST] : routeHostnames;
   const hosts = new Map<string, string>();
@@ -128,7 +126,7 @@ function attachToListener(
     if (known === undefined || compareHostnameSpecificity(routeHostname, known) < 0) hosts.set(host, routeHostname);
   }
   if (hosts.size === 0) return [];
-  const claims = claimsOfOthers(listener, plan);
+  const claims = listener.claimed ?? [];
   const hostnames: AttachedHost[] = [...hosts]
     .filter(([host]) => !claims.some((claim) => coversHostname(claim, host)))
     .map(([host, routeHostname]) => ({ host, routeHostname }))
@@ -142,19 +140,4 @@ function attachToListener(
       carriesStreams(listener.protocol) && { streams: { passesTls: listener.tlsMode === "Passthrough" } }),
   };
   return [listener.routeTable === undefined ? base : { ...base, routeTable: listener.routeTable }];
-}
-
-/** Hostnames of more specific listeners on the same port: what they cover is theirs (Gateway API, listener isolation). */
-function claimsOfOthers(listener: ListenerPlan, plan: GatewayPlan): string[] {
-  const own = listener.hostname ?? ANY_HOST;
-  const beside = plan.listeners.flatMap((other) => {
-    if (other === listener || !other.valid || !sharePort(other, listener)) return [];
-    const claim = other.hostname ?? ANY_HOST;
-    return claim !== own && coversHostname(own, claim) ? [claim] : [];
-  });
-  return [...beside, ...(listener.claimed ?? [])];
-}
-
-function sharePort(a: ListenerPlan, b: ListenerPlan): boolean {
-  return a.port === b.port && transportOf(a.protocol) === transportOf(b.protocol);
 }

@@ -1,4 +1,5 @@
 import { formatFieldProblem } from "../api/field.ts";
+import { parentKey } from "../attach/parents.ts";
 import { splitObjectKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { ObjectProblem } from "../inputs/kubernetes/kubernetes-input.ts";
@@ -24,9 +25,9 @@ export function createRefusedObjects(
   const context: RefusalContext = {
     controllerNames,
     isOurClass: (name) => control.reports.has(`GatewayClass/${name}`),
-    controllerOf(gateway) {
-      const report = control.reports.get(`Gateway/${gateway}`);
-      return report?.kind === "Gateway" ? report.plan.controllerName : undefined;
+    controllerOf(kind, key) {
+      const report = control.reports.get(parentKey(kind, key));
+      return report?.kind === "Gateway" || report?.kind === "ListenerSet" ? report.plan.controllerName : undefined;
     },
   };
   return {

@@ -1,7 +1,8 @@
 import { expect, test } from "@jest/globals";
 import type { HTTPRoute } from "../api/gateway-api.ts";
 import type { GatewayPlan, PortPlan } from "../attach/model.ts";
-import type { GatewayReport, RouteReport } from "../pipeline/status-reports.ts";
+import type { GatewayReport } from "../pipeline/listener-reports.ts";
+import type { RouteReport } from "../pipeline/status-reports.ts";
 import { reachableAddress } from "./reachable-address.ts";
 import { suggestRequests } from "./request-hints.ts";
 

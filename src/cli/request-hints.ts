@@ -1,6 +1,7 @@
 import type { HTTPRoute, HTTPRouteMatch } from "../api/gateway-api.ts";
 import type { AttachedListener, PortPlan } from "../attach/model.ts";
-import type { GatewayReport, RouteReport, StatusReport } from "../pipeline/status-reports.ts";
+import type { GatewayReport } from "../pipeline/listener-reports.ts";
+import type { RouteReport, StatusReport } from "../pipeline/status-reports.ts";
 import { reachableAddress } from "./reachable-address.ts";
 
 /** Where a Gateway is reached, and requests that its routes answer. */
@@ -24,7 +25,8 @@ export function suggestRequests(reports: Iterable<StatusReport>): RequestHint[] 
   for (const report of reports) {
     if (report.kind === "Gateway") gateways.push(report);
     if (report.kind !== "HTTPRoute" || report.resolved.problems.length + report.extra.length > 0) continue;
-    for (const { gateway, listeners } of report.attachment.parents) {
+    for (const { gateway, listenerSet, listeners } of report.attachment.parents) {
+      if (listenerSet !== undefined) continue;
       const known = routes.get(gateway) ?? [];
       if (listeners.length > 0 && known.length < CURLS_MAX) routes.set(gateway, [...known, report]);
     }
@@ -47,7 +49,7 @@ export function suggestRequests(reports: Iterable<StatusReport>): RequestHint[] 
 /** One for each rule that a plain request reaches. */
 function suggestCurls(gateway: string, ports: readonly PortPlan[], report: RouteReport, address: string): string[] {
   for (const parent of report.attachment.parents) {
-    if (parent.gateway !== gateway) continue;
+    if (parent.gateway !== gateway || parent.listenerSet !== undefined) continue;
     for (const listener of parent.listeners) {
       const port = ports.find(({ listeners }) => listeners.some(({ name }) => name === listener.listener));
       if (port === undefined || listener.hostnames.length === 0) continue;

@@ -21,6 +21,7 @@ const marks = { good: "ok     ", pending: "pending", bad: "PROBLEM", gone: "gone
 const kinds = [
   "GatewayClass",
   "Gateway",
+  "ListenerSet",
   "HTTPRoute",
   "GRPCRoute",
   "TLSRoute",

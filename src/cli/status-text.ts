@@ -69,7 +69,13 @@ export function formatNames(names: readonly string[]): string {
 
 /** Nothing is wrong, only not yet acknowledged. */
 function isPending({ type, reason }: DesiredCondition): boolean {
-  return type === "Programmed" && (reason === "Pending" || reason === "NoResources" || reason === "AddressNotAssigned");
+  return (
+    type === "Programmed" &&
+    (reason === "Pending" ||
+      reason === "NoResources" ||
+      reason === "AddressNotAssigned" ||
+      reason === "ParentNotProgrammed")
+  );
 }
 
 /** The part of an object that a condition is about. */
@@ -106,12 +112,12 @@ function splitStatus(status: ObjectStatus): (Place & { readonly conditions: read
 function describe(status: ObjectStatus): string {
   if ("listeners" in status) {
     const programmed = status.conditions.some(({ type, status: is }) => type === "Programmed" && is === "True");
-    const where = status.addresses.map(({ value }) => value).join(", ");
+    const where = "addresses" in status ? ` at ${status.addresses.map(({ value }) => value).join(", ")}` : "";
     const listeners = status.listeners.map(
       ({ name, attachedRoutes }) => `listener ${name} has ${attachedRoutes} route${attachedRoutes === 1 ? "" : "s"}`,
     );
     return [
-      ...(programmed ? [`Programmed at ${where}`] : []),
+      ...(programmed ? [`Programmed${where}`] : []),
       ...(listeners.length > NAMED_MAX ? [`${listeners.length} listeners`] : listeners),
     ].join(", ");
   }

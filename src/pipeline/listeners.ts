@@ -8,9 +8,10 @@ import {
   type PortPlan,
 } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
+import { isAttached, type ParentPlan } from "../attach/parents.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
-import { type Collection, type Graph, type Reader, sameData } from "../dataflow/graph.ts";
+import { type Collection, type Graph, type Index, type Reader, sameData } from "../dataflow/graph.ts";
 import { buildAccessLogs } from "../translate/access-log.ts";
 import type { ListenerShape } from "../translate/http-connection-manager.ts";
 import { translateListener } from "../translate/listener.ts";
@@ -47,6 +48,10 @@ export interface EnvoyListener extends FleetResource {
 }
 
 export interface ListenerNodes {
+  /** ListenerSets of which something can be served. Key: as in `parents`. */
+  readonly attachedSets: Collection<ParentPlan>;
+  /** Group: Gateway. */
+  readonly attachedSetsByGateway: Index<ParentPlan>;
   /** Key: listener (`listenerKey`), those that terminate TLS. */
   readonly certificates: Collection<ListenerCertificates>;
   /** Key: listener: that an HTTPS listener shares hostnames or certificates with another of its port. */
@@ -63,13 +68,13 @@ export interface ListenerNodes {
 export function createListenerNodes(
   graph: Graph,
   sources: Sources,
-  { plans, grantsByNamespace }: GatewayNodes,
+  { plans, parents, grantsByNamespace }: GatewayNodes,
 ): ListenerNodes {
-  const certificates = graph.flatMap("listenerCertificates", plans, (plan, key, read) =>
-    plan.listeners
+  const certificates = graph.flatMap("listenerCertificates", parents, ({ listeners }, _key, read) =>
+    listeners
       .filter(({ tlsMode }) => tlsMode === "Terminate")
       .map((listener): [string, ListenerCertificates] => {
-        const resolved = resolveCertificates(key, listener, {
+        const resolved = resolveCertificates(listener, {
           secret: (secretKey) => read.get(sources.secrets, secretKey),
           configMap: (configMapKey) => read.get(sources.configMaps, configMapKey),
           grants: (namespace) => read.lookup(grantsByNamespace, namespace).values(),
@@ -78,6 +83,11 @@ export function createListenerNodes(
         return [listenerKey(listener), listener.valid ? resolved : { ...resolved, secrets: [] }];
       }),
   );
+  const attachedSets = graph.map("attachedListenerSets", parents, (parent, _key, read) => {
+    const attached = parent.kind === "ListenerSet" && isAttached(parent, (key) => read.get(certificates, key));
+    return attached ? parent : undefined;
+  });
+  const attachedSetsByGateway = graph.index("attachedListenerSetsByGateway", attachedSets, ({ gateway }) => gateway);
   const ports = graph.reduce(
     "fleetPorts",
     graph.index("plansByPort", plans, (plan) => plan.ports.map(({ name }) => name)),
@@ -91,7 +101,7 @@ export function createListenerNodes(
   const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }, _name, read) =>
     misdirectedHosts(port, certificatesOn(port, read)),
   );
-  const served = graph.flatMap("servedListeners", plans, ({ fleet, ports: own }) =>
+  const served = graph.flatMap("servedListeners", parents, ({ fleet, ports: own }) =>
     own.flatMap(({ name, bindPort, listeners }) =>
       listeners.map((listener): [string, ServedListener] => [
         listenerKey(listener),
@@ -99,7 +109,7 @@ export function createListenerNodes(
       ]),
     ),
   );
-  return { certificates, tlsOverlaps, misdirected, served, ports };
+  return { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports };
 }
 
 /**

@@ -5,8 +5,9 @@ import type { KubernetesObject } from "../api/object.ts";
 import { objectKey } from "../base/keys.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { GatewayInfrastructure } from "./infrastructure.ts";
+import type { GatewayReport } from "./listener-reports.ts";
 import { type Batch, createPipeline, type Pipeline } from "./pipeline.ts";
-import type { GatewayReport, StatusReport } from "./status-reports.ts";
+import type { StatusReport } from "./status-reports.ts";
 
 /** What Gateways that share their Envoys are to the world outside, and how they come together and part. */
 const settings = { controllerNames: ["example.com/c"], hostInfrastructure: false, privilegedPortOffset: 10_000 };

@@ -1,8 +1,17 @@
-import type { GRPCRoute, HTTPRoute, ReferenceGrant, TCPRoute, TLSRoute, UDPRoute } from "../api/gateway-api.ts";
+import type {
+  GRPCRoute,
+  HTTPRoute,
+  ListenerSet,
+  ReferenceGrant,
+  TCPRoute,
+  TLSRoute,
+  UDPRoute,
+} from "../api/gateway-api.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import { type BackendTrafficPlan, planBackendTraffic } from "../attach/backend-traffic.ts";
 import { type ClientTrafficPlan, planClientTraffic } from "../attach/client-traffic.ts";
-import { type GatewayPlan, listenerKey } from "../attach/model.ts";
+import { listenerKey } from "../attach/model.ts";
+import type { ParentPlan } from "../attach/parents.ts";
 import {
   claimOf,
   claimsOf,
@@ -130,6 +139,7 @@ function createSelections(
   return graph.union(
     "policySelections",
     select("Gateway", sources.gateways),
+    select<ListenerSet>("ListenerSet", sources.listenerSets),
     select<HTTPRoute>("HTTPRoute", sources.httpRoutes),
     select<GRPCRoute>("GRPCRoute", sources.grpcRoutes),
     select<TLSRoute>("TLSRoute", sources.tlsRoutes),
@@ -142,10 +152,10 @@ function createSelections(
 export function createListenerPolicies(
   graph: Graph,
   policies: PolicyNodes,
-  plans: Collection<GatewayPlan>,
+  parents: Collection<ParentPlan>,
 ): Collection<ListenerPolicies> {
-  return graph.flatMap("listenerPolicies", plans, (plan, _key, read) =>
-    plan.listeners.flatMap((listener) => {
+  return graph.flatMap("listenerPolicies", parents, ({ listeners }, _key, read) =>
+    listeners.flatMap((listener) => {
       const found = policiesOfListener(listener, (target) => read.get(policies.ofTargets, target));
       return found === undefined ? [] : [[listenerKey(listener), found] as const];
     }),

@@ -1,5 +1,6 @@
 import type { Route } from "../api/gateway-api.ts";
 import type { KubernetesObject } from "../api/object.ts";
+import { parentKey } from "../attach/parents.ts";
 import { splitTargetKey } from "../attach/policy-claims.ts";
 import type {
   AttachedPolicyKind,
@@ -104,7 +105,7 @@ function createPlaces(
         target,
         settled,
         claims.map(([, claim]) => claim),
-        { gateways, routes },
+        { policies, gateways, routes },
         read,
       );
       return found.map((each, index): [string, Standing] => [
@@ -132,15 +133,25 @@ function standAt(
   target: string,
   settled: PoliciesByKind,
   claims: Parameters<typeof standAtRoute>[0] & readonly { readonly section?: string }[],
-  { gateways, routes }: { readonly gateways: GatewayNodes; readonly routes: RouteNodes },
+  {
+    policies,
+    gateways,
+    routes,
+  }: { readonly policies: PolicyNodes; readonly gateways: GatewayNodes; readonly routes: RouteNodes },
   read: Reader,
 ): Standing[] {
-  const { kind, key } = splitTargetKey(target);
-  if (kind === "Gateway") {
-    const plan = read.get(gateways.plans, key);
+  const { kind } = splitTargetKey(target);
+  if (kind === "Gateway" || kind === "ListenerSet") {
+    const plan = read.get(gateways.parents, target);
     if (plan === undefined) return [];
-    const { controllerName, listeners } = plan;
-    return standAtListeners(target, claims, settled, { controllerName, listeners: listeners.map(({ name }) => name) });
+    const { controllerName, listeners, gateway } = plan;
+    // A ListenerSet takes the place of what its Gateway as a whole has.
+    const above = kind === "ListenerSet" ? read.get(policies.ofTargets, parentKey("Gateway", gateway)) : undefined;
+    return standAtListeners(target, claims, settled, {
+      controllerName,
+      listeners: listeners.map(({ name }) => name),
+      ...(above && { gateway: { key: gateway, policies: above } }),
+    });
   }
   const attachment = read.get(routes.attachments, target);
   if (attachment === undefined) return [];

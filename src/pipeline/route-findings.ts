@@ -1,6 +1,6 @@
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterReach, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
-import type { ObjectKey } from "../base/keys.ts";
+import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { keyOfParent } from "../attach/parents.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
 import { type ResourceType, resourceTypes } from "../envoy/resource.ts";
@@ -11,9 +11,10 @@ import type { RouteNodes } from "./routes.ts";
 import { acknowledgementKey, type Sources } from "./sources.ts";
 import type { Rejection } from "./verdicts.ts";
 
-/** A problem that a route has at one Gateway only, or at all that serve it. */
-export interface GatewayProblem extends Problem {
-  readonly gateway?: ObjectKey;
+/** A problem that a route has at one of its parents only, or at all of them. */
+export interface ParentProblem extends Problem {
+  /** As `keyOfParent` has it. */
+  readonly parent?: string;
 }
 
 /** Backends that take requests and have no endpoint; a mirror without one costs nobody an answer. */
@@ -21,7 +22,7 @@ export function findUnavailable(
   variants: readonly RouteVariant[],
   clusters: ClusterNodes,
   read: Reader,
-): GatewayProblem[] {
+): ParentProblem[] {
   return variants.flatMap(({ resolved, places }) => {
     const found = describeEmpty(resolved, clusters, read).map((what) => ({
       condition: "BackendsAvailable",
@@ -29,8 +30,8 @@ export function findUnavailable(
       message: `${what} has no endpoint that is ready, so ${outcomeOf(resolved)}; start its pods, or correct its selector or endpoints.`,
     }));
     if (variants.length === 1) return found;
-    const gateways = new Set(places.map(({ parent }) => parent.gateway));
-    return found.flatMap((problem) => [...gateways].map((gateway) => ({ ...problem, gateway })));
+    const parents = new Set(places.map(({ parent }) => keyOfParent(parent)));
+    return found.flatMap((problem) => [...parents].map((parent) => ({ ...problem, parent })));
   });
 }
 
@@ -71,17 +72,17 @@ function describeReach(reach: ClusterReach): string {
 
 const NAMED_OVERLAPS_MAX = 5;
 
-/** Gateways through which a route is served on a virtual host. */
-function gatewaysAt(
+/** Parents through which a route is served on a virtual host, each once. */
+function parentsAt(
   { parents }: RouteAttachment,
   place: { readonly table: string; readonly host: string },
-): ObjectKey[] {
+): ParentAttachment[] {
   const served = parents.filter(({ listeners }) =>
     listeners.some(
       ({ routeTable, hostnames }) => routeTable === place.table && hostnames.some(({ host }) => host === place.host),
     ),
   );
-  return [...new Set(served.map(({ gateway }) => gateway))];
+  return [...new Map(served.map((parent) => [keyOfParent(parent), parent])).values()];
 }
 
 export function findOverlaps(
@@ -89,19 +90,19 @@ export function findOverlaps(
   attachment: RouteAttachment,
   routes: RouteNodes,
   read: Reader,
-): GatewayProblem[] {
-  const others = new Map<ObjectKey, Set<string>>();
+): ParentProblem[] {
+  const others = new Map<string, Set<string>>();
   for (const overlap of read.lookup(routes.overlapsByRoute, key).values()) {
     const other = overlap.a === key ? overlap.b : overlap.a;
-    for (const gateway of gatewaysAt(attachment, overlap)) {
-      others.set(gateway, (others.get(gateway) ?? new Set()).add(other));
+    for (const parent of parentsAt(attachment, overlap).map(keyOfParent)) {
+      others.set(parent, (others.get(parent) ?? new Set()).add(other));
     }
   }
-  return [...others].map(([gateway, routesThere]) => {
+  return [...others].map(([parent, routesThere]) => {
     const names = [...routesThere].sort().slice(0, NAMED_OVERLAPS_MAX).map(nameRoute).join(", ");
     const more = routesThere.size > NAMED_OVERLAPS_MAX ? ` and ${routesThere.size - NAMED_OVERLAPS_MAX} more` : "";
     return {
-      gateway,
+      parent,
       condition: "RouteRulesOverlap",
       reason: "Overlapping",
       message: `Overlapping match conditions with ${names}${more}, where the oldest route takes the requests, then the first by namespace and name; change the matches or hostnames of one.`,
@@ -120,12 +121,10 @@ export function findRefusedBackends(
   sources: Sources,
   clusters: ClusterNodes,
   read: Reader,
-): GatewayProblem[] {
-  const problems = new Map<string, GatewayProblem>();
-  const served = variants.flatMap(({ resolved, places }) =>
-    places.map(({ parent: { gateway, fleet } }) => ({ resolved, gateway, fleet })),
-  );
-  for (const { resolved, gateway, fleet } of served) {
+): ParentProblem[] {
+  const problems = new Map<string, ParentProblem>();
+  const served = variants.flatMap(({ resolved, places }) => places.map(({ parent }) => ({ resolved, parent })));
+  for (const { resolved, parent } of served) {
     for (const spec of clustersOf(resolved)) {
       const parts = [
         [resourceTypes.cluster, spec.name, "cluster"],
@@ -133,10 +132,13 @@ export function findRefusedBackends(
         ...secretsOf(spec).map(({ name }) => [resourceTypes.secret, name, "secret"] as const),
       ] as const;
       for (const [type, name, noun] of parts) {
-        const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, type, name));
+        const answers = read.get(sources.acknowledgements, acknowledgementKey(parent.fleet, type, name));
         const refused = answers && findRefusal(answers, publishedVersion(clusters, type, name, read));
         if (refused === undefined) continue;
-        problems.set(`${gateway} ${type} ${name}`, refusal(gateway, `the ${noun} ${name}`, wordsOf(refused)));
+        problems.set(
+          `${keyOfParent(parent)} ${type} ${name}`,
+          refusal(parent, `the ${noun} ${name}`, wordsOf(refused)),
+        );
       }
     }
   }
@@ -162,18 +164,22 @@ function publishedVersion(
 export function findRefusedRules(
   attachment: RouteAttachment,
   rejections: ReadonlyMap<string, Rejection>,
-): GatewayProblem[] {
+): ParentProblem[] {
   return [...rejections.values()].flatMap((rejection) =>
-    gatewaysAt(attachment, rejection).map((gateway) => refusal(gateway, "a rule of this route", rejection.error)),
+    parentsAt(attachment, rejection).map((parent) => refusal(parent, "a rule of this route", rejection.error)),
   );
 }
 
-function refusal(gateway: ObjectKey, what: string, error: string): GatewayProblem {
+function refusal(
+  parent: Pick<ParentAttachment, "gateway" | "listenerSet">,
+  what: string,
+  error: string,
+): ParentProblem {
   return {
-    gateway,
+    parent: keyOfParent(parent),
     condition: "Programmed",
     reason: "Invalid",
-    message: `Envoy of Gateway ${gateway} refused ${what}, which is held back while all else goes on; correct what it says: ${error}`,
+    message: `Envoy of Gateway ${parent.gateway} refused ${what}, which is held back while all else goes on; correct what it says: ${error}`,
   };
 }
 

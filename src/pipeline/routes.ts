@@ -8,6 +8,7 @@ import {
   type ResolvedRoute,
   type RouteAttachment,
 } from "../attach/model.ts";
+import { parentKey } from "../attach/parents.ts";
 import { withPolicies } from "../attach/policy-effect.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
@@ -24,7 +25,7 @@ import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
 import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
-import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import { type FleetResource, type GatewayNodes, readLabels, sameFleetResource } from "./gateways.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
@@ -69,7 +70,7 @@ export interface RouteNodes {
   readonly streams: Collection<RouteObject>;
   readonly attachments: Collection<RouteAttachment>;
   readonly traffic: TrafficNodes;
-  /** Group `<gateway>/<listener>`: routes that are attached there and accepted, for `attachedRoutes`. */
+  /** Group: listener (`listenerKey`): routes that are attached there and accepted, for `attachedRoutes`. */
   readonly acceptedByListener: Index<RouteAttachment>;
   readonly resolved: Collection<ResolvedRoute>;
   readonly hostEntries: Collection<HostEntries>;
@@ -92,11 +93,8 @@ export function createRouteNodes(
   const { all: routes, streams } = createRouteObjects(graph, sources);
   const attachments = graph.map("attachments", routes, (object, _key, read) => {
     const attachment = attachRoute(object.kind, object.route, {
-      gatewayPlan: (key) => read.get(gateways.plans, key),
-      namespaceLabels: (namespace) => ({
-        "kubernetes.io/metadata.name": namespace,
-        ...read.get(sources.namespaces, namespace)?.metadata.labels,
-      }),
+      parent: (kind, key) => read.get(gateways.parents, parentKey(kind, key)),
+      namespaceLabels: (namespace) => readLabels(sources, namespace, read),
     });
     if (attachment.parents.length === 0) return undefined;
     return withPolicies(
@@ -114,7 +112,7 @@ export function createRouteNodes(
   });
   const acceptedByListener = graph.index("acceptedByListener", accepted, (attachment) =>
     attachment.parents.flatMap((parent) =>
-      parent.listeners.map((listener) => `${parent.gateway}/${listener.listener}`),
+      parent.listeners.map(({ listener }) => listenerKey({ ...parent, name: listener })),
     ),
   );
   const hostEntries = graph.flatMap(

@@ -9,6 +9,7 @@ import type {
   GatewayClass,
   GRPCRoute,
   HTTPRoute,
+  ListenerSet,
   ReferenceGrant,
   TCPRoute,
   TLSRoute,
@@ -27,6 +28,7 @@ import type { HeldEntries, Rejection } from "./verdicts.ts";
 export interface ObjectSources {
   readonly gatewayClasses: Source<GatewayClass>;
   readonly gateways: Source<Gateway>;
+  readonly listenerSets: Source<ListenerSet>;
   readonly httpRoutes: Source<HTTPRoute>;
   readonly grpcRoutes: Source<GRPCRoute>;
   readonly tlsRoutes: Source<TLSRoute>;
@@ -130,6 +132,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     settings: graph.source("settings"),
     gatewayClasses: graph.source("gatewayClasses"),
     gateways: graph.source("gateways"),
+    listenerSets: graph.source("listenerSets"),
     httpRoutes: graph.source("httpRoutes"),
     grpcRoutes: graph.source("grpcRoutes"),
     tlsRoutes: graph.source("tlsRoutes"),

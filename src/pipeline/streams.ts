@@ -72,9 +72,9 @@ export function createStreamParts(
 
 function claimStreams({ parents }: RouteAttachment, route: string, created: string): ReadonlyMap<string, StreamClaim> {
   const result = new Map<string, StreamClaim>();
-  for (const { gateway, routing, listeners } of parents) {
+  for (const { gateway, listenerSet, routing, listeners } of parents) {
     for (const { listener: name, streams, hostnames } of listeners) {
-      const listener = listenerKey({ gateway, name });
+      const listener = listenerKey({ gateway, listenerSet, name });
       if (!streams || hostnames.length === 0) continue;
       const claim = { gateway, listener, route, created, hosts: hostnames };
       result.set(flatText(listener, "|", route), routing === undefined ? claim : { ...claim, routing });

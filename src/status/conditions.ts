@@ -99,7 +99,8 @@ export function mergeConditions(
   return [...merged, ...foreign];
 }
 
-/** True when the condition says that something is wrong. */
+/** True when the condition says that something is wrong, or not known to be right. */
 export function isBad(condition: DesiredCondition): boolean {
+  if (condition.status === "Unknown") return true;
   return condition.status === (badWhenTrue.has(condition.type) ? "True" : "False");
 }

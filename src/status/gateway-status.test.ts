@@ -4,7 +4,8 @@ import type { Gateway } from "../api/gateway-api.ts";
 import { planOfGateway } from "../attach/gateway.test-support.ts";
 import type { ListenerCertificates, Settings } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
-import type { GatewayReport } from "../pipeline/status-reports.ts";
+import { planParents } from "../attach/parents.ts";
+import type { GatewayReport } from "../pipeline/listener-reports.ts";
 import { GENERATION, settings, short, some } from "./conditions.test-support.ts";
 import type { DesiredCondition } from "./conditions.ts";
 import { buildGatewayStatus } from "./gateway-status.ts";
@@ -13,8 +14,8 @@ function messageOf(conditions: readonly DesiredCondition[], type: string): strin
   return conditions.find((condition) => condition.type === type)?.message;
 }
 
-function certificate(listener: string, fields: Partial<ListenerCertificates> = {}): ListenerCertificates {
-  return { gateway: "a/gw", listener, secrets: ["a/s"], dnsNames: [], problems: [], ...fields };
+function certificate(name: string, fields: Partial<ListenerCertificates> = {}): ListenerCertificates {
+  return { gateway: "a/gw", name, secrets: ["a/s"], dnsNames: [], problems: [], ...fields };
 }
 
 /** The same where Envoy runs in pods, with such addresses of its Service. */
@@ -29,7 +30,8 @@ function report(spec: string, fields: Partial<GatewayReport> = {}, where: Settin
     metadata: { namespace: "a", name: "gw", generation: GENERATION },
     spec: { gatewayClassName: "c", ...parse(spec) },
   } as Gateway;
-  const plan = planOfGateway(object, where);
+  const [plan] = planParents(planOfGateway(object, where));
+  if (plan === undefined) throw new Error("no plan");
   return {
     kind: "Gateway",
     object,
@@ -47,6 +49,7 @@ function report(spec: string, fields: Partial<GatewayReport> = {}, where: Settin
     ),
     addresses: [{ type: "IPAddress", value: "10.0.0.1" }],
     connected: 1,
+    listenerSets: { attached: 0 },
     ...fields,
   };
 }

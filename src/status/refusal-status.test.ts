@@ -6,7 +6,7 @@ import type { ObjectStatus } from "./render.ts";
 const context: RefusalContext = {
   controllerNames: ["example.com/ours"],
   isOurClass: (name) => name === "ours",
-  controllerOf: (gateway) => (gateway === "a/eg" ? "example.com/ours" : undefined),
+  controllerOf: (kind, key) => (kind === "Gateway" && key === "a/eg" ? "example.com/ours" : undefined),
 };
 const refusal = (kind: string, spec: unknown): Refusal => ({
   kind,

@@ -1,5 +1,6 @@
 import { isRecord } from "../api/field.ts";
 import type { ParentReference } from "../api/gateway-api.ts";
+import type { ParentKind } from "../attach/parents.ts";
 import { type ObjectKey, objectKey } from "../base/keys.ts";
 import { type DesiredCondition, judge } from "./conditions.ts";
 import type { ObjectStatus } from "./render.ts";
@@ -20,8 +21,8 @@ export interface Refusal {
 export interface RefusalContext {
   readonly controllerNames: readonly string[];
   readonly isOurClass: (name: string) => boolean;
-  /** The controller of a Gateway of ours. */
-  readonly controllerOf: (gateway: ObjectKey) => string | undefined;
+  /** The controller of a Gateway of ours, or of a ListenerSet of one. */
+  readonly controllerOf: (kind: ParentKind, key: ObjectKey) => string | undefined;
 }
 
 const GATEWAY_GROUP = "gateway.networking.k8s.io";
@@ -46,6 +47,10 @@ export function renderRefusal(
       return typeof spec["gatewayClassName"] === "string" && context.isOurClass(spec["gatewayClassName"])
         ? { addresses: [], conditions: [refuse(refusal, "Invalid")], listeners: [] }
         : undefined;
+    case "ListenerSet":
+      return refuseParents([spec["parentRef"]], refusal, context, ["Gateway"]).length > 0
+        ? { conditions: [refuse(refusal, "Invalid")], listeners: [] }
+        : undefined;
     case "HTTPRoute":
     case "GRPCRoute":
       return { parents: refuseParents(spec["parentRefs"], refusal, context) };
@@ -57,13 +62,19 @@ export function renderRefusal(
   }
 }
 
-function refuseParents(raw: unknown, refusal: Refusal, context: RefusalContext): RouteParentStatus[] {
+function refuseParents(
+  raw: unknown,
+  refusal: Refusal,
+  context: RefusalContext,
+  kinds: readonly ParentKind[] = ["Gateway", "ListenerSet"],
+): RouteParentStatus[] {
   const parents: RouteParentStatus[] = [];
   for (const parentRef of Array.isArray(raw) ? raw : []) {
     if (!isRecord(parentRef) || typeof parentRef["name"] !== "string") continue;
     const { group = GATEWAY_GROUP, kind = "Gateway", namespace = refusal.namespace, name } = parentRef;
-    if (group !== GATEWAY_GROUP || kind !== "Gateway" || typeof namespace !== "string") continue;
-    const controllerName = context.controllerOf(objectKey(namespace, name));
+    const known = kinds.find((one) => one === kind);
+    if (group !== GATEWAY_GROUP || known === undefined || typeof namespace !== "string") continue;
+    const controllerName = context.controllerOf(known, objectKey(namespace, name));
     if (controllerName === undefined) continue;
     parents.push({
       parentRef: parentRef as unknown as ParentReference,

@@ -3,6 +3,7 @@ import { type DesiredCondition, judge } from "./conditions.ts";
 import { buildEnvoyProxyStatus, type EnvoyProxyStatus } from "./envoy-proxy-status.ts";
 import { buildGatewayClassStatus, type GatewayClassStatus } from "./gateway-class-status.ts";
 import { buildGatewayStatus, type GatewayStatus } from "./gateway-status.ts";
+import { buildListenerSetStatus, type ListenerSetStatus } from "./listener-set-status.ts";
 import { buildPolicyStatus, type PolicyStatus } from "./policy-status.ts";
 import { buildRouteStatus, type RouteStatus } from "./route-status.ts";
 
@@ -14,6 +15,7 @@ export interface BackendStatus {
 export type ObjectStatus =
   | GatewayClassStatus
   | GatewayStatus
+  | ListenerSetStatus
   | RouteStatus
   | BackendStatus
   | EnvoyProxyStatus
@@ -26,6 +28,8 @@ export function renderStatus(report: StatusReport): ObjectStatus {
       return buildGatewayClassStatus(report);
     case "Gateway":
       return buildGatewayStatus(report);
+    case "ListenerSet":
+      return buildListenerSetStatus(report);
     case "Backend": {
       const good = { reason: "Accepted", message: "The Backend is accepted" };
       return { conditions: [judge("Accepted", report.problems, good, report.object.metadata.generation)] };

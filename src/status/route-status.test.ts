@@ -1,13 +1,13 @@
 import { describe, expect, test } from "@jest/globals";
 import type { HTTPRoute } from "../api/gateway-api.ts";
 import type { Problem } from "../base/problems.ts";
-import type { GatewayProblem } from "../pipeline/route-findings.ts";
+import type { ParentProblem } from "../pipeline/route-findings.ts";
 import type { RouteReport } from "../pipeline/status-reports.ts";
 import { GENERATION, short, some } from "./conditions.test-support.ts";
 import { buildRouteStatus } from "./route-status.ts";
 
 /** A report on route `a/r` with two parents, the second refused when `second` says why. */
-function routeReport(problems: Problem[] = [], extra: GatewayProblem[] = [], second: Problem[] = []): RouteReport {
+function routeReport(problems: Problem[] = [], extra: ParentProblem[] = [], second: Problem[] = []): RouteReport {
   const refs = [
     { name: "gw", sectionName: "x" },
     { name: "gw", sectionName: "y" },
@@ -117,7 +117,7 @@ describe("a route", () => {
   );
 
   test("says of each Gateway what is true there", () => {
-    const extra = [{ ...some("RouteRulesOverlap", "Overlapping"), gateway: "a/other" }];
+    const extra = [{ ...some("RouteRulesOverlap", "Overlapping"), parent: "Gateway/a/other" }];
     const { parents } = buildRouteStatus(routeReport([], extra));
     expect(parents.map(({ conditions }) => short(conditions))).toEqual([
       ["Accepted=True/Accepted", resolved],

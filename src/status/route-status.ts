@@ -1,4 +1,5 @@
 import type { ParentReference } from "../api/gateway-api.ts";
+import { keyOfParent } from "../attach/parents.ts";
 import type { RouteReport } from "../pipeline/status-reports.ts";
 import { type DesiredCondition, judge, judgeExtra } from "./conditions.ts";
 
@@ -18,11 +19,12 @@ const PARENTS_MAX = 32;
 /** What is said of a route only where it is attached, and only when something is wrong. */
 const extraConditions = ["Programmed", "PartiallyInvalid", "BackendsAvailable", "RouteRulesOverlap"];
 
-/** One entry per parentRef that names a Gateway of ours. */
+/** One entry per parentRef that names a Gateway or ListenerSet of ours. */
 export function buildRouteStatus(report: RouteReport): RouteStatus {
   const { generation } = report.object.metadata;
   const parents = report.attachment.parents.map((parent): RouteParentStatus => {
-    const { parentRef, controllerName, gateway, listeners } = parent;
+    const { parentRef, controllerName, listeners } = parent;
+    const key = keyOfParent(parent);
     const own = [...parent.problems, ...report.resolved.problems];
     const names = listeners.map(({ listener }) => listener).join(", ");
     const accepted = judge(
@@ -32,7 +34,7 @@ export function buildRouteStatus(report: RouteReport): RouteStatus {
       generation,
     );
     // Of a route that is not accepted here, its refusal is all there is to say.
-    const here = report.extra.filter((problem) => problem.gateway === undefined || problem.gateway === gateway);
+    const here = report.extra.filter((problem) => problem.parent === undefined || problem.parent === key);
     const extra = accepted.status === "True" ? judgeExtra(extraConditions, [...own, ...here], generation) : [];
     const good = { reason: "ResolvedRefs", message: "All references are resolved" };
     return {

@@ -4,7 +4,7 @@ import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
 /** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
 const unsupported: Readonly<Record<string, string>> = {
-  ListenerSet: "the kind is not read",
+  ListenerSet: "the tests of the suite are still to be run",
 };
 
 /** All names of these profiles in Gateway API v1.6, and those of two tests outside of any profile. */

@@ -12,6 +12,7 @@ const plan: GatewayPlan = {
   className: "gatehouse",
   controllerName: "example.com/c",
   listeners: [],
+  listenerSets: [],
   ports: [],
   problems: [],
   portOffset: 0,
@@ -40,7 +41,7 @@ function port(protocol: "HTTP" | "HTTPS", ...listeners: ListenerPlan[]): PortPla
 }
 
 function held(...secrets: string[]): ListenerCertificates {
-  return { gateway: "infra/edge", listener: "", secrets, dnsNames: [], problems: [] };
+  return { gateway: "infra/edge", name: "", secrets, dnsNames: [], problems: [] };
 }
 
 const none = () => undefined;

@@ -39,6 +39,7 @@ const plan: GatewayPlan = {
   className: "c",
   controllerName: "x",
   listeners: [],
+  listenerSets: [],
   ports: [],
   problems: [],
   portOffset: 0,

@@ -1,11 +1,11 @@
 /**
  * `make conformance`: runs the official suite of the Gateway API, unmodified, against the operator in a local cluster.
  *
- * usage: main.ts [--channel experimental|standard] [--profiles A,B] [--run TEST] [--report FILE | --publish] [--log FILE]
+ * usage: main.ts [--channel experimental|standard] [--profiles A,B] [--run TEST,TEST] [--report FILE | --publish] [--log FILE]
  *
- * No test is skipped and no feature exempted: the suite reads from our GatewayClass what is supported. `--run` is for work on one
- * test; without it all profiles run and the suite writes its report to FILE, or with `--publish` to docs/conformance, from where
- * the table of the README is made.
+ * No test is skipped and no feature exempted: the suite reads from our GatewayClass what is supported. `--run` is for work on some
+ * tests, each in a run of its own; without it all profiles run and the suite writes its report to FILE, or with `--publish` to
+ * docs/conformance, from where the table of the README is made.
  */
 import { spawn } from "node:child_process";
 import { createWriteStream, existsSync, readFileSync } from "node:fs";
@@ -63,8 +63,11 @@ async function main(): Promise<number> {
   try {
     await install(cluster, channel);
     const program = join(folder, "bin", "conformance.test");
-    const run = runSuite(cluster, program, { ...values, report, test: values.run });
-    const code = await Promise.race([run, interrupted]);
+    let code = 0;
+    for (const test of values.run?.split(",") ?? [undefined]) {
+      const run = runSuite(cluster, program, { ...values, report, test });
+      code = (await Promise.race([run, interrupted])) || code;
+    }
     if (values.publish) writeTable();
     return code;
   } finally {
@@ -124,14 +127,16 @@ function runSuite(cluster: Cluster, program: string, { profiles, report, log, te
     version: `v${readVersion()}`,
     mode: MODE,
     contact: "https://github.com/gatehouse/gatehouse/issues",
-    ...(test === undefined ? { "report-output": resolve(report) } : { "run-test": test }),
+    ...(test === undefined
+      ? { "report-output": resolve(report) }
+      : { "run-test": test, "cleanup-base-resources": "false" }),
   };
   const args = Object.entries(options).map(([name, value]) => `-${name}=${value}`);
   const child = spawn(program, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, KUBECONFIG: cluster.kubeconfigPath },
   });
-  const file = createWriteStream(log);
+  const file = createWriteStream(log, { flags: test === undefined ? "w" : "a" });
   const progress = createProgress((line) => console.log(line));
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on("line", (line) => {

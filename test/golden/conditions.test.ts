@@ -35,7 +35,10 @@ function listConditions(kind: string, status: ObjectStatus): [string, Conditions
   const listeners = "listeners" in status ? status.listeners : [];
   return [
     [kind, status.conditions],
-    ...listeners.map(({ conditions }): [string, Conditions] => ["Listener", conditions]),
+    ...listeners.map(({ conditions }): [string, Conditions] => [
+      kind === "ListenerSet" ? "ListenerEntry" : "Listener",
+      conditions,
+    ]),
   ];
 }
 

@@ -63,6 +63,7 @@ async function doEverything(envoys: string): Promise<void> {
   await apply(gateway("blocked", 81));
   for (const each of [
     "envoyproxy/full",
+    "listenerset/more",
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
     "backendtrafficpolicy/hello",
@@ -89,10 +90,12 @@ async function doEverything(envoys: string): Promise<void> {
     gatewayClassName: "second",
     listeners: [{ name: "http", protocol: "HTTP", port: 82 }],
   });
+  await edit("listenerset", "more", { listeners: [{ name: "more", protocol: "HTTP", port: 8082 }] });
   const provider = { type: "Kubernetes", kubernetes: { envoyHpa: null, envoyPDB: null, envoyDaemonSet: {} } };
   await edit("envoyproxy", "full", { provider });
   for (const each of [
     "envoyproxy/full",
+    "listenerset/more",
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
     "backendtrafficpolicy/hello",
