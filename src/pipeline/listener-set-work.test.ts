@@ -90,6 +90,10 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
   };
   const sent = () => published.map(({ type, name }) => `${type.slice(type.lastIndexOf(".") + 1)} ${name}`).sort();
 
+  // What a Listener holds is put down after the commit that published it, for the next.
+  const settle = () => expect(Object.keys(runs())).toEqual(["takenShares"]);
+  settle();
+
   // A port that nobody else has: a Listener and a table more.
   pipeline.stage(batchOf(listenerSet(0, { name: "own", protocol: "HTTP", port: 81 })));
   expect(runs()).toEqual({
@@ -114,7 +118,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
     listeners: 1,
     listenerRefusals: 1,
     listenerShares: 1,
-    takenShares: 2,
+    takenShares: 1,
     plansByFleet: 1,
     attachments: ROUTES,
     resolvedRoutes: ROUTES,
@@ -136,6 +140,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
   });
   expect(sent()).toEqual(["Listener infra/edge/tcp/81", "RouteConfiguration infra/edge/tcp/81"]);
 
+  settle();
   // Another hostname on the common port: no Listener changes, and no route of another ListenerSet is looked at.
   pipeline.stage(batchOf(listenerSet(1, { name: "more", protocol: "HTTP", port: 80, hostname: "more.test" })));
   const counts = runs();
@@ -143,6 +148,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
   expect(counts["virtualHosts"]).toBe(1);
   expect(sent()).toEqual(["RouteConfiguration infra/edge/http"]);
 
+  settle();
   // The same object again, as a relist brings it.
   pipeline.stage(batchOf(listenerSet(2)));
   expect(runs()).toEqual({});
