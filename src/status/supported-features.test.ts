@@ -2,7 +2,7 @@ import { expect, test } from "@jest/globals";
 import { supportedKinds } from "../api/kinds.ts";
 import { featuresOf, supportedFeatures } from "./supported-features.ts";
 
-/** Features of the suite's profiles GATEWAY-HTTP and GATEWAY-GRPC that are not claimed, and what is missing. */
+/** Features of the suite's gateway profiles that are not claimed, and what is missing. */
 const unsupported: Readonly<Record<string, string>> = {
   ListenerSet: "the tests of the suite are still to be run",
 };
@@ -19,7 +19,8 @@ const known = `
   HTTPRouteNamedRouteRule HTTPRouteParentRefPort HTTPRoutePathRedirect HTTPRoutePathRewrite HTTPRoutePortRedirect
   HTTPRouteQueryParamMatching HTTPRouteRequestMirror HTTPRouteRequestMultipleMirrors HTTPRouteRequestPercentageMirror
   HTTPRouteRequestTimeout HTTPRouteResponseHeaderModification HTTPRouteRetry HTTPRouteRetryBackendTimeout
-  HTTPRouteRetryConnectionError HTTPRouteSchemeRedirect ListenerSet GRPCRouteNamedRouteRule
+  HTTPRouteRetryConnectionError HTTPRouteSchemeRedirect ListenerSet GRPCRouteNamedRouteRule TCPRoute TLSRoute TLSRouteModeMixed
+  TLSRouteModeTerminate UDPRoute
 `
   .trim()
   .split(/\s+/);
@@ -37,21 +38,32 @@ const installed = { bundleVersions: ["v1.6.3"], absentKinds: [] };
 
 test("what the standard channel lacks is not claimed there", () => {
   const missing = supportedFeatures.filter((name) => !featuresOf({ ...installed, channel: "standard" }).includes(name));
-  expect(missing).toEqual(["HTTPRouteRetry", "HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectionError"]);
+  expect(missing).toEqual([
+    "HTTPRouteRetry",
+    "HTTPRouteRetryBackendTimeout",
+    "HTTPRouteRetryConnectionError",
+    "TLSRouteModeMixed",
+  ]);
   expect(featuresOf({ ...installed, channel: "experimental" })).toEqual(supportedFeatures);
   expect(featuresOf(installed)).toEqual(supportedFeatures);
   expect(featuresOf(undefined)).toEqual(supportedFeatures);
 });
 
-test.each(["BackendTLSPolicy", "Gateway", "HTTPRoute", "GRPCRoute", "ReferenceGrant"])(
-  "without the kind %s none of its features is claimed",
-  (kind) => {
-    const claimed = featuresOf({ ...installed, absentKinds: [kind] });
-    expect(claimed.filter((name) => name.startsWith(kind))).toEqual([]);
-    expect(supportedFeatures.filter((name) => !claimed.includes(name) && !name.startsWith(kind))).toEqual([]);
-    expect(claimed).not.toEqual(supportedFeatures);
-  },
-);
+test.each([
+  "BackendTLSPolicy",
+  "Gateway",
+  "HTTPRoute",
+  "GRPCRoute",
+  "ReferenceGrant",
+  "TLSRoute",
+  "TCPRoute",
+  "UDPRoute",
+])("without the kind %s none of its features is claimed", (kind) => {
+  const claimed = featuresOf({ ...installed, absentKinds: [kind] });
+  expect(claimed.filter((name) => name.startsWith(kind))).toEqual([]);
+  expect(supportedFeatures.filter((name) => !claimed.includes(name) && !name.startsWith(kind))).toEqual([]);
+  expect(claimed).not.toEqual(supportedFeatures);
+});
 
 test("every feature is one of a kind that can be missing", () => {
   const kinds = supportedKinds.map(({ kind }) => kind);

@@ -47,6 +47,11 @@ export const supportedFeatures: readonly string[] = [
   "HTTPRouteRetryConnectionError",
   "HTTPRouteSchemeRedirect",
   "ReferenceGrant",
+  "TCPRoute",
+  "TLSRoute",
+  "TLSRouteModeMixed",
+  "TLSRouteModeTerminate",
+  "UDPRoute",
 ];
 
 /** Features of fields that only the experimental channel has. */
@@ -54,6 +59,7 @@ const experimentalFeatures: ReadonlySet<string> = new Set([
   "HTTPRouteRetry",
   "HTTPRouteRetryBackendTimeout",
   "HTTPRouteRetryConnectionError",
+  "TLSRouteModeMixed",
 ]);
 
 /** Kinds with whose names those of features begin. */
