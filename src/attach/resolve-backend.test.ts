@@ -28,7 +28,7 @@ describe("a backendRef", () => {
     ["{name: web}", "PortNotSpecified"],
     ["{name: web, port: 8080}", "PortNotFound"],
     ["{name: web, port: 84}", "UnsupportedProtocol"],
-    ["{name: web, port: 85}", "PortNotFound"],
+    ["{name: web, port: 85}", "UnsupportedProtocol"],
     ["{name: outside, port: 80}", "UnsupportedValue"],
     ["{kind: Pod, name: web, port: 80}", "InvalidKind"],
     ["{group: example.com, kind: Backend, name: ip}", "InvalidKind"],

@@ -165,8 +165,10 @@ function findService(
   const transport = routeKind === "UDPRoute" ? "UDP" : "TCP";
   const found = ports.find((candidate) => candidate.port === port && (candidate.protocol ?? "TCP") === transport);
   if (found === undefined) {
-    const message = `names port ${port} of Service ${key}, which has no such ${transport} port; name ${describePorts(service, transport)}`;
-    return { reason: "PortNotFound", message };
+    const other = ports.find((candidate) => candidate.port === port)?.protocol;
+    const misfit = other === undefined ? `has no such ${transport} port` : `takes ${other} there, not ${transport}`;
+    const message = `names port ${port} of Service ${key}, which ${misfit}; name ${describePorts(service, transport)}`;
+    return { reason: other === undefined ? "PortNotFound" : "UnsupportedProtocol", message };
   }
   const portName = found.name ?? "";
   if (transport === "UDP") {

@@ -18,7 +18,7 @@ import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts"
 import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
 import { createStatusReports, type StatusReport } from "./status-reports.ts";
-import { createStreamParts } from "./streams.ts";
+import { createStreamNodes } from "./streams.ts";
 import { createTlsPolicyNodes } from "./tls-policies.ts";
 
 /** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
@@ -88,14 +88,14 @@ export function createPipeline(
   const gateways = createGatewayNodes(graph, sources, proxies, policies);
   const listeners = createListenerNodes(graph, sources, gateways);
   const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);
-  const streamParts = createStreamParts(graph, proxies, listeners, routes);
+  const streams = createStreamNodes(graph, proxies, listeners, routes);
   const envoyListeners = createListenerResources(
     graph,
     sources,
     proxies,
     { gateways, policies },
     listeners,
-    streamParts,
+    streams.parts,
   );
   const clusters = createClusterNodes(graph, sources, proxies, listeners, routes);
   const progress = createListenerProgress(graph, sources, envoyListeners);
@@ -104,6 +104,7 @@ export function createPipeline(
     listeners,
     progress,
     routes,
+    streams,
     clusters,
   });
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies);

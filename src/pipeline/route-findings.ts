@@ -1,5 +1,11 @@
 import { secretsOf } from "../attach/cluster-spec.ts";
-import type { ClusterReach, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import {
+  type ClusterReach,
+  listenerKey,
+  type ParentAttachment,
+  type ResolvedRoute,
+  type RouteAttachment,
+} from "../attach/model.ts";
 import { keyOfParent } from "../attach/parents.ts";
 import type { Problem } from "../base/problems.ts";
 import type { Reader } from "../dataflow/graph.ts";
@@ -9,6 +15,7 @@ import { findRefusal, type Refusal } from "./envoys.ts";
 import type { RouteVariant } from "./route-variants.ts";
 import type { RouteNodes } from "./routes.ts";
 import { acknowledgementKey, type Sources } from "./sources.ts";
+import type { StreamNodes } from "./streams.ts";
 import type { Rejection } from "./verdicts.ts";
 
 /** A problem that a route has at one of its parents only, or at all of them. */
@@ -72,6 +79,11 @@ function describeReach(reach: ClusterReach): string {
 
 const NAMED_OVERLAPS_MAX = 5;
 
+function nameRoutes(keys: ReadonlySet<string>): string {
+  const names = [...keys].sort().slice(0, NAMED_OVERLAPS_MAX).map(nameRoute).join(", ");
+  return keys.size > NAMED_OVERLAPS_MAX ? `${names} and ${keys.size - NAMED_OVERLAPS_MAX} more` : names;
+}
+
 /** Parents through which a route is served on a virtual host, each once. */
 function parentsAt(
   { parents }: RouteAttachment,
@@ -99,14 +111,38 @@ export function findOverlaps(
     }
   }
   return [...others].map(([parent, routesThere]) => {
-    const names = [...routesThere].sort().slice(0, NAMED_OVERLAPS_MAX).map(nameRoute).join(", ");
-    const more = routesThere.size > NAMED_OVERLAPS_MAX ? ` and ${routesThere.size - NAMED_OVERLAPS_MAX} more` : "";
     return {
       parent,
       condition: "RouteRulesOverlap",
       reason: "Overlapping",
-      message: `Overlapping match conditions with ${names}${more}, where the oldest route takes the requests, then the first by namespace and name; change the matches or hostnames of one.`,
+      message: `Overlapping match conditions with ${nameRoutes(routesThere)}, where the oldest route takes the requests, then the first by namespace and name; change the matches or hostnames of one.`,
     };
+  });
+}
+
+/** Connections or datagrams that another route of the same listener takes. O(listeners × hostnames). */
+export function findTakenHosts(
+  key: string,
+  { routeKind, parents }: RouteAttachment,
+  streams: StreamNodes,
+  read: Reader,
+): ParentProblem[] {
+  return parents.flatMap((parent) => {
+    const takers = new Set<string>();
+    for (const { listener, streams: served, hostnames } of parent.listeners) {
+      if (served === undefined) continue;
+      for (const { host } of hostnames) {
+        const taker = read.get(streams.hosts, `${listenerKey({ ...parent, name: listener })}|${host}`)?.route;
+        if (taker !== undefined && taker !== key) takers.add(taker);
+      }
+    }
+    if (takers.size === 0) return [];
+    const names = nameRoutes(takers);
+    const message =
+      routeKind === "TLSRoute"
+        ? `Server names of this route belong to ${names} on the same listener, which is more specific, older, or first by namespace and name; give the routes hostnames apart.`
+        : `The port belongs to ${names}, which is older, or first by namespace and name, and a port without server names has one route; attach this one to another listener.`;
+    return [{ parent: keyOfParent(parent), condition: "RouteRulesOverlap", reason: "Overlapping", message }];
   });
 }
 

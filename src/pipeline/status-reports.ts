@@ -21,11 +21,13 @@ import {
   findOverlaps,
   findRefusedBackends,
   findRefusedRules,
+  findTakenHosts,
   findUnavailable,
   type ParentProblem,
 } from "./route-findings.ts";
 import { variantsOf } from "./route-variants.ts";
 import { INSTALLED_API_KEY, type InstalledApi, readSettings, type Sources } from "./sources.ts";
+import type { StreamNodes } from "./streams.ts";
 import { createTlsPolicyReports, type TlsPolicyNodes } from "./tls-policies.ts";
 
 /** All that a status says, before it is put into words and conditions (`src/status/`). Key `kind/namespace/name`. */
@@ -67,7 +69,7 @@ export function createStatusReports(
   sources: Sources,
   { tlsPolicies, policies }: { readonly tlsPolicies: TlsPolicyNodes; readonly policies: PolicyNodes },
   proxies: ProxyNodes,
-  nodes: Omit<ListenerReportNodes, "sources" | "proxies">,
+  nodes: Omit<ListenerReportNodes, "sources" | "proxies"> & { readonly streams: StreamNodes },
 ): Collection<StatusReport> {
   const { gateways, routes, clusters } = nodes;
   const classes = graph.flatMap<GatewayClassPlan, StatusReport>(
@@ -93,6 +95,7 @@ export function createStatusReports(
       const extra = [
         ...findUnavailable(variants, clusters, read),
         ...findOverlaps(key, attachment, routes, read),
+        ...findTakenHosts(key, attachment, nodes.streams, read),
         ...findRefusedBackends(variants, sources, clusters, read),
         ...findRefusedRules(attachment, read.lookup(rejectionsByRoute, key)),
       ];

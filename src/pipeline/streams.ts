@@ -25,10 +25,18 @@ interface StreamClaim extends Pick<ParentAttachment, "gateway" | "routing"> {
 }
 
 /** Whose the connections for one server name of a listener are. Key `<listener>|<host>`. */
-interface StreamHost {
+export interface StreamHost {
   /** Key of the claim. */
   readonly claim: string;
   readonly host: string;
+  /** Key of the route. */
+  readonly route: string;
+}
+
+export interface StreamNodes {
+  readonly hosts: Collection<StreamHost>;
+  /** What routes put into Envoy Listeners, and what stands in for them where there is none. */
+  readonly parts: Collection<ListenerPart>;
 }
 
 /**
@@ -36,12 +44,12 @@ interface StreamHost {
  * are no names, one has it: that with the more specific hostname, then the older, then the first by namespace and name (Gateway API,
  * TLSRouteSpec.hostnames).
  */
-export function createStreamParts(
+export function createStreamNodes(
   graph: Graph,
   proxies: ProxyNodes,
   listeners: ListenerNodes,
   routes: RouteNodes,
-): Collection<ListenerPart> {
+): StreamNodes {
   const claims = graph.flatMap("streamClaims", routes.streams, ({ route }, key, read) => {
     const attachment = read.get(routes.attachments, key);
     return attachment === undefined ? [] : claimStreams(attachment, key, route.metadata.creationTimestamp ?? "");
@@ -67,7 +75,7 @@ export function createStreamParts(
     },
     { equals: sameListenerPart },
   );
-  return graph.union("allStreamParts", parts, refusals);
+  return { hosts, parts: graph.union("allStreamParts", parts, refusals) };
 }
 
 function claimStreams({ parents }: RouteAttachment, route: string, created: string): ReadonlyMap<string, StreamClaim> {
@@ -92,7 +100,7 @@ function chooseClaim(group: string, members: ReadonlyMap<string, StreamClaim>): 
       compareStrings(a.created, b.created) ||
       compareStrings(a.route, b.route),
   );
-  return first && { claim: first[0], host };
+  return first && { claim: first[0], host, route: first[1].route };
 }
 
 interface Nodes {

@@ -260,3 +260,108 @@ test.each([10, 300])("with %i routes, a BackendTLSPolicy costs its own target", 
   expect(runsOf(pipeline)).toEqual({ ...routeEdit });
   pipeline.stop();
 });
+
+/** A port of TLS with so many listeners, each with a route by a server name of its own. */
+function createStreams(listeners: number) {
+  let published: ResourceChange[] = [];
+  const pipeline = createPipeline(settings, {
+    xds: (changes) => published.push(...changes),
+    statuses() {},
+    infrastructure() {},
+  });
+  const names = Array.from({ length: listeners }, (_, index) => `tenant-${index}`);
+  pipeline.stage(
+    batchOf(
+      { apiVersion: gateway, kind: "GatewayClass", metadata: { name: "c" }, spec: { controllerName: "example.com/c" } },
+      {
+        apiVersion: gateway,
+        kind: "Gateway",
+        metadata: { name: "web", namespace: "default" },
+        spec: {
+          gatewayClassName: "c",
+          listeners: [
+            { name: "bytes", protocol: "TCP", port: 8081 },
+            ...names.map((name) => ({
+              ...{ name, protocol: "TLS", port: 8443, hostname: `*.${name}.test` },
+              tls: { mode: "Passthrough" },
+            })),
+          ],
+        },
+      },
+      streamRoute("TCPRoute", "bytes", 0),
+      ...names.flatMap((name, index) => [
+        streamRoute("TLSRoute", name, index),
+        service(index),
+        slice(index, "10.0.0.1"),
+      ]),
+    ),
+  );
+  pipeline.markSynced();
+  pipeline.commitNow();
+  // What the first one published is known in the next.
+  pipeline.commitNow();
+  pipeline.commitNow();
+  const take = () => {
+    const taken = published;
+    published = [];
+    return taken;
+  };
+  take();
+  return { pipeline, take };
+}
+
+function streamRoute(kind: "TLSRoute" | "TCPRoute", name: string, backend: number, weight = 1) {
+  return {
+    apiVersion: gateway,
+    kind,
+    metadata: { name, namespace: "default" },
+    spec: {
+      parentRefs: [{ name: "web", sectionName: name }],
+      ...(kind === "TLSRoute" && { hostnames: [`a.${name}.test`] }),
+      rules: [
+        {
+          backendRefs: [
+            { name: `service-${backend}`, port: 80, weight },
+            { name: "service-1", port: 80 },
+          ],
+        },
+      ],
+    },
+  };
+}
+
+/** Runs of each node for one edited route of connections. */
+const streamEdit = {
+  acceptedAttachments: 1,
+  attachments: 1,
+  clusterUses: 1,
+  gatewayReports: 1,
+  listenerRefusals: 1,
+  listenerShares: 1,
+  listeners: 1,
+  partsByPort: 1,
+  resolvedRoutes: 1,
+  routeReports: 1,
+  streamClaims: 1,
+  streamParts: 1,
+  takenShares: 1,
+  tlsTargetUses: 1,
+};
+
+test.each([5, 50])("of %i listeners on one port, an edit of a route encodes one part of one Listener", (count) => {
+  const { pipeline, take } = createStreams(count);
+
+  pipeline.stage(batchOf(slice(3, "10.0.0.9")));
+  expect(runsOf(pipeline)).toEqual({ slicesByService: 1, endpoints: 1, clusterAvailability: 1 });
+  expect(namesOf(take())).toEqual(["ClusterLoadAssignment service/default/service-3"]);
+
+  pipeline.stage(batchOf(streamRoute("TLSRoute", "tenant-3", 3, 2)));
+  expect(runsOf(pipeline)).toEqual({ tlsRouteObjects: 1, selectionsOfTLSRoute: 1, ...streamEdit });
+  expect(namesOf(take())).toEqual(["Listener default/web/tenant-0"]);
+  pipeline.commitNow();
+
+  pipeline.stage(batchOf(streamRoute("TCPRoute", "bytes", 0, 2)));
+  expect(runsOf(pipeline)).toEqual({ tcpRouteObjects: 1, selectionsOfTCPRoute: 1, ...streamEdit });
+  expect(namesOf(take())).toEqual(["Listener default/web/bytes"]);
+  pipeline.stop();
+});

@@ -148,6 +148,27 @@ const grpcRoute: readonly ChecklistRow[] = [
   ...route,
 ];
 
+/** Of TLSRoutes, TCPRoutes and UDPRoutes, for each parent. */
+const streamRoute: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/route-status.ts", "streams"],
+  ["Accepted=False/NotAllowedByListeners", "attach/route.ts", "streams"],
+  ["Accepted=False/NoMatchingParent", "attach/route.ts", "streams"],
+  ["ResolvedRefs=True/ResolvedRefs", "status/route-status.ts", "streams"],
+  ["ResolvedRefs=False/BackendNotFound", "attach/resolve-backend.ts", "streams"],
+  ["ResolvedRefs=False/UnsupportedProtocol", "attach/resolve-backend.ts", "streams"],
+  ["ResolvedRefs=False/RefNotPermitted", "attach/resolve-backend.ts", "streams"],
+  ["ResolvedRefs=False/InvalidKind", "attach/resolve-backend.ts", "streams"],
+  ["ResolvedRefs=False/InvalidBackendRef", "attach/resolve-backend.ts", "streams"],
+  ["ResolvedRefs=False/PortNotFound", "attach/resolve-backend.ts", "streams"],
+  ["BackendsAvailable=False/EndpointsNotFound", "pipeline/route-findings.ts", "streams"],
+  ["RouteRulesOverlap=True/Overlapping", "pipeline/route-findings.ts", "streams"],
+];
+
+const tlsRoute: readonly ChecklistRow[] = [
+  ...streamRoute,
+  ["Accepted=False/NoMatchingListenerHostname", "attach/route.ts", "streams"],
+];
+
 const backend: readonly ChecklistRow[] = [
   ["Accepted=True/Accepted", "status/render.ts", "backends"],
   ["Accepted=False/Invalid", "attach/backend.ts", "backends"],
@@ -198,6 +219,9 @@ export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   ListenerEntry: listenerEntry,
   HTTPRoute: httpRoute,
   GRPCRoute: grpcRoute,
+  TLSRoute: tlsRoute,
+  TCPRoute: streamRoute,
+  UDPRoute: streamRoute,
   Backend: backend,
   EnvoyProxy: envoyProxy,
   BackendTLSPolicy: backendTlsPolicy,
@@ -217,4 +241,10 @@ export const impossible: Readonly<Record<string, string>> = {
   "ListenerEntry Accepted=Unknown/Pending": "a listener is judged in the same commit in which it is read",
   "HTTPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
   "GRPCRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+  "TLSRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+  "TCPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+  "UDPRoute Accepted=Unknown/Pending": "a route is judged in the same commit in which it is read",
+  "TLSRoute Accepted=False/UnsupportedValue": "what its fields can say is all supported",
+  "TCPRoute Accepted=False/UnsupportedValue": "what its fields can say is all supported",
+  "UDPRoute Accepted=False/UnsupportedValue": "what its fields can say is all supported",
 };

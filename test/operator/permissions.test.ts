@@ -52,6 +52,8 @@ const gateway = (name: string, port: number) =>
   });
 
 /** @param envoys namespace in which they run */
+const streamRoutes = ["tlsroute/hello", "tcproute/hello", "udproute/hello"];
+
 async function doEverything(envoys: string): Promise<void> {
   const { kubectl, apply, untilServed } = world;
   await apply(quickstart);
@@ -70,6 +72,7 @@ async function doEverything(envoys: string): Promise<void> {
     "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",
+    ...streamRoutes,
   ])
     await observes(each, 1);
   await waitFor("an autoscaler", () => named("hpa", envoys));
@@ -82,6 +85,8 @@ async function doEverything(envoys: string): Promise<void> {
   await edit("backendtrafficpolicy", "hello", { timeout: { tcp: { connectTimeout: "0s" } } });
   await edit("httproute", "hello", { hostnames: ["other.example.com"] });
   await edit("grpcroute", "hello", { hostnames: ["other-grpc.example.com"] });
+  const rules = [{ backendRefs: [{ name: "echo", port: 80, weight: 2 }] }];
+  for (const each of streamRoutes) await edit(each.slice(0, each.indexOf("/")), "hello", { rules });
   // With the class the name of its Service in its own namespace changes.
   const gatewayName = "gateway.networking.k8s.io/gateway-name";
   const byName = () => kubectl("get", "service", "-n", "default", "-l", `${gatewayName}=blocked`, "-o", "name");
@@ -102,6 +107,7 @@ async function doEverything(envoys: string): Promise<void> {
     "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",
+    ...streamRoutes,
     "gateway/blocked",
   ]) {
     await observes(each, 2);
