@@ -122,7 +122,8 @@ function describeMember({ plan, object }: ServedGateway): FleetMember {
 }
 
 function describePorts(gateways: readonly ServedGateway[]): Pick<GatewayInfrastructure, "ports" | "served"> {
-  const ports = gateways.flatMap(({ plan }) => plan.ports);
+  // The oldest Gateway of a port names it, so that it keeps its name whoever comes.
+  const ports = gateways.flatMap(({ plan }) => plan.ports).reverse();
   const byPort = new Map(ports.map((port) => [`${transportOf(port.protocol)} ${port.bindPort}`, port]));
   const served = [...byPort.values()]
     .map(({ port, bindPort, protocol }): ServedPort => {

@@ -166,3 +166,38 @@ test("an EnvoyProxy of one Gateway has no effect, and says so", () => {
     uses: [{ ancestor: { kind: "Gateway", key: "a/gw" }, level: { refused: [{ field: "spec" }] } }],
   });
 });
+
+test("HTTPS and TLS listeners of several Gateways share a port; of a port without names the older Gateway's is the only one", () => {
+  const streams = (namespace: string, created: string, listeners: string) =>
+    `{apiVersion: gateway.networking.k8s.io/v1, kind: Gateway, metadata: {name: gw, namespace: ${namespace}, creationTimestamp: ${created}},
+    spec: {gatewayClassName: c, listeners: [${listeners}]}}`;
+  const tls = (hostname: string) =>
+    `{name: tls, protocol: TLS, port: 443, hostname: ${hostname}, tls: {mode: Passthrough}}`;
+  const https = "{name: web, protocol: HTTPS, port: 443, hostname: a.test, tls: {certificateRefs: [{name: absent}]}}";
+  const dns = "{name: dns, protocol: UDP, port: 53}, {name: dns-tcp, protocol: TCP, port: 53}";
+  edit(
+    gatewayClass,
+    merged,
+    streams("a", "2026-01-01T00:00:00Z", `${https}, ${dns}`),
+    streams("b", "2026-01-02T00:00:00Z", `${tls("b.test")}, {name: dns, protocol: UDP, port: 53}`),
+    streams("d", "2026-01-03T00:00:00Z", `${tls("a.test")}, {name: plain, protocol: HTTP, port: 443}`),
+  );
+  const conflicts = ["a", "b", "d"].map((namespace) =>
+    gatewayReport(`${namespace}/gw`).plan.listeners.map(({ problems }) => problems[0]?.reason),
+  );
+  expect(conflicts).toEqual([
+    [undefined, undefined, undefined],
+    [undefined, "HostnameConflict"],
+    ["ProtocolConflict", "ProtocolConflict"],
+  ]);
+  expect([...published].filter((name) => name.startsWith("c c/")).sort()).toEqual([
+    "c c/tcp-443",
+    "c c/tcp-53",
+    "c c/udp-53",
+  ]);
+  expect(infrastructure.get("c")?.served.map(({ name, protocol }) => `${name} ${protocol}`)).toEqual([
+    "tcp-53 TCP",
+    "udp-53 UDP",
+    "https-443 TCP",
+  ]);
+});
