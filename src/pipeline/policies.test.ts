@@ -123,8 +123,6 @@ test("an edit of a route's policy runs that policy and that route, and sends no 
   // The circuit breaker makes another cluster, to which the route moves; the old one is still used by all others.
   pipeline.stage(batchOf(policy("of-7", "HTTPRoute", "route-7", "2s", { circuitBreaker: { maxConnections: 5 } })));
   pipeline.commitNow();
-  // What was published of Listeners is put down for when an Envoy says that it has it.
-  pipeline.commitNow();
   expect(sent()).toEqual(["Cluster", "ClusterLoadAssignment", "RouteConfiguration"]);
   pipeline.stop();
 });
