@@ -1,5 +1,6 @@
 import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
+import { listenerPause } from "./listener-pauses.ts";
 import { clusterUsers, clusterWait, dropHold, removableClusters, settleCluster } from "./make-before-break.ts";
 import { withheld } from "./resource-store.ts";
 import { reportKnown, reportSpared, type Session } from "./session.ts";
@@ -105,7 +106,7 @@ function judge(
   reportSpared(session, subscription, name);
   if (chosen === undefined || chosen === withheld) {
     subscription.unconfirmed.delete(name);
-    dropHold(session.order, subscription.type, name);
+    dropWaits(session, subscription.type, name);
     if (subscription === session.order.clusters) settleCluster(session.order, name);
     if (chosen === undefined && client !== undefined && isRoot(subscription.type)) {
       if (!subscription.removals.has(name)) subscription.removals.set(name, now);
@@ -117,10 +118,12 @@ function judge(
   subscription.removals.delete(name);
   if (!forced && client?.sent === chosen.version) {
     reportKnown(session, subscription, chosen);
-    dropHold(session.order, subscription.type, name);
+    dropWaits(session, subscription.type, name);
     return "nothing";
   }
-  const until = pushWait(session, subscription, client, now) ?? clusterWait(session.order, chosen, now);
+  // Begun first: a pause goes by while other things are waited for.
+  const pause = forced ? undefined : listenerPause(session.listenerPauses, chosen, client, session.limits, now);
+  const until = pushWait(session, subscription, client, now) ?? clusterWait(session.order, chosen, now) ?? pause;
   if (until === undefined) return chosen;
   wake(session, until);
   return "wait";
@@ -200,7 +203,7 @@ function send(
     }
     client.sent = resource.version;
     client.push = nonce;
-    dropHold(session.order, subscription.type, resource.name);
+    dropWaits(session, subscription.type, resource.name);
     if (subscription.type === resourceTypes.route) session.tableSent(resource.name);
     for (const { type, name } of resource.dependents) markForced(session.subscriptions.get(type)!, name);
     return { client, resource };
@@ -208,6 +211,12 @@ function send(
   subscription.answerDue = false;
   subscription.inFlight.set(nonce, { nonce, sentAt: now, resources: sent, removed });
   return { type: subscription.type, nonce, resources, removed: [...missing, ...removed.map(({ name }) => name)] };
+}
+
+/** It was sent, or will not be. */
+function dropWaits(session: Session, type: ResourceType, name: string): void {
+  dropHold(session.order, type, name);
+  if (type === resourceTypes.listener) session.listenerPauses.delete(name);
 }
 
 function wake(session: Session, at: number): void {

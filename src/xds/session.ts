@@ -2,6 +2,7 @@ import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/dis
 import type { Answer, EncodedResource, ResourceName, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
+import type { ListenerPauses } from "./listener-pauses.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
 import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
 import type { GatewayResources } from "./resource-store.ts";
@@ -29,6 +30,7 @@ export interface Session {
   readonly limits: XdsLimits;
   readonly subscriptions: ReadonlyMap<string, Subscription>;
   readonly order: ClusterOrder;
+  readonly listenerPauses: ListenerPauses;
   readonly acknowledge: (answer: Answer) => void;
   /** A RouteConfiguration is on its way. */
   readonly tableSent: (name: string) => void;
@@ -54,6 +56,7 @@ export function createSession(
     limits,
     subscriptions,
     order: createClusterOrder(subscriptions.get(resourceTypes.cluster)!, users, limits),
+    listenerPauses: new Map(),
     acknowledge,
     tableSent,
     nonces: 0,
