@@ -112,14 +112,17 @@ interface Nodes {
 
 /** What policies say of the route where it is served. */
 function trafficOf(
-  { route, gateway, listener }: StreamClaim,
+  { route, listener }: StreamClaim,
   object: () => Route | undefined,
   { attachments, traffic }: RouteNodes,
   read: Reader,
 ): RuleTraffic | undefined {
   const attachment = read.get(attachments, route);
-  const listeners = attachment?.parents.flatMap((parent) => (parent.gateway === gateway ? parent.listeners : []));
-  const place = listeners?.find(({ listener: name }) => listenerKey({ gateway, name }) === listener);
+  const place = attachment?.parents
+    .flatMap((parent) =>
+      parent.listeners.map((each) => ({ key: listenerKey({ ...parent, name: each.listener }), each })),
+    )
+    .find(({ key }) => key === listener)?.each;
   return attachment && place && readTraffic(traffic, route, object, attachment, place, read);
 }
 
