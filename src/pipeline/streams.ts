@@ -1,6 +1,6 @@
 import type { Route } from "../api/gateway-api.ts";
 import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
-import { compareHostnameSpecificity } from "../attach/hostname.ts";
+import { ANY_HOST, compareHostnameSpecificity } from "../attach/hostname.ts";
 import { carriesStreams } from "../attach/listener-protocol.ts";
 import { type AttachedHost, listenerKey, type ParentAttachment, type RouteAttachment } from "../attach/model.ts";
 import { passTlsThrough } from "../attach/stream-backends.ts";
@@ -70,7 +70,9 @@ export function createStreamNodes(
     listeners.served,
     ({ fleet, port, listener }, key, read) => {
       if (!carriesStreams(listener.protocol)) return undefined;
-      if (read.get(hosts, `${key}|${listener.hostname ?? "*"}`) !== undefined) return undefined;
+      // Without a certificate the routes of a listener come to nothing, and its names are not free for a broader one.
+      const serves = listener.tlsMode !== "Terminate" || read.get(listeners.certificates, key)?.secrets.length !== 0;
+      if (serves && read.get(hosts, `${key}|${listener.hostname ?? ANY_HOST}`) !== undefined) return undefined;
       return translateRefusal(port, listener, readShape(proxies, fleet, listener.gateway, read).logs);
     },
     { equals: sameListenerPart },

@@ -30,8 +30,8 @@ export interface StreamRouting {
 }
 
 /**
- * Shares by cluster, in the order of the backendRefs. What is invalid keeps its share, which leads nowhere (Gateway API,
- * TLSRouteRule.backendRefs: "connections must be rejected"); so does everything when no backend takes traffic.
+ * Shares by cluster, in the order of the backendRefs. What is invalid keeps its share, whose connections are refused (Gateway API,
+ * TLSRouteRule.backendRefs and its like); so is everything when no backend takes traffic.
  */
 export function shareStreams(backends: readonly ResolvedBackend[]): readonly StreamShare[] {
   const shares = new Map<string, number>();
