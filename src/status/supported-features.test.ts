@@ -38,12 +38,7 @@ const installed = { bundleVersions: ["v1.6.3"], absentKinds: [] };
 
 test("what the standard channel lacks is not claimed there", () => {
   const missing = supportedFeatures.filter((name) => !featuresOf({ ...installed, channel: "standard" }).includes(name));
-  expect(missing).toEqual([
-    "HTTPRouteRetry",
-    "HTTPRouteRetryBackendTimeout",
-    "HTTPRouteRetryConnectionError",
-    "TLSRouteModeMixed",
-  ]);
+  expect(missing).toEqual(["HTTPRouteRetry", "HTTPRouteRetryBackendTimeout", "HTTPRouteRetryConnectionError"]);
   expect(featuresOf({ ...installed, channel: "experimental" })).toEqual(supportedFeatures);
   expect(featuresOf(installed)).toEqual(supportedFeatures);
   expect(featuresOf(undefined)).toEqual(supportedFeatures);

@@ -59,7 +59,6 @@ const experimentalFeatures: ReadonlySet<string> = new Set([
   "HTTPRouteRetry",
   "HTTPRouteRetryBackendTimeout",
   "HTTPRouteRetryConnectionError",
-  "TLSRouteModeMixed",
 ]);
 
 /** Kinds with whose names those of features begin. */
