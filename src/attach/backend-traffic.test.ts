@@ -14,7 +14,7 @@ function planOf(spec: Content) {
     spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
   });
   if (object === undefined) throw new Error(JSON.stringify(problems));
-  return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy);
+  return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy, { configMap: () => undefined });
 }
 
 /** Shorthand, the same in fields of the catalogue, and the field that the warning names. */
@@ -59,6 +59,42 @@ function withoutDefaults(traffic: Content | object, { circuitBreaker }: Content)
   return JSON.parse(JSON.stringify(traffic), (_key, value: unknown) => (value === 1024 ? undefined : value)) as object;
 }
 
+const bodyRef = { type: "ValueRef", valueRef: { group: "", kind: "ConfigMap", name: "c" } };
+const limited = (...rules: Content[]) => ({ rateLimit: { local: { rules } } });
+const perSecond = { limit: { requests: 1, unit: "Second" } };
+const perMinute = { limit: { requests: 1, unit: "Minute" } };
+const counting = (selector: Content) => limited({ ...perSecond, clientSelectors: [selector] });
+const ofRule = (field: string) => `spec.rateLimit.local.rules${field}`;
+const ofSelector = (field: string) => ofRule(`[0].clientSelectors[0].${field}`);
+
+const refusedLimits: [Content, string, string][] = [
+  [limited(perSecond, perSecond), ofRule("[1]"), "has no clientSelectors, as a rule before it"],
+  [limited({ limit: { requests: 0, unit: "Second" } }), ofRule("[0].limit.requests"), "nothing would get through"],
+  [
+    limited(perMinute, { ...perSecond, clientSelectors: [{ path: {} }] }),
+    ofRule("[1].limit.unit"),
+    "is Second, which the Minute of the rule without clientSelectors does not divide",
+  ],
+  [limited({ ...perSecond, shared: true }), ofRule("[].shared"), "is not implemented"],
+  [counting({ headers: [{ name: "a" }] }), ofSelector("headers[0]"), "has no value"],
+  [
+    counting({ headers: [{ name: "a", type: "Distinct", invert: true }] }),
+    ofSelector("headers[0].invert"),
+    "means nothing for Distinct",
+  ],
+  [
+    counting({ queryParams: [{ name: "a", type: "RegularExpression", value: "(" }] }),
+    ofSelector("queryParams[0].value"),
+    "is no regular expression",
+  ],
+  [counting({ sourceCIDR: { value: "10.0.0.0" } }), ofSelector("sourceCIDR.value"), "no range such as 10.0.0.0/8"],
+  [
+    counting({ sourceCIDR: { value: "10.0.0.0/8", invert: true } }),
+    ofSelector("sourceCIDR.invert"),
+    "cannot be had of Envoy",
+  ],
+];
+
 test.each<[Content, string, string]>([
   [
     { circuitBreaker: { maxRequests: 5, maxParallelRequests: 6 } },
@@ -71,6 +107,36 @@ test.each<[Content, string, string]>([
     'which says "2s"; remove one of them',
   ],
   [{ timeout: { tcp: { connectTimeout: "0s" } } }, "spec.timeout.tcp.connectTimeout", "no time at all cannot be"],
+  ...refusedLimits,
+  [{ http2: { onInvalidMessage: "Die" } }, "spec.http2.onInvalidMessage", "write TerminateConnection or"],
+  [
+    { retry: { perRetry: { backOff: { maxInterval: "1s" } } } },
+    "spec.retry.perRetry.backOff.maxInterval",
+    "needs baseInterval",
+  ],
+  [
+    { loadBalancer: { type: "ConsistentHash", consistentHash: { type: "SourceIP", tableSize: 65536 } } },
+    "spec.loadBalancer.consistentHash.tableSize",
+    "no prime number",
+  ],
+  [
+    { loadBalancer: { type: "Random", endpointOverride: { extractFrom: [{}] } } },
+    "spec.loadBalancer.endpointOverride.extractFrom[0]",
+    "names no header",
+  ],
+  [
+    { healthCheck: { active: { type: "HTTP", http: { path: "/", method: "CONNECT" } } } },
+    "spec.healthCheck.active.http.method",
+    "use one of GET",
+  ],
+  [{ healthCheck: { passive: { interval: "0s" } } }, "spec.healthCheck.passive.interval", "no time at all"],
+  [{ requestBuffer: {} }, "spec.requestBuffer.limit", "write how many bytes"],
+  [{ httpUpgrade: [{ type: "CONNECT" }] }, "spec.httpUpgrade[0].type", "is not implemented"],
+  [
+    { responseOverride: [{ match: { statusCodes: [{ value: 1 }] }, response: { body: bodyRef } }] },
+    "spec.responseOverride[0].response.body.valueRef",
+    "names ConfigMap default/c, which does not exist",
+  ],
   [{ http2: { initialStreamWindowSize: 9 } }, "spec.http2.initialStreamWindowSize", "use 65535 to"],
 ])("%j is refused for %s", (spec, field, text) => {
   const plan = planOf(spec);

@@ -4,6 +4,7 @@ import { mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
+import { type BodyReader, readBodies } from "./response-bodies.ts";
 import { judgeTraffic } from "./traffic-judge.ts";
 
 /** The settings of a BackendTrafficPolicy, without where it belongs. */
@@ -26,10 +27,15 @@ export interface BackendTraffic {
 }
 
 /** The part of the settings that Envoy has in its routes. */
-export interface RouteTraffic {
+export interface RouteTraffic
+  extends Pick<
+    BackendTrafficSettings,
+    "bandwidthLimit" | "compressor" | "faultInjection" | "httpUpgrade" | "requestBuffer" | "responseOverride"
+  > {
   readonly timeout?: Pick<HttpTimeouts, "requestTimeout" | "maxStreamDuration" | "streamIdleTimeout">;
   readonly retry?: NonNullable<BackendTrafficSettings["retry"]>;
   readonly consistentHash?: NonNullable<NonNullable<BackendTrafficSettings["loadBalancer"]>["consistentHash"]>;
+  readonly localRateLimit?: NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>;
   /** Clients do not see the load reports of backends. */
   readonly hidesLoadReports?: true;
 }
@@ -46,8 +52,9 @@ export interface BackendTrafficPlan {
   readonly warnings: readonly PolicyFinding[];
 }
 
-export function planBackendTraffic(policy: BackendTrafficPolicy): BackendTrafficPlan {
-  const { targetRef, targetRefs: _, targetSelectors: __, mergeType: ___, ...own } = policy.spec;
+export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReader): BackendTrafficPlan {
+  const { targetRef, targetRefs: _, targetSelectors: __, mergeType: ___, ...written } = policy.spec;
+  const { settings: own, faults } = readBodies(written, policy.metadata.namespace, read);
   const { spec, refused, warnings } = expandShorthands<BackendTrafficSettings>("BackendTrafficPolicy", own);
   const { compression, ...settings } = spec;
   const deprecated = (field: string, to: string): PolicyFinding => ({
@@ -56,7 +63,7 @@ export function planBackendTraffic(policy: BackendTrafficPolicy): BackendTraffic
     reason: "DeprecatedField",
   });
   return planSettings(compression === undefined ? settings : { ...settings, compressor: compression }, {
-    refused: [...findSelectorFaults(policy), ...refused],
+    refused: [...findSelectorFaults(policy), ...refused, ...faults],
     warnings: [
       ...(targetRef === undefined ? [] : [deprecated("targetRef", "targetRefs")]),
       ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),
@@ -121,7 +128,9 @@ function balancingPart({ consistentHash, backendUtilization, ...rest }: LoadBala
   };
 }
 
-function routePart({ timeout, retry, loadBalancer }: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
+function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
+  const { timeout, retry, loadBalancer, bandwidthLimit, compressor, faultInjection } = settings;
+  const { httpUpgrade, requestBuffer, responseOverride, rateLimit } = settings;
   const { requestTimeout, maxStreamDuration, streamIdleTimeout } = timeout?.http ?? {};
   const { tableSize: _, ...hash } = loadBalancer?.consistentHash ?? {};
   const utilization = loadBalancer?.backendUtilization;
@@ -129,6 +138,13 @@ function routePart({ timeout, retry, loadBalancer }: BackendTrafficSettings): Pi
     timeout: said({ requestTimeout, maxStreamDuration, streamIdleTimeout }),
     retry,
     consistentHash: said(hash),
+    bandwidthLimit,
+    compressor,
+    faultInjection,
+    httpUpgrade,
+    requestBuffer,
+    responseOverride,
+    localRateLimit: rateLimit?.local,
     hidesLoadReports: utilization && !utilization.keepResponseHeaders ? true : undefined,
   });
   return route === undefined ? {} : { route: sortKeys(route) as RouteTraffic };

@@ -8,11 +8,15 @@ import type { AttachedPolicyKind } from "./policy-model.ts";
  */
 export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]>> = {
   BackendTrafficPolicy: [
+    "bandwidthLimit",
     "circuitBreaker",
+    ...["compressor[].type", "compressor[].gzip", "compressor[].brotli", "compressor[].zstd"],
     "connection",
     "dns",
+    "faultInjection",
     "healthCheck",
     "http2",
+    "httpUpgrade[].type",
     ...["type", "consistentHash", "slowStart", "endpointOverride"].map((field) => `loadBalancer.${field}`),
     ...["blackoutPeriod", "weightExpirationPeriod", "weightUpdatePeriod", "errorUtilizationPenaltyPercent"].map(
       (field) => `loadBalancer.backendUtilization.${field}`,
@@ -20,6 +24,10 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "loadBalancer.backendUtilization.keepResponseHeaders",
     "loadBalancer.backendUtilization.metricNamesForComputingUtilization",
     "proxyProtocol",
+    "rateLimit.type",
+    ...["clientSelectors", "limit", "cost.request"].map((field) => `rateLimit.local.rules[].${field}`),
+    "requestBuffer",
+    ...["match", "response", "redirect"].map((field) => `responseOverride[].${field}`),
     "retry",
     "tcpKeepalive",
     "timeout",

@@ -1,7 +1,11 @@
 import type { BackendTrafficSettings } from "./backend-traffic.ts";
+import { parseCidr } from "./cidr.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
+import { parseQuantity } from "./quantity.ts";
+import { unitSeconds } from "./rate-limit-units.ts";
+import { findRegexFault } from "./regex.ts";
 
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
 export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyFinding[] {
@@ -16,6 +20,8 @@ export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyF
   }
   judgeBalancing(settings, report);
   judgeHealth(settings, report);
+  judgeLimits(settings, report);
+  judgeUpgrades(settings, report);
   const { baseInterval, maxInterval } = settings.retry?.perRetry?.backOff ?? {};
   if (maxInterval !== undefined && baseInterval === undefined) {
     report("retry.perRetry.backOff.maxInterval", "needs baseInterval beside it; write both");
@@ -59,6 +65,75 @@ function isPrime(number: number): boolean {
   if (number < 2) return false;
   for (let divisor = 2; divisor * divisor <= number; divisor++) if (number % divisor === 0) return false;
   return true;
+}
+
+/** Envoy refills the buckets of an Envoy together: none more often than the usual one. */
+function judgeLimits({ rateLimit, requestBuffer, responseOverride }: BackendTrafficSettings, report: Report): void {
+  const rules = rateLimit?.local?.rules ?? [];
+  const isUsual = ({ clientSelectors = [] }: (typeof rules)[number]) => clientSelectors.length === 0;
+  const usual = rules.find(isUsual);
+  for (const [index, rule] of rules.entries()) {
+    const field = `rateLimit.local.rules[${index}]`;
+    const { requests, unit } = rule.limit;
+    if (isUsual(rule) && rule !== usual) {
+      report(field, "has no clientSelectors, as a rule before it; write selectors, or remove one of the two");
+    }
+    if (requests === 0) report(`${field}.limit.requests`, "is 0, and nothing would get through; use 1 or more");
+    if (usual && unitSeconds[unit] % unitSeconds[usual.limit.unit] !== 0) {
+      report(
+        `${field}.limit.unit`,
+        `is ${unit}, which the ${usual.limit.unit} of the rule without clientSelectors does not divide; use a longer unit`,
+      );
+    }
+    for (const [number, selector] of (rule.clientSelectors ?? []).entries()) {
+      judgeSelector(selector, `${field}.clientSelectors[${number}]`, report);
+    }
+  }
+  if (requestBuffer && (parseQuantity(requestBuffer.limit ?? 0) ?? 0) < 1) {
+    report("requestBuffer.limit", "is missing; write how many bytes a request may have");
+  }
+  for (const [index, { match }] of (responseOverride ?? []).entries()) {
+    for (const [number, { value }] of (match.responseHeaders ?? []).entries()) {
+      judgeExpression(value, `responseOverride[${index}].match.responseHeaders[${number}].value`, report);
+    }
+  }
+}
+
+type LocalRule = NonNullable<NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>["rules"]>[number];
+type Selector = NonNullable<LocalRule["clientSelectors"]>[number];
+
+function judgeSelector({ headers, queryParams, path, sourceCIDR }: Selector, field: string, report: Report): void {
+  const valued = [
+    ...(headers ?? []).map((each, index) => [each, `${field}.headers[${index}]`] as const),
+    ...(queryParams ?? []).map((each, index) => [each, `${field}.queryParams[${index}]`] as const),
+  ];
+  for (const [each, place] of valued) {
+    if (each.type === "Distinct" && each.invert) report(`${place}.invert`, "means nothing for Distinct; remove it");
+    if (each.type !== "Distinct" && each.value === undefined) report(place, "has no value to compare with; write one");
+    judgeExpression(each, place, report);
+  }
+  if (path) judgeExpression(path, `${field}.path`, report);
+  if (sourceCIDR?.value !== undefined && parseCidr(sourceCIDR.value) === undefined) {
+    report(`${field}.sourceCIDR.value`, `is ${sourceCIDR.value}, which is no range such as 10.0.0.0/8; write one`);
+  }
+  if (sourceCIDR?.invert) report(`${field}.sourceCIDR.invert`, "cannot be had of Envoy; name the ranges to count");
+}
+
+function judgeExpression(
+  match: { readonly type?: string; readonly value?: string },
+  field: string,
+  report: Report,
+): void {
+  if (match.type !== "RegularExpression" || match.value === undefined) return;
+  const fault = findRegexFault(match.value);
+  if (fault !== undefined) report(`${field}.value`, fault);
+}
+
+function judgeUpgrades({ httpUpgrade }: BackendTrafficSettings, report: Report): void {
+  for (const [index, { type }] of (httpUpgrade ?? []).entries()) {
+    if (type.toUpperCase() !== "CONNECT") continue;
+    report(`httpUpgrade[${index}].type`, "is CONNECT, which is not implemented in this version; remove it");
+  }
 }
 
 const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];

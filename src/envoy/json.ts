@@ -17,12 +17,21 @@ import { OpenTelemetryAccessLogConfig } from "./generated/envoy/extensions/acces
 import { StderrAccessLog, StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
 import { DnsCluster } from "./generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { ClusterConfig as DynamicForwardProxyCluster } from "./generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
+import { Brotli } from "./generated/envoy/extensions/compression/brotli/compressor/v3/brotli.ts";
+import { Gzip } from "./generated/envoy/extensions/compression/gzip/compressor/v3/gzip.ts";
+import { Zstd } from "./generated/envoy/extensions/compression/zstd/compressor/v3/zstd.ts";
+import { BandwidthLimit } from "./generated/envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.ts";
+import * as buffer from "./generated/envoy/extensions/filters/http/buffer/v3/buffer.ts";
+import * as compressor from "./generated/envoy/extensions/filters/http/compressor/v3/compressor.ts";
 import { Cors, CorsPolicy } from "./generated/envoy/extensions/filters/http/cors/v3/cors.ts";
 import { CredentialInjector } from "./generated/envoy/extensions/filters/http/credential_injector/v3/credential_injector.ts";
+import { CustomResponse } from "./generated/envoy/extensions/filters/http/custom_response/v3/custom_response.ts";
 import * as dynamicForwardProxy from "./generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
+import { HTTPFault } from "./generated/envoy/extensions/filters/http/fault/v3/fault.ts";
 import { FilterConfig as GrpcStats } from "./generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
 import { GrpcWeb } from "./generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
 import * as headerMutation from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
+import { LocalRateLimit } from "./generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
@@ -30,23 +39,32 @@ import { HttpConnectionManager } from "./generated/envoy/extensions/filters/netw
 import { TcpProxy } from "./generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts";
 import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/route.ts";
 import { UdpProxyConfig } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.ts";
+import { HealthCheckEventFileSink } from "./generated/envoy/extensions/health_check/event_sinks/file/v3/file.ts";
+import { LocalResponsePolicy } from "./generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy.ts";
 import { Generic } from "./generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
 import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
 import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
+import { Maglev } from "./generated/envoy/extensions/load_balancing_policies/maglev/v3/maglev.ts";
+import { OverrideHost } from "./generated/envoy/extensions/load_balancing_policies/override_host/v3/override_host.ts";
+import { Random } from "./generated/envoy/extensions/load_balancing_policies/random/v3/random.ts";
 import { RoundRobin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
+import { WrrLocality } from "./generated/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.ts";
 import { SourcePortInput } from "./generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs.ts";
 import { ConsistentHashing } from "./generated/envoy/extensions/matching/input_matchers/consistent_hashing/v3/consistent_hashing.ts";
 import { UuidRequestIdConfig } from "./generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import { PreviousHostsPredicate } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
+import { PreviousPrioritiesConfig } from "./generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.ts";
 import { StaticConfigResourceDetectorConfig } from "./generated/envoy/extensions/tracers/opentelemetry/resource_detectors/v3/static_config_resource_detector.ts";
 import { AlwaysOnSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/always_on_sampler.ts";
 import { ParentBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/parent_based_sampler.ts";
 import { TraceIdRatioBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/trace_id_ratio_based_sampler.ts";
+import { ProxyProtocolUpstreamTransport } from "./generated/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.ts";
 import { RawBuffer } from "./generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.ts";
 import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { DownstreamTlsContext, UpstreamTlsContext } from "./generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
 import { HttpProtocolOptions } from "./generated/envoy/extensions/upstreams/http/v3/http_protocol_options.ts";
 import * as httpInputs from "./generated/envoy/type/matcher/v3/http_inputs.ts";
+import { HttpResponseStatusCodeMatchInput } from "./generated/envoy/type/matcher/v3/status_code_input.ts";
 import { Any } from "./generated/google/protobuf/any.ts";
 import { Duration } from "./generated/google/protobuf/duration.ts";
 import type { EncodedResource } from "./resource.ts";
@@ -59,6 +77,26 @@ interface PrintableMessage {
 }
 
 const messages: readonly PrintableMessage[] = [
+  CustomResponse,
+  HTTPFault,
+  LocalRateLimit,
+  BandwidthLimit,
+  LocalResponsePolicy,
+  Gzip,
+  Brotli,
+  Zstd,
+  Maglev,
+  OverrideHost,
+  Random,
+  WrrLocality,
+  PreviousPrioritiesConfig,
+  ProxyProtocolUpstreamTransport,
+  HealthCheckEventFileSink,
+  HttpResponseStatusCodeMatchInput,
+  buffer.Buffer,
+  buffer.BufferPerRoute,
+  compressor.Compressor,
+  compressor.CompressorPerRoute,
   Cluster,
   ClusterLoadAssignment,
   Listener,

@@ -74,7 +74,9 @@ export function createPolicyNodes(
     heads,
     claimsByTarget,
     ofTargets,
-    backendTraffic: graph.map("backendTraffic", sources.backendTrafficPolicies, (policy) => planBackendTraffic(policy)),
+    backendTraffic: graph.map("backendTraffic", sources.backendTrafficPolicies, (policy, _key, read) =>
+      planBackendTraffic(policy, { configMap: (key) => read.get(sources.configMaps, key) }),
+    ),
     clientTraffic: graph.map("clientTraffic", sources.clientTrafficPolicies, (policy) => planClientTraffic(policy)),
   };
 }

@@ -9,6 +9,7 @@ import { GrpcWeb } from "../envoy/generated/envoy/extensions/filters/http/grpc_w
 import { Router } from "../envoy/generated/envoy/extensions/filters/http/router/v3/router.ts";
 import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { dnsCache } from "./dynamic-forward-proxy.ts";
+import { policyFilters } from "./policy/filters.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
 export const httpFilterNames = {
@@ -40,6 +41,7 @@ export function buildHttpFilters(
   attemptLogs: readonly AccessLog[] = [],
 ): HttpFilter[] {
   const filters: HttpFilter[] = [
+    ...policyFilters,
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true },
     ...(countsGrpc ? [grpcStats] : []),
@@ -49,7 +51,8 @@ export function buildHttpFilters(
       disabled: true,
     },
   ];
-  const rank = ({ name }: HttpFilter) => order.indexOf(name as OrderedFilter);
+  // Of several filters of a kind the name goes on behind a slash.
+  const rank = ({ name = "" }: HttpFilter) => order.indexOf(name.split("/", 1)[0] as OrderedFilter);
   // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
   const router: Router = {
     suppressEnvoyHeaders: true,

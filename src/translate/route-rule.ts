@@ -23,6 +23,7 @@ import {
 } from "./filters/rewrite.ts";
 import { httpFilterNames } from "./http-filters.ts";
 import { type MatchVariant, planVariants } from "./match-variants.ts";
+import { configurePolicyFilters } from "./policy/route-filters.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
 
@@ -164,10 +165,11 @@ function readRewrites(
   return [...standard, ...extended];
 }
 
-function configureFilters({ filters, enabledFilters }: RuleSource): Record<string, Any> {
+function configureFilters({ filters, enabledFilters, resolved }: RuleSource): Record<string, Any> {
   const cors = filters.find((filter) => filter.cors !== undefined)?.cors;
   return sortedMap([
     ...enabledFilters.map((name) => [name, enabledFilter] as const),
     ...(cors === undefined ? [] : [[httpFilterNames.cors, allowCrossOrigin(cors)] as const]),
+    ...(resolved.traffic ? configurePolicyFilters(resolved.traffic) : []),
   ]);
 }

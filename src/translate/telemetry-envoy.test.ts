@@ -228,13 +228,15 @@ describe("what comes out", () => {
   test("filters stand in the order that is asked for, the router last", () => {
     const names = (text: string) =>
       (listenerOf(text).manager["httpFilters"] as { name: string }[]).map(({ name }) => name.slice(19));
-    expect(names("{}")).toEqual(["cors", "grpc_web", "grpc_stats", "dynamic_forward_proxy", "router"]);
+    expect(names("{}")).toEqual([
+      ...["custom_response", "fault", "cors", "buffer", "local_ratelimit", "bandwidth_limit/request"],
+      ...["bandwidth_limit/response", "grpc_web", "grpc_stats", "compressor/zstd", "compressor/brotli"],
+      ...["compressor/gzip", "dynamic_forward_proxy", "router"],
+    ]);
     expect(names(cases["another order of filters"]!)).toEqual([
-      "grpc_web",
-      "grpc_stats",
-      "cors",
-      "dynamic_forward_proxy",
-      "router",
+      ...["custom_response", "grpc_web", "fault", "buffer", "local_ratelimit", "bandwidth_limit/request"],
+      ...["bandwidth_limit/response", "grpc_stats", "cors", "compressor/zstd", "compressor/brotli"],
+      ...["compressor/gzip", "dynamic_forward_proxy", "router"],
     ]);
   });
 

@@ -5,6 +5,7 @@ import { PreviousHostsPredicate } from "../envoy/generated/envoy/extensions/retr
 import { PreviousPrioritiesConfig } from "../envoy/generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.ts";
 import { parseDuration, toDuration } from "./duration.ts";
 import { hashRequests } from "./filters/hash.ts";
+import { allowUpgrades } from "./policy/route-filters.ts";
 import { idleTimeout } from "./route-timeouts.ts";
 
 type Retry = NonNullable<RouteTraffic["retry"]>;
@@ -22,7 +23,8 @@ const previousHosts: Any = pack(PreviousHostsPredicate, {});
  * Timeouts and retries of a BackendTrafficPolicy as fields of Envoy's RouteAction. What the rule itself says (HTTPRouteTimeouts,
  * HTTPRouteRetry) is laid over it.
  */
-export function limitTraffic({ timeout, retry, consistentHash }: RouteTraffic): Partial<RouteAction> {
+export function limitTraffic(traffic: RouteTraffic): Partial<RouteAction> {
+  const { timeout, retry, consistentHash } = traffic;
   const request = parseDuration(timeout?.requestTimeout);
   const [idle, stream] = [parseDuration(timeout?.streamIdleTimeout), parseDuration(timeout?.maxStreamDuration)];
   return {
@@ -31,6 +33,7 @@ export function limitTraffic({ timeout, retry, consistentHash }: RouteTraffic): 
     ...(stream !== undefined && { maxStreamDuration: { maxStreamDuration: toDuration(stream) } }),
     ...(retry && { retryPolicy: buildRetryPolicy(retry) }),
     ...(consistentHash && { hashPolicy: hashRequests(consistentHash) }),
+    ...allowUpgrades(traffic),
   };
 }
 

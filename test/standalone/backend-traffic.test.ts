@@ -225,6 +225,139 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "fault that aborts",
+    spec: { faultInjection: { abort: { httpStatus: 418 } } },
+    check: async ({ send, backends }) => {
+      expect((await send()).status).toBe(418);
+      expect(backends[0]?.received).toEqual([]);
+    },
+  },
+  {
+    name: "fault that delays",
+    spec: { faultInjection: { delay: { fixedDelay: "3s" } }, timeout: { http: { requestTimeout: "10s" } } },
+    check: async ({ send }) => {
+      // It is still under way when the client has had enough.
+      await expect(send({ limitMs: 700 })).rejects.toThrow();
+    },
+  },
+  {
+    name: "fault of none of the requests",
+    spec: { faultInjection: { abort: { httpStatus: 418, percentage: 0 } } },
+    check: async ({ reached }) => expect((await reached(REPEATS)).has(undefined)).toBe(false),
+  },
+  {
+    name: "request buffer",
+    spec: { requestBuffer: { limit: "1Ki" } },
+    check: async ({ send }) => {
+      expect((await send({ method: "POST", body: "x".repeat(1_000) })).received?.bodyBytes).toBe(1_000);
+      expect((await send({ method: "POST", body: "x".repeat(1_100) })).status).toBe(413);
+    },
+  },
+  ...(["Gzip", "Brotli", "Zstd"] as const).map((type): Case => {
+    const encoding = { Gzip: "gzip", Brotli: "br", Zstd: "zstd" }[type];
+    return {
+      name: `compression by ${type}`,
+      spec: { compressor: [{ type }] },
+      check: async ({ send }) => {
+        const behave = { body: "a".repeat(500), headers: { "content-type": "text/plain" } };
+        const compressed = await send({ behave, headers: { "accept-encoding": "gzip, br, zstd" } });
+        expect([compressed.headers["content-encoding"], compressed.bytes.length < 100]).toEqual([encoding, true]);
+        expect((await send({ behave })).headers["content-encoding"]).toBeUndefined();
+      },
+    };
+  }),
+  {
+    name: "local rate limit",
+    spec: {
+      rateLimit: {
+        type: "Local",
+        local: {
+          rules: [
+            { limit: { requests: 3, unit: "Hour" } },
+            {
+              clientSelectors: [{ headers: [{ name: "x-plan", value: "free" }], methods: [{ value: "GET" }] }],
+              limit: { requests: 2, unit: "Hour" },
+            },
+            {
+              clientSelectors: [{ headers: [{ name: "x-user-id", type: "Distinct" }], path: { value: "/counted" } }],
+              limit: { requests: 1, unit: "Hour" },
+            },
+            {
+              clientSelectors: [
+                { sourceCIDR: { value: "127.0.0.9/8" }, queryParams: [{ name: "from", value: "here" }] },
+              ],
+              limit: { requests: 4, unit: "Hour" },
+            },
+          ],
+        },
+      },
+    },
+    check: async ({ send }) => {
+      const passing = async (options: Partial<RequestOptions>) => {
+        let passed = 0;
+        for (let time = 0; time < 6; time++) if ((await send(options)).status === 200) passed++;
+        return passed;
+      };
+      expect(await passing({ headers: { "x-plan": "free" } })).toBe(2);
+      for (const user of ["a", "b"]) {
+        expect(await passing({ path: "/counted/x?y", headers: { "x-user-id": user } })).toBe(1);
+      }
+      expect(await passing({ path: "/?from=here" })).toBe(4);
+      expect(await passing({ method: "POST", headers: { "x-plan": "free" } })).toBe(3);
+      expect((await send()).status).toBe(429);
+    },
+  },
+  {
+    name: "bandwidth limit",
+    spec: {
+      bandwidthLimit: { response: { limit: { value: "1Ki", unit: "Second" }, responseTrailers: { prefix: "x" } } },
+    },
+    behave: [{ body: "x".repeat(2_500) }],
+    check: async ({ send }) => {
+      const { trailers } = await send({ http: "2" });
+      const delays = Object.entries(trailers).filter(([name]) => /^x.*response-delay/.test(name));
+      expect(delays.map(([, delay]) => Number(delay) > 0)).toContain(true);
+    },
+  },
+  {
+    name: "response override",
+    spec: {
+      responseOverride: [
+        {
+          match: { statusCodes: [{ value: 404 }, { type: "Range", range: { start: 480, end: 512 } }] },
+          response: {
+            statusCode: 299,
+            contentType: "text/x-own",
+            body: { inline: "ours" },
+            header: { set: [{ name: "x-percent", value: "100%" }] },
+          },
+        },
+        {
+          match: {
+            statusCodes: [{ value: 401 }],
+            responseHeaders: [{ name: "x-kind", value: { type: "Prefix", value: "a" } }],
+          },
+          redirect: {
+            scheme: "https",
+            hostname: "login.test",
+            path: { type: "ReplaceFullPath", replaceFullPath: "/in" },
+          },
+        },
+      ],
+    },
+    check: async ({ send }) => {
+      for (const status of [404, 480, 500, 512]) {
+        const answer = await send({ behave: { status } });
+        expect([answer.status, answer.body, answer.headers["content-type"]]).toEqual([299, "ours", "text/x-own"]);
+        expect(answer.headers["x-percent"]).toBe("100%");
+      }
+      expect((await send({ behave: { status: 479 } })).status).toBe(479);
+      expect((await send({ behave: { status: 401 } })).status).toBe(401);
+      const redirected = await send({ behave: { status: 401, headers: { "x-kind": "abc" } } });
+      expect([redirected.status, redirected.headers["location"]]).toEqual([302, "https://login.test/in"]);
+    },
+  },
+  {
     name: "a policy that cannot do what it says",
     spec: { timeout: { tcp: { connectTimeout: "0s" } } },
     check: async ({ send, backends }) => {
@@ -315,8 +448,11 @@ afterAll(async () => {
 }, 30_000);
 
 function greet(socket: Socket): void {
-  socket.once("data", (data: Buffer) => {
-    greetings.push(data.toString("latin1"));
+  let text = "";
+  socket.on("data", (data: Buffer) => {
+    text += data.toString("latin1");
+    if (!/ HTTP\/1\.1\r\n(.+\r\n)*\r\n$/.test(text)) return;
+    greetings.push(text);
     socket.end("HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n");
   });
   socket.on("error", () => socket.destroy());
