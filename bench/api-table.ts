@@ -18,6 +18,7 @@ const plurals: Readonly<Record<string, string>> = {
   Gateway: "gateways",
   GatewayClass: "gatewayclasses",
   HTTPRoute: "httproutes",
+  ListenerSet: "listenersets",
   Namespace: "namespaces",
   Secret: "secrets",
   Service: "services",

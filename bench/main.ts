@@ -36,6 +36,7 @@ const scenarioNames = [
   "operator-restart",
   "quickstart",
   "tenants",
+  "tenants-listener-sets",
 ] as const;
 type ScenarioName = (typeof scenarioNames)[number];
 
@@ -50,6 +51,7 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "operator-restart": [10_000],
   quickstart: [1],
   tenants: [10, 50, 100, 200],
+  "tenants-listener-sets": [200],
 };
 
 interface Arguments {
@@ -96,7 +98,9 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
     case "quickstart":
       return runQuickstartScenario(recorder);
     case "tenants":
-      return runTenantsScenario(n, quick ? TENANT_CHANGES_QUICK : TENANT_CHANGES, recorder);
+      return runTenantsScenario("Gateway", n, quick ? TENANT_CHANGES_QUICK : TENANT_CHANGES, recorder);
+    case "tenants-listener-sets":
+      return runTenantsScenario("ListenerSet", n, quick ? TENANT_CHANGES_QUICK : TENANT_CHANGES, recorder);
     case "one-host":
       return runOneHostScenario(n, recorder);
   }

@@ -39,7 +39,7 @@ const goal = (scenario: RegExp, metric: string, atMost: number): Goal => ({
 const anyEdit = /^(cluster-)?edit-/;
 const standalone = /^edit-/;
 const cluster = /^cluster-edit-/;
-const tenants = /^tenants$/;
+const tenants = /^tenants(-listener-sets)?$/;
 
 /** What the project promises for 10,000 routes on two cores, in the units of the rows. */
 export const goals: readonly Goal[] = [

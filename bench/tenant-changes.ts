@@ -2,6 +2,7 @@ import { issueLeaf, type KeyPair } from "../src/certs/issue.ts";
 import type { ApiTable } from "./api-table.ts";
 import type { PlainObject } from "./table.ts";
 import {
+  type Bringer,
   certificateNames,
   httpRoute,
   PORT,
@@ -29,8 +30,9 @@ export interface TenantWorld {
   readonly authority: KeyPair;
 }
 
-export async function firstState(authority: KeyPair, index: number): Promise<TenantState> {
-  return { certificate: await issue(authority, index, tenantNamespace(index)), revision: "first", zone: zones[0] };
+export async function firstState(authority: KeyPair, index: number, bringer: Bringer): Promise<TenantState> {
+  const certificate = await issue(authority, index, tenantNamespace(index));
+  return { certificate, revision: "first", zone: zones[0], bringer };
 }
 
 /** In this process: the command `openssl` would take a minute for two hundred. */

@@ -16,12 +16,23 @@ const SERVICES_PER_ROUTE = 3;
 /** The first Service of those that a TLSRoute leads to. */
 const firstService = { terminated: 54, passthrough: 57 } as const;
 
-/** The class whose Gateways share their Envoys; also the fleet's name. */
-export const SHARED_CLASS = "shared";
+/** With what a tenant brings its listeners to the port: Gateways that share their Envoys, or ListenerSets of one Gateway. */
+export type Bringer = "Gateway" | "ListenerSet";
+
+/** The class of all Gateways; with Gateways that share their Envoys also the fleet's name. */
+const SHARED_CLASS = "shared";
+/** The one Gateway of all ListenerSets. */
+const SHARED_GATEWAY = { name: "shared", namespace: SYSTEM };
+
+/** The Envoys of all tenants. */
+export function fleetOf(bringer: Bringer): string {
+  return bringer === "Gateway" ? SHARED_CLASS : `${SHARED_GATEWAY.namespace}/${SHARED_GATEWAY.name}`;
+}
 /** What clients connect to, and what Envoy opens: a pod may. */
 export const PORT = 443;
 export const PASSTHROUGH_NAME = "passthrough";
-const GATEWAY = "tenant";
+/** Name of what a tenant brings its listeners with. */
+const PARENT = "tenant";
 const SECRET = "certificate";
 const gatewayApi = "gateway.networking.k8s.io/v1";
 
@@ -41,6 +52,8 @@ export interface TenantState {
   readonly revision: string;
   /** A label of the hosts of all listeners, so that a change of it changes every listener of the tenant. */
   readonly zone: string;
+  /** Never changed. */
+  readonly bringer: Bringer;
 }
 
 export function tenantNamespace(index: number): string {
@@ -66,26 +79,37 @@ export function certificateNames(index: number, zones: readonly string[]): strin
   return zones.flatMap((zone) => protocols.map((protocol) => `*.${domain(index, protocol, { zone })}`));
 }
 
-/** The class whose Gateways share one fleet of Envoys and one port 443. */
-export function sharedObjects(): PlainObject[] {
+/** What gives all tenants one fleet of Envoys and one port 443. */
+export function sharedObjects(bringer: Bringer): PlainObject[] {
   const parameters = { name: SHARED_CLASS, namespace: SYSTEM };
-  return [
-    {
-      apiVersion: "gateway.envoyproxy.io/v1alpha1",
-      kind: "EnvoyProxy",
-      metadata: parameters,
-      spec: { mergeGateways: true },
+  const isMerged = bringer === "Gateway";
+  const gatewayClass = {
+    apiVersion: gatewayApi,
+    kind: "GatewayClass",
+    metadata: { name: SHARED_CLASS },
+    spec: {
+      controllerName: "gatehouse.dev/gateway-controller",
+      ...(isMerged && { parametersRef: { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", ...parameters } }),
     },
-    {
-      apiVersion: gatewayApi,
-      kind: "GatewayClass",
-      metadata: { name: SHARED_CLASS },
-      spec: {
-        controllerName: "gatehouse.dev/gateway-controller",
-        parametersRef: { group: "gateway.envoyproxy.io", kind: "EnvoyProxy", ...parameters },
-      },
+  };
+  const proxy = {
+    apiVersion: "gateway.envoyproxy.io/v1alpha1",
+    kind: "EnvoyProxy",
+    metadata: parameters,
+    spec: { mergeGateways: true },
+  };
+  const gateway = {
+    apiVersion: gatewayApi,
+    kind: "Gateway",
+    metadata: SHARED_GATEWAY,
+    spec: {
+      gatewayClassName: SHARED_CLASS,
+      allowedListeners: { namespaces: { from: "All" } },
+      // It must have one of its own.
+      listeners: [{ name: "http", protocol: "HTTP", port: 80 }],
     },
-  ];
+  };
+  return isMerged ? [proxy, gatewayClass] : [gatewayClass, gateway];
 }
 
 /** What runs a tenant's applications: nothing of it reaches Envoy while no route refers to it. The namespace is first. */
@@ -101,7 +125,7 @@ export function workloadObjects(index: number, backends: TenantBackends): PlainO
 export function servingObjects(index: number, state: TenantState): PlainObject[] {
   const routes = Array.from({ length: HTTP_ROUTES }, (_, route) => httpRoute(index, route, state));
   const streams = (["terminated", "passthrough"] as const).map((protocol) => tlsRoute(index, protocol, state));
-  return [tenantSecret(index, state), tenantGateway(index, state), ...routes, ...streams];
+  return [tenantSecret(index, state), tenantListeners(index, state), ...routes, ...streams];
 }
 
 /** The tenant's certificate. */
@@ -117,7 +141,7 @@ export function tenantSecret(index: number, { certificate }: TenantState): Plain
 }
 
 /** What brings the tenant's names onto the shared port. */
-export function tenantGateway(index: number, state: Pick<TenantState, "zone">): PlainObject {
+export function tenantListeners(index: number, state: Pick<TenantState, "zone" | "bringer">): PlainObject {
   const listeners = protocols.map((name) => ({
     name,
     protocol: name === "https" ? "HTTPS" : "TLS",
@@ -125,11 +149,12 @@ export function tenantGateway(index: number, state: Pick<TenantState, "zone">): 
     hostname: `*.${domain(index, name, state)}`,
     tls: name === "passthrough" ? { mode: "Passthrough" } : { mode: "Terminate", certificateRefs: [{ name: SECRET }] },
   }));
+  const isGateway = state.bringer === "Gateway";
   return {
     apiVersion: gatewayApi,
-    kind: "Gateway",
-    metadata: { name: GATEWAY, namespace: tenantNamespace(index) },
-    spec: { gatewayClassName: SHARED_CLASS, listeners },
+    kind: state.bringer,
+    metadata: { name: PARENT, namespace: tenantNamespace(index) },
+    spec: { ...(isGateway ? { gatewayClassName: SHARED_CLASS } : { parentRef: SHARED_GATEWAY }), listeners },
   };
 }
 
@@ -150,7 +175,7 @@ export function httpRoute(index: number, route: number, state: TenantState): Pla
     kind: "HTTPRoute",
     metadata: { name: `route-${route}`, namespace: tenantNamespace(index) },
     spec: {
-      parentRefs: [{ name: GATEWAY, sectionName: "https" }],
+      parentRefs: [{ kind: state.bringer, name: PARENT, sectionName: "https" }],
       hostnames: [`route-${route}.${domain(index, "https", state)}`],
       rules,
     },
@@ -168,7 +193,7 @@ function tlsRoute(index: number, protocol: "terminated" | "passthrough", state: 
     kind: "TLSRoute",
     metadata: { name: protocol, namespace: tenantNamespace(index) },
     spec: {
-      parentRefs: [{ name: GATEWAY, sectionName: protocol }],
+      parentRefs: [{ kind: state.bringer, name: PARENT, sectionName: protocol }],
       hostnames: [serverName(index, protocol, state)],
       rules: [{ backendRefs }],
     },

@@ -22,12 +22,13 @@ import {
   zones,
 } from "./tenant-changes.ts";
 import {
+  type Bringer,
+  fleetOf,
   HTTP_ROUTES,
   PASSTHROUGH_NAME,
   PORT,
   type Protocol,
   protocols,
-  SHARED_CLASS,
   servingObjects,
   sharedObjects,
   type TenantState,
@@ -47,6 +48,7 @@ const BYTES_SENT = "gatehouse_xds_bytes_sent_total";
 
 interface World extends TenantWorld {
   readonly title: string;
+  readonly bringer: Bringer;
   readonly tenants: number;
   readonly recorder: Recorder;
   readonly operator: OperatorProcess;
@@ -60,8 +62,13 @@ interface World extends TenantWorld {
  * Tenants on one port 443 of shared Envoys, through the API server: what each costs, how long a new one waits for its first
  * answers, and what the long-lived connections of all others notice when one is added, changed and removed.
  */
-export async function runTenantsScenario(tenants: number, changes: number, recorder: Recorder): Promise<void> {
-  const title = `tenants, ${tenants}`;
+export async function runTenantsScenario(
+  bringer: Bringer,
+  tenants: number,
+  changes: number,
+  recorder: Recorder,
+): Promise<void> {
+  const title = `${tenants} tenants with a ${bringer} each`;
   const echo = startWorker<EchoMethods>("./echo-process.ts");
   const traffic = startWorker<TenantTrafficMethods>("./tenant-traffic-process.ts");
   const probers = new Map(
@@ -77,16 +84,16 @@ export async function runTenantsScenario(tenants: number, changes: number, recor
   let operator: OperatorProcess | undefined;
   let envoy: EnvoyProcess | undefined;
   try {
-    await api.create(sharedObjects());
+    await api.create(sharedObjects(bringer));
     for (let i = 0; i < tenants; i++) {
       await createWorkloads(api, i, backends);
-      await api.create(servingObjects(i, await firstState(authority, i)));
+      await api.create(servingObjects(i, await firstState(authority, i, bringer)));
     }
     progress(`${title}: the operator starts`);
     const startedMs = performance.now();
     operator = startOperatorProcess(api.server);
-    envoy = await whileRunning(operator, startGatewayEnvoy(api.server, SHARED_CLASS));
-    const world = { title, tenants, recorder, api, backends, authority, operator, envoy, traffic, probers };
+    envoy = await whileRunning(operator, startGatewayEnvoy(api.server, fleetOf(bringer)));
+    const world = { title, bringer, tenants, recorder, api, backends, authority, operator, envoy, traffic, probers };
     await whileRunning(operator, awaitTenants(world));
     recorder.add("cold_start", "ms", performance.now() - startedMs);
     await whileRunning(operator, awaitStatuses(operator, tenants * HTTP_ROUTES));
@@ -131,7 +138,7 @@ async function measureChanges(world: World, count: number): Promise<void> {
   // Neighbours by number, whom nothing told the traffic of.
   const newcomers = Array.from({ length: count }, (_, i) => tenants + i);
   const states = new Map<number, TenantState>();
-  for (const index of newcomers) states.set(index, await firstState(world.authority, index));
+  for (const index of newcomers) states.set(index, await firstState(world.authority, index, world.bringer));
   for (const label of changeLabels) {
     progress(`${title}: ${label}`);
     const reports: TrafficReport[] = [];
