@@ -1,6 +1,29 @@
 import { describe } from "@jest/globals";
 import { gatewayOf, gatewayVersion, httpsListener, listener, objectOf, testRules } from "./objects.test-support.ts";
 
+const setOf = (...listeners: object[]) =>
+  objectOf(gatewayVersion, "ListenerSet", { spec: { parentRef: { name: "g" }, listeners } });
+
+describe("ListenerSet rules", () => {
+  testRules([
+    ["names differ", setOf(listener), setOf(listener, { ...listener, port: 81 }), "spec.listeners[1]: has the name"],
+    [
+      "no TLS on HTTP",
+      setOf(httpsListener),
+      setOf({ ...httpsListener, protocol: "HTTP" }),
+      "spec.listeners[0].tls: is not possible",
+    ],
+    [
+      "a parent",
+      setOf(listener),
+      objectOf(gatewayVersion, "ListenerSet", { spec: { listeners: [listener] } }),
+      "spec.parentRef: is required",
+    ],
+    ["a listener", setOf(listener), setOf(), "spec.listeners: must have at least one item"],
+    ["a port", setOf(listener), setOf({ ...listener, port: 0 }), "spec.listeners[0].port: must be"],
+  ]);
+});
+
 describe("Gateway rules", () => {
   testRules([
     [

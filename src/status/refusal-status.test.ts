@@ -6,7 +6,8 @@ import type { ObjectStatus } from "./render.ts";
 const context: RefusalContext = {
   controllerNames: ["example.com/ours"],
   isOurClass: (name) => name === "ours",
-  controllerOf: (kind, key) => (kind === "Gateway" && key === "a/eg" ? "example.com/ours" : undefined),
+  controllerOf: (kind, key) =>
+    ["Gateway a/eg", "ListenerSet a/eg-set"].includes(`${kind} ${key}`) ? "example.com/ours" : undefined,
 };
 const refusal = (kind: string, spec: unknown): Refusal => ({
   kind,
@@ -47,6 +48,27 @@ test.each<[string, unknown, ObjectStatus | undefined]>([
     },
   ],
   ["GRPCRoute", { parentRefs: "none" }, { parents: [] }],
+  [
+    "ListenerSet",
+    { parentRef: { name: "eg" }, listeners: 3 },
+    { conditions: [refused("ListenerSet", "Invalid")], listeners: [] },
+  ],
+  ["ListenerSet", { parentRef: { name: "eg", kind: "ListenerSet" } }, undefined],
+  ["ListenerSet", { parentRef: { name: "other" } }, undefined],
+  ["ListenerSet", {}, undefined],
+  [
+    "HTTPRoute",
+    { parentRefs: [{ kind: "ListenerSet", name: "eg-set" }] },
+    {
+      parents: [
+        {
+          parentRef: { kind: "ListenerSet", name: "eg-set" } as never,
+          controllerName: "example.com/ours",
+          conditions: [refused("HTTPRoute", "UnsupportedValue")],
+        },
+      ],
+    },
+  ],
   ["BackendTLSPolicy", { targetRefs: [{ group: "", kind: "Service", name: "s" }] }, { ancestors: [] }],
 ])("a %s that is not understood says so where it is ours: %j", (kind, spec, expected) => {
   expect(renderRefusal(refusal(kind, spec), undefined, context)).toEqual(expected);

@@ -46,6 +46,7 @@ export const supportedFeatures: readonly string[] = [
   "HTTPRouteRetryBackendTimeout",
   "HTTPRouteRetryConnectionError",
   "HTTPRouteSchemeRedirect",
+  "ListenerSet",
   "ReferenceGrant",
   "TCPRoute",
   "TLSRoute",
