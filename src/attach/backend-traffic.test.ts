@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { parse } from "yaml";
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
 import { validateObject } from "../api/kinds.ts";
 import { mergeBackendTraffic, planBackendTraffic } from "./backend-traffic.ts";
@@ -176,4 +179,12 @@ test("merged, the child's fields win, and what is wrong with either makes both w
   expect(mergeBackendTraffic(child, parent, "JSONMerge")).toEqual(expected);
   const wrong = planOf({ timeout: { tcp: { connectTimeout: "0s" } } });
   expect(mergeBackendTraffic(child, wrong, "JSONMerge")).toEqual({ invalid: true });
+});
+
+test("the example of the documentation says nothing that is refused or warned of", () => {
+  const page = readFileSync(join(import.meta.dirname, "../../docs/policies/backendtrafficpolicy.md"), "utf8");
+  const { spec } = parse(/```yaml\n([^`]*)```/.exec(page)?.[1] ?? "") as { spec: Content };
+  const { refused, warnings, traffic } = planOf(spec);
+  expect([...refused, ...warnings]).toEqual([]);
+  expect(Object.keys(traffic)).toEqual(["cluster", "route"]);
 });

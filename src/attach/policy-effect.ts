@@ -1,5 +1,5 @@
 import type { ObjectKey } from "../base/keys.ts";
-import type { AttachedListener, ListenerPlan, ParentAttachment, RouteAttachment } from "./model.ts";
+import type { AttachedListener, ListenerPlan, RouteAttachment } from "./model.ts";
 import { policyOf } from "./policy-claims.ts";
 import type {
   AttachedPolicyKind,
@@ -57,9 +57,8 @@ export function withPolicies(
   const own = only(routePolicyKinds, policiesAt(`${attachment.routeKind}/${attachment.key}`));
   const parents = attachment.parents.map((parent) => {
     const listeners = parent.listeners.map((listener): AttachedListener => {
-      const { listenerSet } = parent as ParentAttachment & { readonly listenerSet?: ObjectKey };
-      const place = { gateway: parent.gateway, listenerSet, name: listener.listener };
-      const inherited = only(routePolicyKinds, ofListener(place));
+      const { gateway, listenerSet } = parent;
+      const inherited = only(routePolicyKinds, ofListener({ gateway, listenerSet, name: listener.listener }));
       return inherited === undefined ? listener : { ...listener, policies: inherited };
     });
     return listeners.every((listener, index) => listener === parent.listeners[index])

@@ -116,12 +116,10 @@ function inheritedBy(kind: AttachedPolicyKind, { listeners }: ParentAttachment):
 }
 
 function placeOf(parent: ParentAttachment): PolicyPlace {
-  const { listenerSet } = parent as ParentAttachment & { readonly listenerSet?: ObjectKey };
+  const { gateway, listenerSet } = parent;
   const { sectionName } = parent.parentRef;
   return {
-    ...(listenerSet === undefined
-      ? { kind: "Gateway", key: parent.gateway }
-      : { kind: "ListenerSet", key: listenerSet }),
+    ...(listenerSet === undefined ? { kind: "Gateway", key: gateway } : { kind: "ListenerSet", key: listenerSet }),
     ...(sectionName !== undefined && { section: sectionName }),
   };
 }
