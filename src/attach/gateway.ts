@@ -117,21 +117,28 @@ export function draftGateway(
   };
 }
 
-/** @param claimsAt those that meet at a port that is bound, of this Gateway too; none where they never meet */
+/**
+ * @param claimsAt those that meet at a port that is bound and are of concern to the Gateway's own there: the first ({@link firstClaims}),
+ *   and those within reach of one of its own ({@link reachOf}); its own may be among them; none where they never meet
+ */
 export function planGateway(
   whole: GatewayDraft,
-  claimsAt: (bindPort: number, transport: Transport) => Iterable<PortClaim>,
+  claimsAt: (bindPort: number, transport: Transport, own: readonly PortClaim[]) => Iterable<PortClaim>,
 ): GatewayPlan {
   const { created: _, ...draft } = whole;
   const claims = claimPorts(whole);
+  const placeOf = (listener: ListenerPlan) =>
+    `${transportOf(listener.protocol)} ${bindPortOf(listener.port, draft.portOffset)}`;
+  const ownByPlace = Map.groupBy(claims, ([listener]) => placeOf(listener));
   const rivals = new Map<string, PortRivals>();
   const settled = draft.listeners.map((listener) => {
     const own = claims.get(listener);
     if (own === undefined) return listener;
     const bindPort = bindPortOf(listener.port, draft.portOffset);
     const transport = transportOf(listener.protocol);
-    const place = `${transport} ${bindPort}`;
-    const known = rivals.get(place) ?? findRivals(draft, bindPort, claimsAt(bindPort, transport));
+    const place = placeOf(listener);
+    const there = (ownByPlace.get(place) ?? []).map(([, claim]) => claim);
+    const known = rivals.get(place) ?? findRivals(draft, bindPort, claimsAt(bindPort, transport, there));
     rivals.set(place, known);
     return settleListener(own, listener, known);
   });

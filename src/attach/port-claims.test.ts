@@ -6,7 +6,16 @@ import { bindPortOf, planGateway } from "./gateway.ts";
 import { type Transport, transportOf } from "./listener-protocol.ts";
 import type { GatewayDraft, ListenerPlan, Settings } from "./model.ts";
 import { explained } from "./objects.test-support.ts";
-import { claimPorts, findRivals, meetingPlace, type PortClaim, settleListener } from "./port-claims.ts";
+import {
+  claimPorts,
+  findRivals,
+  firstClaims,
+  hostnameOf,
+  meetingPlace,
+  type PortClaim,
+  reachOf,
+  settleListener,
+} from "./port-claims.ts";
 
 const offset = 10_000;
 const shared = { spec: { mergeGateways: true }, namespaces: {}, refused: [], warnings: [] };
@@ -30,7 +39,15 @@ function settle(gateways: readonly string[], { host = false, merged = true } = {
       claims
         .filter(({ place }) => place === meetingPlace(draft.fleet, bindPort, transport, host))
         .map(({ claim }) => claim);
-    return planGateway(draft, claimsAt).listeners.map(({ name, problems, valid, claimed, routeTable }) => {
+    const plan = planGateway(draft, claimsAt);
+    // What is of no concern makes no difference.
+    const near = planGateway(draft, (bindPort, transport, own) => {
+      const all = claimsAt(bindPort, transport);
+      const reached = all.filter((claim) => own.some((mine) => reachOf(claim).includes(hostnameOf(mine))));
+      return [...firstClaims(all), ...reached];
+    });
+    expect(near).toEqual(plan);
+    return plan.listeners.map(({ name, problems, valid, claimed, routeTable }) => {
       for (const { message } of problems) expect(message).toMatch(explained);
       const said = problems.map(({ condition, reason }) => `${condition}/${reason}`).join(" ");
       return [name, valid ? routeTable : said, ...(claimed ?? [])].join(" ");

@@ -1,6 +1,6 @@
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
-import { ANY_HOST, coversHostname } from "./hostname.ts";
+import { ANY_HOST, coversHostname, widerHostnames } from "./hostname.ts";
 import { familyOf, type Transport } from "./listener-protocol.ts";
 import type { GatewayDraft, ListenerPlan } from "./model.ts";
 
@@ -56,6 +56,26 @@ export function claimPorts({
   return claims;
 }
 
+/** Of claims that meet: the first for each address, whom nobody at that address comes before. O(n) */
+export function firstClaims(claims: Iterable<PortClaim>): readonly PortClaim[] {
+  const firsts = new Map<string | undefined, PortClaim>();
+  for (const claim of claims) {
+    const first = firsts.get(claim.bindAddress);
+    if (first === undefined || compareClaims(claim, first) < 0) firsts.set(claim.bindAddress, claim);
+  }
+  return [...firsts.values()];
+}
+
+/**
+ * A claim concerns those whose own hostname is among these: it asks for the same, or for hosts of theirs. So tenants that have nothing
+ * but a port in common need not look at each other's.
+ */
+export function reachOf(claim: PortClaim): readonly string[] {
+  const company = companyOf(claim);
+  const { hostname = ANY_HOST } = claim;
+  return [hostname, ...widerHostnames(hostname)].map((wider) => `${company} ${wider}`);
+}
+
 /** The claims that meet at a port, as the listeners of one Gateway see them. */
 export interface PortRivals {
   readonly bindPort: number;
@@ -67,7 +87,7 @@ export interface PortRivals {
   readonly elsewhere: ReadonlyMap<string, readonly string[]>;
 }
 
-/** @param claims all that meet at the port that is bound, of this Gateway too. O(n log n) */
+/** @param claims those that meet at the port that is bound and are of concern, of this Gateway too. O(n log n) */
 export function findRivals(
   draft: Pick<GatewayDraft, "key" | "fleet" | "bindAddress">,
   bindPort: number,
@@ -147,7 +167,8 @@ function companyOf({ port, protocol }: PortClaim): string {
   return `${port} ${familyOf(protocol)}`;
 }
 
-function hostnameOf(claim: PortClaim): string {
+/** The hostname that it asks for, as {@link reachOf} calls it. */
+export function hostnameOf(claim: PortClaim): string {
   return `${companyOf(claim)} ${claim.hostname ?? ANY_HOST}`;
 }
 

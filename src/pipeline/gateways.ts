@@ -6,8 +6,9 @@ import { draftListenerSet } from "../attach/listener-set.ts";
 import { type GatewayDraft, type GatewayPlan, listenerKey } from "../attach/model.ts";
 import { type ParentPlan, parentKey, planParents } from "../attach/parents.ts";
 import type { ListenerPolicies } from "../attach/policy-model.ts";
-import { claimPorts, meetingPlace, type PortClaim } from "../attach/port-claims.ts";
+import { claimPorts, firstClaims, hostnameOf, meetingPlace, type PortClaim, reachOf } from "../attach/port-claims.ts";
 import type { FleetKey } from "../base/keys.ts";
+import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
@@ -88,12 +89,21 @@ function createPlans(graph: Graph, sources: Sources, drafts: Collection<GatewayD
       return [listenerKey(listener), { place, ...claim }];
     });
   });
-  const claimsByPlace = graph.index("claimsByPlace", claims, ({ place }) => place);
+  const firsts = graph.reduce(
+    "firstClaims",
+    graph.index("claimsByPlace", claims, ({ place }) => place),
+    (_place, members) => firstClaims(members.values()),
+  );
+  const claimsInReach = graph.index("claimsInReach", claims, (claim) =>
+    reachOf(claim).map((reach) => flatText(claim.place, "|", reach)),
+  );
   return graph.map("gatewayPlans", drafts, (draft, _key, read) => {
     const { hostInfrastructure } = readSettings(sources, read);
-    return planGateway(draft, (bindPort, transport) =>
-      read.lookup(claimsByPlace, meetingPlace(draft.fleet, bindPort, transport, hostInfrastructure)).values(),
-    );
+    return planGateway(draft, (bindPort, transport, own) => {
+      const place = meetingPlace(draft.fleet, bindPort, transport, hostInfrastructure);
+      const near = own.flatMap((claim) => [...read.lookup(claimsInReach, `${place}|${hostnameOf(claim)}`).values()]);
+      return [...(read.get(firsts, place) ?? []), ...near];
+    });
   });
 }
 

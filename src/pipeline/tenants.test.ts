@@ -140,7 +140,15 @@ test.each([3, 30])("beside %i others a tenant's addition sends its own resources
     `RouteConfiguration ${namespace}/gw/https`,
     `Secret ${namespace}/web`,
   ]);
-  const once = ["attachments", "gatewayReports", "hostEntries", "httpsParts", "listeners", "routeConfigurations"];
+  const once = [
+    "attachments",
+    "gatewayPlans",
+    "gatewayReports",
+    "hostEntries",
+    "httpsParts",
+    "listeners",
+    "routeConfigurations",
+  ];
   expect(Object.fromEntries(once.map((node) => [node, runs[node]]))).toEqual(
     Object.fromEntries(once.map((node) => [node, 1])),
   );
