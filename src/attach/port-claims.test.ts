@@ -106,6 +106,24 @@ test.each<[string, string[], string[]]>([
     ["x c/http-80", "y Accepted/PortUnavailable"],
   ],
   [
+    "HTTPS and TLS are one family, told apart by hostname; TCP is another",
+    [
+      "[{name: x, port: 443, protocol: HTTPS, hostname: a.com, tls: {certificateRefs: [{name: s}]}}]",
+      "[{name: y, port: 443, protocol: TLS, hostname: a.com, tls: {mode: Passthrough}}, {name: z, port: 443, protocol: TLS, hostname: b.com, tls: {mode: Passthrough}}]",
+      "[{name: w, port: 443, protocol: TCP}]",
+    ],
+    ["x n0/gw/x", `y ${lost("HostnameConflict")}`, "z ", `w ${lost("ProtocolConflict")}`],
+  ],
+  [
+    "a number is a port of TCP and one of UDP, each of the older Gateway",
+    [
+      "[{name: x, port: 53, protocol: TCP}]",
+      "[{name: y, port: 53, protocol: UDP}]",
+      "[{name: z, port: 53, protocol: UDP}, {name: w, port: 10053, protocol: TCP}]",
+    ],
+    ["x ", "y ", `z ${lost("HostnameConflict")}`, "w Accepted/PortUnavailable"],
+  ],
+  [
     "an invalid listener claims nothing",
     ["[{name: x, port: 80, protocol: example.com/own}]", "[{name: y, port: 80, protocol: HTTP}]"],
     ["x Accepted/UnsupportedProtocol", "y c/http-80"],
