@@ -1,8 +1,14 @@
 import type { Route } from "../api/gateway-api.ts";
 import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
-import { ANY_HOST, compareHostnameSpecificity } from "../attach/hostname.ts";
+import { ANY_HOST, compareHostnameSpecificity, coversHostname } from "../attach/hostname.ts";
 import { carriesStreams } from "../attach/listener-protocol.ts";
-import { type AttachedHost, listenerKey, type ParentAttachment, type RouteAttachment } from "../attach/model.ts";
+import {
+  type AttachedHost,
+  type ListenerPlan,
+  listenerKey,
+  type ParentAttachment,
+  type RouteAttachment,
+} from "../attach/model.ts";
 import { passTlsThrough } from "../attach/stream-backends.ts";
 import { compareStrings } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
@@ -69,15 +75,29 @@ export function createStreamNodes(
     "streamRefusals",
     listeners.served,
     ({ fleet, port, listener }, key, read) => {
-      if (!carriesStreams(listener.protocol)) return undefined;
-      // Without a certificate the routes of a listener come to nothing, and its names are not free for a broader one.
+      const host = listener.hostname ?? ANY_HOST;
+      // Without a certificate a listener serves nobody, and its names are not free for a broader one.
       const serves = listener.tlsMode !== "Terminate" || read.get(listeners.certificates, key)?.secrets.length !== 0;
-      if (serves && read.get(hosts, `${key}|${listener.hostname ?? ANY_HOST}`) !== undefined) return undefined;
+      if (!carriesStreams(listener.protocol)) {
+        // A broader HTTPS listener answers with 421 by itself.
+        if (serves || !isUnderStreams(listener, read.get(listeners.ports, port.name)?.port.listeners)) return undefined;
+      } else if (serves && read.get(hosts, `${key}|${host}`) !== undefined) return undefined;
       return translateRefusal(port, listener, readShape(proxies, fleet, listener.gateway, read).logs);
     },
     { equals: sameListenerPart },
   );
   return { hosts, parts: graph.union("allStreamParts", parts, refusals) };
+}
+
+/** Whether a broader listener of the port would hand on what is for this one. */
+function isUnderStreams({ hostname }: ListenerPlan, listeners: readonly ListenerPlan[] = []): boolean {
+  if (hostname === undefined) return false;
+  return listeners.some(
+    (other) =>
+      carriesStreams(other.protocol) &&
+      other.hostname !== hostname &&
+      coversHostname(other.hostname ?? ANY_HOST, hostname),
+  );
 }
 
 function claimStreams({ parents }: RouteAttachment, route: string, created: string): ReadonlyMap<string, StreamClaim> {
