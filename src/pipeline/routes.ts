@@ -1,9 +1,9 @@
 import type { RouteKind } from "../api/gateway-api.ts";
 import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
+import { ANY_HOST } from "../attach/hostname.ts";
 import {
   type AttachedHost,
   type AttachedListener,
-  type GatewayPlan,
   listenerKey,
   type ResolvedRoute,
   type RouteAttachment,
@@ -14,7 +14,7 @@ import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { resolveStreamRoute } from "../attach/resolve-stream.ts";
 import { attachRoute } from "../attach/route.ts";
-import type { FleetKey, ObjectKey } from "../base/keys.ts";
+import type { FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
@@ -26,7 +26,7 @@ import { translateRouteTable } from "../translate/route-table.ts";
 import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, readLabels, sameFleetResource } from "./gateways.ts";
-import type { ListenerNodes } from "./listeners.ts";
+import type { ListenerNodes, ServedListener } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
 import { createTrafficNodes, readTraffic, type TrafficNodes } from "./route-traffic.ts";
@@ -138,7 +138,7 @@ export function createRouteNodes(
     },
     { equals: sameHostEntries },
   );
-  const tables = createTables(graph, gateways, listeners, servedEntries);
+  const tables = createTables(graph, listeners, servedEntries);
   const nodes = { routes, streams, attachments, traffic, acceptedByListener, resolved };
   return { ...nodes, hostEntries, servedEntries, ...tables };
 }
@@ -216,7 +216,6 @@ function translateOn(
 
 function createTables(
   graph: Graph,
-  gateways: GatewayNodes,
   listeners: ListenerNodes,
   servedEntries: Collection<HostEntries>,
 ): Pick<RouteNodes, "overlapsByRoute" | "routeConfigurations"> {
@@ -249,7 +248,7 @@ function createTables(
   const hostsByTable = graph.index("hostsByTable", virtualHosts, (host) => [host.table]);
   const routeTables = graph.reduce(
     "routeTables",
-    graph.index("plansByTable", gateways.plans, (plan) => tablesOf(plan).map(([table]) => table)),
+    graph.index("listenersByTable", listeners.served, ({ listener: { routeTable } }) => routeTable ?? []),
     joinTable,
   );
   const misdirected = graph.map(
@@ -272,21 +271,8 @@ function createTables(
   return { overlapsByRoute, routeConfigurations };
 }
 
-/** Route table and hostname of each listener of a Gateway that serves. */
-function tablesOf({ ports }: GatewayPlan): (readonly [string, string])[] {
-  return ports.flatMap(({ listeners }) =>
-    listeners.flatMap(({ routeTable, hostname = "*" }) =>
-      routeTable === undefined ? [] : [[routeTable, hostname] as const],
-    ),
-  );
-}
-
-function joinTable(name: string, plans: ReadonlyMap<ObjectKey, GatewayPlan>): RouteTable | undefined {
-  const hostnames = new Set<string>();
-  let fleet: FleetKey | undefined;
-  for (const plan of plans.values()) {
-    fleet = plan.fleet;
-    for (const [table, hostname] of tablesOf(plan)) if (table === name) hostnames.add(hostname);
-  }
-  return fleet === undefined ? undefined : { fleet, hostnames: [...hostnames].sort() };
+function joinTable(_name: string, listeners: ReadonlyMap<string, ServedListener>): RouteTable | undefined {
+  const [first] = listeners.values();
+  const hostnames = new Set([...listeners.values()].map(({ listener }) => listener.hostname ?? ANY_HOST));
+  return first && { fleet: first.fleet, hostnames: [...hostnames].sort() };
 }
