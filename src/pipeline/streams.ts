@@ -22,7 +22,7 @@ import { readTraffic } from "./route-traffic.ts";
 import type { RouteNodes } from "./routes.ts";
 
 /** That a route would take connections of a listener. Key `<listener>|<route key>`. */
-interface StreamClaim extends Pick<ParentAttachment, "gateway" | "routing"> {
+interface StreamClaim extends Pick<ParentAttachment, "routing"> {
   readonly listener: string;
   readonly route: string;
   /** Of the route. */
@@ -106,7 +106,7 @@ function claimStreams({ parents }: RouteAttachment, route: string, created: stri
     for (const { listener: name, streams, hostnames } of listeners) {
       const listener = listenerKey({ gateway, listenerSet, name });
       if (!streams || hostnames.length === 0) continue;
-      const claim = { gateway, listener, route, created, hosts: hostnames };
+      const claim = { listener, route, created, hosts: hostnames };
       result.set(flatText(listener, "|", route), routing === undefined ? claim : { ...claim, routing });
     }
   }
