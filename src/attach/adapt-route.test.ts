@@ -44,6 +44,35 @@ describe("a cluster", () => {
     expect(adaptCluster(buildClusterSpec(names, settings), { ipFamily: "IPv6" })).toMatchObject(settings);
   });
 
+  test("is reached as a policy says, whatever the EnvoyProxy says", () => {
+    const reachOf = (routingType: string | undefined, settings?: RoutingSettings) =>
+      adaptCluster(plain(service), settings, undefined, routingType === undefined ? {} : { routingType }).reach;
+    const addressed = { ...service, address: "Service" };
+    expect(reachOf("Service")).toEqual(addressed);
+    expect(reachOf("Endpoint", { serviceAddresses: true })).toEqual(service);
+    expect(reachOf(undefined, { serviceAddresses: true })).toEqual(addressed);
+    // It is part of what is reached, and no setting beside it.
+    expect(adaptCluster(plain(service), undefined, undefined, { routingType: "Service" })).toEqual(
+      adaptCluster(plain(service), { serviceAddresses: true }),
+    );
+  });
+
+  test("has of a policy what means something for it", () => {
+    const traffic = {
+      dns: { dnsRefreshRate: "1s" },
+      http2: { maxConcurrentStreams: 5 },
+      loadBalancer: { type: "Random" },
+      circuitBreaker: { maxConnections: 3 },
+    } as const;
+    const connectionOf = (reach: ClusterReach, protocol: "http1" | "http2") =>
+      Object.keys(
+        adaptCluster(buildClusterSpec(reach, { protocol }), undefined, undefined, traffic).connection ?? {},
+      ).sort();
+    expect(connectionOf(service, "http1")).toEqual(["circuitBreaker", "loadBalancer"]);
+    expect(connectionOf(names, "http2")).toEqual(["circuitBreaker", "dns", "http2", "loadBalancer"]);
+    expect(connectionOf(resolver, "http1")).toEqual(["circuitBreaker", "dns"]);
+  });
+
   test("reaches each Service of several at its address", () => {
     expect(adaptCluster(plain(fallback), { serviceAddresses: true }).reach).toEqual({
       kind: "Fallback",

@@ -1,7 +1,7 @@
 import type { Route } from "../api/gateway-api.ts";
 import { objectKey } from "../base/keys.ts";
 import { completeTls } from "./backend-tls.ts";
-import type { BackendTraffic } from "./backend-traffic.ts";
+import type { BackendTraffic, RouteTraffic } from "./backend-traffic.ts";
 import { buildClusterSpec } from "./cluster-spec.ts";
 import type { ConnectionSettings } from "./connection-settings.ts";
 import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule } from "./model.ts";
@@ -37,7 +37,7 @@ export function adaptRoute(
     const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, traffic);
     return {
       ...rule,
-      ...(own?.route && { traffic: own.route }),
+      ...(own?.route && { traffic: nameRoute(own.route, resolved.routeKind, object, index) }),
       backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
       mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
     };
@@ -57,8 +57,9 @@ export function adaptCluster(
   traffic: ConnectionSettings | undefined = undefined,
 ): ClusterSpec {
   const connection = spec.connection ?? (traffic && settingsFor(spec, traffic));
-  if (settings === undefined && connection === spec.connection) return spec;
-  const reach = settings?.serviceAddresses ? addressServices(spec.reach) : spec.reach;
+  const byAddress = traffic?.routingType ? traffic.routingType === "Service" : settings?.serviceAddresses;
+  if (settings === undefined && !byAddress && connection === spec.connection) return spec;
+  const reach = byAddress ? addressServices(spec.reach) : spec.reach;
   const family = settings && familyOf(spec.reach, settings.ipFamily);
   const stats = { ...settings?.stats, ...(statName !== undefined && { name: statName }) };
   return buildClusterSpec(reach, {
@@ -69,6 +70,19 @@ export function adaptCluster(
     ...(family && { family }),
     ...(Object.keys(stats).length > 0 && { stats }),
   });
+}
+
+/** Statistics of routes are called what the pattern comes to for a rule. */
+function nameRoute(
+  traffic: RouteTraffic,
+  kind: ResolvedRoute["routeKind"],
+  object: () => Route | undefined,
+  index: number,
+): RouteTraffic {
+  const route = traffic.statName === undefined ? undefined : object();
+  return route === undefined
+    ? traffic
+    : { ...traffic, statName: nameStatistics(traffic.statName ?? "", kind, route, index) };
 }
 
 /** Health checks by HTTP ask for the route's host unless they name one. */
@@ -88,7 +102,7 @@ function nameHost(traffic: ConnectionSettings, object: () => Route | undefined):
 
 /** A policy counts for backends of all kinds: what has no meaning for one is left out, so that it shares its cluster with others. */
 function settingsFor({ reach, protocol }: ClusterSpec, traffic: ConnectionSettings): ConnectionSettings | undefined {
-  const { dns, http2, loadBalancer, ...rest } = traffic;
+  const { dns, http2, loadBalancer, routingType: _, ...rest } = traffic;
   const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
   const settings = {
     ...rest,

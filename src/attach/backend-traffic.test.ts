@@ -133,6 +133,8 @@ test.each<[Content, string, string]>([
     "use one of GET",
   ],
   [{ healthCheck: { passive: { interval: "0s" } } }, "spec.healthCheck.passive.interval", "no time at all"],
+  [{ routingType: "Pod" }, "spec.routingType", "write Service or Endpoint"],
+  [{ telemetry: { metrics: { routeStatName: "%X%" } } }, "spec.telemetry.metrics.routeStatName", "holds %X%"],
   [{ requestBuffer: {} }, "spec.requestBuffer.limit", "write how many bytes"],
   [{ httpUpgrade: [{ type: "CONNECT" }] }, "spec.httpUpgrade[0].type", "is not implemented"],
   [

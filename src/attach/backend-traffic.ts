@@ -36,6 +36,8 @@ export interface RouteTraffic
   readonly retry?: NonNullable<BackendTrafficSettings["retry"]>;
   readonly consistentHash?: NonNullable<NonNullable<BackendTrafficSettings["loadBalancer"]>["consistentHash"]>;
   readonly localRateLimit?: NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>;
+  /** Name under which requests are counted; may hold the operators of `statOperators`. */
+  readonly statName?: string;
   /** Clients do not see the load reports of backends. */
   readonly hidesLoadReports?: true;
 }
@@ -113,6 +115,7 @@ function clusterPart(settings: BackendTrafficSettings): Pick<BackendTraffic, "cl
       }),
     }),
     useClientProtocol: settings.useClientProtocol || undefined,
+    routingType: settings.routingType,
   });
   return cluster === undefined ? {} : { cluster: sortKeys(cluster) as ConnectionSettings };
 }
@@ -130,7 +133,7 @@ function balancingPart({ consistentHash, backendUtilization, ...rest }: LoadBala
 
 function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
   const { timeout, retry, loadBalancer, bandwidthLimit, compressor, faultInjection } = settings;
-  const { httpUpgrade, requestBuffer, responseOverride, rateLimit } = settings;
+  const { httpUpgrade, requestBuffer, responseOverride, rateLimit, telemetry } = settings;
   const { requestTimeout, maxStreamDuration, streamIdleTimeout } = timeout?.http ?? {};
   const { tableSize: _, ...hash } = loadBalancer?.consistentHash ?? {};
   const utilization = loadBalancer?.backendUtilization;
@@ -145,6 +148,7 @@ function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "rout
     requestBuffer,
     responseOverride,
     localRateLimit: rateLimit?.local,
+    statName: telemetry?.metrics?.routeStatName,
     hidesLoadReports: utilization && !utilization.keepResponseHeaders ? true : undefined,
   });
   return route === undefined ? {} : { route: sortKeys(route) as RouteTraffic };

@@ -6,6 +6,7 @@ import type { PolicyFinding } from "./policy-model.ts";
 import { parseQuantity } from "./quantity.ts";
 import { unitSeconds } from "./rate-limit-units.ts";
 import { findRegexFault } from "./regex.ts";
+import { findStatNameFault } from "./routing-settings.ts";
 
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
 export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyFinding[] {
@@ -22,6 +23,12 @@ export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyF
   judgeHealth(settings, report);
   judgeLimits(settings, report);
   judgeUpgrades(settings, report);
+  const { routingType, telemetry } = settings;
+  if (routingType !== undefined && routingType !== "Service" && routingType !== "Endpoint") {
+    report("routingType", `is ${routingType}; write Service or Endpoint`);
+  }
+  const nameFault = telemetry?.metrics?.routeStatName && findStatNameFault(telemetry.metrics.routeStatName);
+  if (nameFault) report("telemetry.metrics.routeStatName", nameFault);
   const { baseInterval, maxInterval } = settings.retry?.perRetry?.backOff ?? {};
   if (maxInterval !== undefined && baseInterval === undefined) {
     report("retry.perRetry.backOff.maxInterval", "needs baseInterval beside it; write both");

@@ -76,7 +76,12 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
     return failWith(source.failureStatus, variants ?? plainVariant);
   }
   const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
-  const common: Route = { ...headerFields(readHeaders(filters)), typedPerFilterConfig: configureFilters(source) };
+  const statPrefix = resolved.traffic?.statName;
+  const common: Route = {
+    ...(statPrefix !== undefined && { statPrefix }),
+    ...headerFields(readHeaders(filters)),
+    typedPerFilterConfig: configureFilters(source),
+  };
   if (redirect !== undefined) {
     return {
       clusters: [],
@@ -130,6 +135,7 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
     variants,
     complete: (path) => ({
+      ...(common.statPrefix !== undefined && { statPrefix: common.statPrefix }),
       ...headers,
       typedPerFilterConfig,
       route: { ...action, ...rewritePath(rewrite.path, path) },

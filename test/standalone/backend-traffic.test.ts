@@ -358,6 +358,16 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "statistics of routes",
+    spec: { telemetry: { metrics: { routeStatName: "counted-%ROUTE_KIND%-%ROUTE_RULE_NUMBER%" } } },
+    check: async ({ send }) => {
+      await send();
+      const envoy = await world.gatehouse().envoyAdmin();
+      const stats = await envoy.admin("/stats?filter=counted-httproute-0.upstream_rq_completed");
+      expect(stats).toMatch(/upstream_rq_completed: 1/);
+    },
+  },
+  {
     name: "a policy that cannot do what it says",
     spec: { timeout: { tcp: { connectTimeout: "0s" } } },
     check: async ({ send, backends }) => {
