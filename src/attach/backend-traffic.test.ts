@@ -4,6 +4,7 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
 import { validateObject } from "../api/kinds.ts";
+import { publishedBackendSpecs } from "../api/traffic-policies.test-support.ts";
 import { mergeBackendTraffic, planBackendTraffic } from "./backend-traffic.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 
@@ -181,6 +182,13 @@ test("merged, the child's fields win, and what is wrong with either makes both w
   expect(mergeBackendTraffic(child, parent, "JSONMerge")).toEqual(expected);
   const wrong = planOf({ timeout: { tcp: { connectTimeout: "0s" } } });
   expect(mergeBackendTraffic(child, wrong, "JSONMerge")).toEqual({ invalid: true });
+});
+
+test.each(publishedBackendSpecs)("nothing of the published spec %j is refused", (spec) => {
+  const { targetRef: _, ...settings } = spec;
+  const { refused, warnings } = planOf(settings);
+  expect(refused).toEqual([]);
+  expect(new Set(warnings.map(({ reason }) => reason))).toEqual(new Set(["Shorthand"]));
 });
 
 test("the example of the documentation says nothing that is refused or warned of", () => {
