@@ -184,6 +184,24 @@ test("merged, the child's fields win, and what is wrong with either makes both w
   expect(mergeBackendTraffic(child, wrong, "JSONMerge")).toEqual({ invalid: true });
 });
 
+test.each([
+  ["HTTPRoute", []],
+  ["Gateway", []],
+  ["TCPRoute", ["spec.retry", "spec.timeout.http", "spec.loadBalancer.consistentHash"]],
+])("for a %s the fields %j have no effect, and a warning says so", (kind, fields) => {
+  const targetRefs = [{ group: "gateway.networking.k8s.io", kind, name: "t" }];
+  const settings = {
+    retry: {},
+    timeout: { http: { requestTimeout: "1s" }, tcp: { connectTimeout: "1s" } },
+    loadBalancer: { type: "ConsistentHash", consistentHash: { type: "SourceIP" } },
+    circuitBreaker: {},
+  };
+  const { refused, warnings } = planOf({ targetRefs, ...settings });
+  expect(refused).toEqual([]);
+  expect(warnings.map(({ field }) => field)).toEqual(fields);
+  expect(warnings.every(({ reason }) => reason === "NoEffect")).toBe(true);
+});
+
 test.each(publishedBackendSpecs)("nothing of the published spec %j is refused", (spec) => {
   const { targetRef: _, ...settings } = spec;
   const { refused, warnings } = planOf(settings);

@@ -70,8 +70,34 @@ export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReade
       ...(targetRef === undefined ? [] : [deprecated("targetRef", "targetRefs")]),
       ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),
       ...warnings,
+      ...warnOfStreams(policy, settings),
     ],
   });
+}
+
+const streamKinds: ReadonlySet<string> = new Set(["TCPRoute", "TLSRoute", "UDPRoute"]);
+
+/** About requests, which nobody sees in connections and datagrams. */
+const ofRequests = [
+  ...["bandwidthLimit", "compressor", "faultInjection", "http2", "httpUpgrade", "rateLimit", "requestBuffer"],
+  ...["responseOverride", "retry", "telemetry", "useClientProtocol"],
+] as const;
+
+/** A policy of a Gateway means its fields for whatever they fit; one that names routes of streams means them for these. */
+function warnOfStreams({ spec }: BackendTrafficPolicy, settings: BackendTrafficSettings): readonly PolicyFinding[] {
+  const references = [...(spec.targetRef ? [spec.targetRef] : []), ...(spec.targetRefs ?? [])];
+  const target = references.find(({ kind }) => streamKinds.has(kind));
+  if (target === undefined) return [];
+  const idle: readonly string[] = [
+    ...ofRequests.filter((field) => settings[field as keyof BackendTrafficSettings] !== undefined),
+    ...(settings.timeout?.http === undefined ? [] : ["timeout.http"]),
+    ...(settings.loadBalancer?.consistentHash === undefined ? [] : ["loadBalancer.consistentHash"]),
+  ];
+  return idle.map((field) => ({
+    field: `spec.${field}`,
+    text: `has no effect for ${target.kind} ${target.name}, whose connections nobody looks into; remove it, or attach the policy to routes of requests alone`,
+    reason: "NoEffect",
+  }));
 }
 
 /** The policy of a route over the one of its listener. What it is told of is told of each of them alone. */

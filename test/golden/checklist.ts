@@ -204,6 +204,7 @@ const backendTrafficPolicy: readonly ChecklistRow[] = [
   ["Merged=True/Merged", "attach/policy-standing.ts", "policies"],
   ["Warning=True/DeprecatedField", "attach/backend-traffic.ts", "policies"],
   ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "policies"],
+  ["Warning=True/NoEffect", "attach/backend-traffic.ts", "policies"],
 ];
 
 const clientTrafficPolicy: readonly ChecklistRow[] = [
