@@ -94,7 +94,10 @@ export function draftGateway(
   const sources = [own, ...sets.flatMap((set) => (set.problems.length === 0 ? [set.listeners] : []))];
   const conflicts = findConflicts(sources);
   const judged = sources.flat().map((listener) => {
-    return { ...refuse(listener, conflicts.get(listener) ?? []), ...validateClients(gateway, listener) };
+    const single = refuse(listener, conflicts.get(listener) ?? []);
+    const validation = validateClients(gateway, listener);
+    // What is the same object as before need not be compared.
+    return validation === undefined ? single : { ...single, ...validation };
   });
   const separate = separatePorts(settings.hostInfrastructure ? judged : keepOwnPorts(judged, portOffset), portOffset);
   const limited = limitListeners(separate, settings.listenersMax ?? LISTENERS_MAX);

@@ -18,6 +18,19 @@ export const gateway = (name: string, className: string, listeners: readonly str
   },
 });
 
+/** A Gateway that takes ListenerSets of its namespace. */
+export const openGateway = (name: string, className: string) => {
+  const plain = gateway(name, className);
+  return { ...plain, spec: { ...plain.spec, allowedListeners: { namespaces: { from: "Same" } } } };
+};
+
+export const listenerSet = (name: string, parent: string, port: number) => ({
+  apiVersion: `${GATEWAY_API}/v1`,
+  kind: "ListenerSet",
+  metadata: { name },
+  spec: { parentRef: { name: parent }, listeners: [{ name: "http", protocol: "HTTP", port }] },
+});
+
 export const route = (name: string, gateways: readonly string[], host = `${name}.example.com`) => ({
   apiVersion: `${GATEWAY_API}/v1`,
   kind: "HTTPRoute",

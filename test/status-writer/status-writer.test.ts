@@ -13,6 +13,8 @@ import {
   gatewayClass,
   gatewayWithProxy,
   grpcRoute,
+  listenerSet,
+  openGateway,
   route,
 } from "./objects.ts";
 import {
@@ -31,7 +33,16 @@ import {
 
 const START_LIMIT_MS = 180_000;
 const TEST_LIMIT_MS = 60_000;
-const kinds = ["GatewayClass", "Gateway", "HTTPRoute", "GRPCRoute", "BackendTLSPolicy", "EnvoyProxy", "Backend"];
+const kinds = [
+  "GatewayClass",
+  "Gateway",
+  "ListenerSet",
+  "HTTPRoute",
+  "GRPCRoute",
+  "BackendTLSPolicy",
+  "EnvoyProxy",
+  "Backend",
+];
 
 const limited = { name: "limited", token: "limited-token", groups: [] };
 
@@ -88,6 +99,9 @@ test(
     await create(backend("bad", "127.0.0.1"));
     await create(gatewayWithProxy("proxied", "class", "proxy"));
     await create(envoyProxy("proxy"));
+    await create(openGateway("open", "class"));
+    await create(listenerSet("more", "open", 9000));
+    await create(listenerSet("refused", "web", 9000));
     const instance = await start();
     await instance.settled();
 
@@ -115,6 +129,12 @@ test(
     expect((await read("EnvoyProxy", "proxy")).status?.["ancestors"]).toMatchObject([
       { ancestorRef: { kind: "Gateway", name: "proxied" }, conditions: [{ type: "Accepted", status: "True" }] },
     ]);
+    expect((await read("Gateway", "open")).status).toMatchObject({ attachedListenerSets: 1 });
+    expect(web.status).not.toHaveProperty("attachedListenerSets");
+    const more = await read("ListenerSet", "more");
+    expect(conditionOf(more, "Accepted")).toMatchObject({ status: "True", observedGeneration: 1 });
+    expect(more.status?.["listeners"]).toMatchObject([{ name: "http", attachedRoutes: 0 }]);
+    expect(conditionOf(await read("ListenerSet", "refused"), "Accepted")).toMatchObject({ reason: "NotAllowed" });
     expect(instance.writer.figures().failures).toEqual({});
 
     const before = await versions();

@@ -21,6 +21,7 @@ function typeOfKind(group: string, version: string, kind: string, plural: string
 const types: readonly (readonly [collection: string, type: ResourceType])[] = [
   ["gatewayClasses", typeOfKind(GATEWAY_API, "v1", "GatewayClass", "gatewayclasses", false)],
   ["gateways", typeOfKind(GATEWAY_API, "v1", "Gateway", "gateways")],
+  ["listenerSets", typeOfKind(GATEWAY_API, "v1", "ListenerSet", "listenersets")],
   ["httpRoutes", typeOfKind(GATEWAY_API, "v1", "HTTPRoute", "httproutes")],
   ["grpcRoutes", typeOfKind(GATEWAY_API, "v1", "GRPCRoute", "grpcroutes")],
   ["backendTlsPolicies", typeOfKind(GATEWAY_API, "v1", "BackendTLSPolicy", "backendtlspolicies")],
