@@ -71,6 +71,8 @@ export interface ResolvedRoute {
   readonly key: ObjectKey;
   /** Same order and length as the spec's rules. */
   readonly rules: readonly ResolvedRule[];
+  /** The rules at listeners that pass TLS through, where others open it; absent: the same as `rules`. */
+  readonly passedRules?: readonly ResolvedRule[];
   readonly problems: readonly Problem[];
   /** Objects that it refers to and that BackendTLSPolicies target, sorted; absent: none. */
   readonly tlsTargets?: readonly TlsTarget[];

@@ -1,8 +1,8 @@
 import type { Route } from "../api/gateway-api.ts";
 import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
 import type { AttachedListener, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
+import { asPassedThrough } from "../attach/resolve-stream.ts";
 import type { RoutingSettings } from "../attach/routing-settings.ts";
-import { passTlsThrough } from "../attach/stream-backends.ts";
 import type { Reader } from "../dataflow/graph.ts";
 import { readTraffic, type TrafficNodes } from "./route-traffic.ts";
 
@@ -20,6 +20,7 @@ interface RoutePlace {
 
 /** What makes the same clusters of the same backends. */
 interface Setting {
+  readonly resolved: ResolvedRoute;
   readonly routing: RoutingSettings | undefined;
   readonly traffic: RuleTraffic | undefined;
   readonly places: RoutePlace[];
@@ -41,27 +42,24 @@ export function variantsOf(
   read: Reader,
 ): readonly RouteVariant[] {
   const settings: Setting[] = [];
+  const passed = asPassedThrough(resolved);
   for (const parent of attachment.parents) {
     const { routing, listeners } = parent;
     for (const listener of listeners.length === 0 ? [undefined] : listeners) {
+      const here = listener?.streams?.passesTls ? passed : resolved;
       const traffic = listener && readTraffic(nodes, key, object, attachment, listener, read);
       const place = { parent, ...(listener && { listener }) };
-      const known = settings.find((each) => each.routing === routing && isSame(each.traffic, traffic));
-      if (known === undefined) settings.push({ routing, traffic, places: [place] });
+      const known = settings.find(
+        (each) => each.resolved === here && each.routing === routing && isSame(each.traffic, traffic),
+      );
+      if (known === undefined) settings.push({ resolved: here, routing, traffic, places: [place] });
       else known.places.push(place);
     }
   }
-  return settings.flatMap(({ routing, traffic, places }) =>
-    divideByTls(adaptRoute(resolved, routing, object, traffic), places),
-  );
-}
-
-function divideByTls(resolved: ResolvedRoute, places: readonly RoutePlace[]): readonly RouteVariant[] {
-  const passing = places.filter(({ listener }) => listener?.streams?.passesTls);
-  const passed = passing.length === 0 ? resolved : passTlsThrough(resolved);
-  if (passed === resolved) return [{ resolved, places }];
-  const others = places.filter((place) => !passing.includes(place));
-  return [...(others.length === 0 ? [] : [{ resolved, places: others }]), { resolved: passed, places: passing }];
+  return settings.map(({ resolved: here, routing, traffic, places }) => ({
+    resolved: adaptRoute(here, routing, object, traffic),
+    places,
+  }));
 }
 
 function isSame(a: RuleTraffic | undefined, b: RuleTraffic | undefined): boolean {

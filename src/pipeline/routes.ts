@@ -12,7 +12,7 @@ import { parentKey } from "../attach/parents.ts";
 import { withPolicies } from "../attach/policy-effect.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
-import { resolveStreamRoute } from "../attach/resolve-stream.ts";
+import { resolveStreamRoute, resolveTlsRoute } from "../attach/resolve-stream.ts";
 import { attachRoute } from "../attach/route.ts";
 import type { FleetKey } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
@@ -153,13 +153,16 @@ function createResolvedRoutes(
 ): Collection<ResolvedRoute> {
   return graph.map("resolvedRoutes", routes, (object, key, read) => {
     // Routes of other controllers' gateways are not ours to judge.
-    if (read.get(attachments, key) === undefined) return undefined;
+    const attachment = read.get(attachments, key);
+    if (attachment === undefined) return undefined;
     const reader = createResolveReader(sources, gateways.grantsByNamespace, policies, read);
     switch (object.kind) {
       case "HTTPRoute":
         return resolveHttpRoute(object.route, reader);
       case "GRPCRoute":
         return resolveGrpcRoute(object.route, reader);
+      case "TLSRoute":
+        return resolveTlsRoute(object.route, attachment, reader);
       default:
         return resolveStreamRoute(object.kind, object.route, reader);
     }

@@ -6,6 +6,8 @@ import { webPair } from "../attach/key-pairs.test-support.ts";
 import { objectKey } from "../base/keys.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
 import { type Batch, createPipeline } from "./pipeline.ts";
+import type { PolicyReport } from "./policy-reports.ts";
+import type { RouteReport } from "./status-reports.ts";
 
 /** Listeners of streams name their clusters themselves: whatever shapes a cluster, both must mean the same one. */
 const settings = { controllerNames: ["example.com/c"], hostInfrastructure: true, privilegedPortOffset: 0 };
@@ -77,7 +79,8 @@ function publish(texts: readonly string[]) {
     return new Set(named.flatMap((listener) => listener.clusters.flat()));
   };
   const missing = () => [...clusters()].filter((name) => !published.has(`${resourceTypes.cluster} ${name}`));
-  return { edit, clusters, missing, stop: () => pipeline.stop(), failures: pipeline.failures };
+  const reportOf = (key: string) => new Map(pipeline.statuses()).get(key);
+  return { edit, clusters, missing, reportOf, stop: () => pipeline.stop(), failures: pipeline.failures };
 }
 
 test.each(
@@ -98,6 +101,41 @@ test.each(
     expect(missing()).toEqual([]);
     expect([...clusters()].filter((name) => before.has(name))).toEqual([]);
   }
+  expect(failures.size).toBe(0);
+  stop();
+});
+
+const tlsPolicy = (trust: string) =>
+  `{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, ${metadata("tls")}, spec: {
+    targetRefs: [{group: "", kind: Service, name: s}], validation: {hostname: s.test, ${trust}}}}`;
+const goodPolicy = tlsPolicy("wellKnownCACertificates: System");
+const brokenPolicy = tlsPolicy('caCertificateRefs: [{group: "", kind: ConfigMap, name: missing}]');
+
+test.each([
+  { where: "passed through", sections: ["a"], clusters: [1, 1, 1], broken: false, ancestors: 0 },
+  { where: "opened", sections: ["b"], clusters: [1, 1, 0], broken: true, ancestors: 1 },
+  // What is passed keeps the cluster without TLS, what was opened has its own unless the policy forbids any.
+  { where: "both", sections: ["a", "b"], clusters: [1, 2, 1], broken: true, ancestors: 1 },
+])("a BackendTLSPolicy counts for a TLSRoute only where TLS ends: $where", ({ sections, ...expected }) => {
+  const parents = sections.map((section) => `{name: gw, sectionName: ${section}}`).join(", ");
+  const route = `{${api("TLSRoute", "r")}, spec: {parentRefs: [${parents}], hostnames: [a.test, b.test], rules: [{backendRefs: [{name: s, port: 53}]}]}}`;
+  const { edit, clusters, missing, reportOf, stop, failures } = publish([
+    ...objectsOf("TLSRoute", "Gateway").slice(0, -1),
+    route,
+  ]);
+  const plain = clusters();
+  const sizes = [plain.size];
+  for (const policy of [goodPolicy, brokenPolicy]) {
+    edit([policy]);
+    sizes.push(clusters().size);
+    expect(missing()).toEqual([]);
+    if (sections.includes("a")) expect(clusters()).toContain([...plain][0]);
+    const report = reportOf("BackendTLSPolicy/default/tls") as PolicyReport;
+    expect(report.ancestors).toHaveLength(expected.ancestors);
+  }
+  expect(sizes).toEqual(expected.clusters);
+  const { resolved } = reportOf("TLSRoute/default/r") as RouteReport;
+  expect(resolved.problems.some(({ reason }) => reason === "InvalidBackendTLS")).toBe(expected.broken);
   expect(failures.size).toBe(0);
   stop();
 });

@@ -9,7 +9,7 @@ import {
   type ParentAttachment,
   type RouteAttachment,
 } from "../attach/model.ts";
-import { passTlsThrough } from "../attach/stream-backends.ts";
+import { asPassedThrough } from "../attach/resolve-stream.ts";
 import { compareStrings } from "../base/keys.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
@@ -155,8 +155,8 @@ function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Rea
   if (won.length === 0 || served === undefined || resolved === undefined) return undefined;
   const { fleet, port, listener } = served;
   const object = () => read.get(nodes.routes.routes, claim.route)?.route;
-  const adapted = adaptRoute(resolved, claim.routing, object, trafficOf(claim, object, nodes.routes, read));
-  const { rules } = listener.tlsMode === "Passthrough" ? passTlsThrough(adapted) : adapted;
+  const here = listener.tlsMode === "Passthrough" ? asPassedThrough(resolved) : resolved;
+  const { rules } = adaptRoute(here, claim.routing, object, trafficOf(claim, object, nodes.routes, read));
   const { logs } = readShape(nodes.proxies, fleet, listener.gateway, read);
   const slash = claim.route.indexOf("/");
   // As Envoy Gateway calls what it makes of such routes, which have no numbered rules.

@@ -149,7 +149,8 @@ function usesOf(
 ): Iterable<readonly [string, TargetUse]> {
   const uses = new Map<string, TargetUse>();
   for (const { gateway, controllerName, listeners } of attachment?.parents ?? []) {
-    if (listeners.length === 0) continue;
+    // Where TLS passes through, nobody asks what a policy says.
+    if (listeners.every(({ streams }) => streams?.passesTls)) continue;
     for (const target of targets) {
       uses.set(flatText(target, "|", gateway, "|", route), { target, gateway, controllerName });
     }
