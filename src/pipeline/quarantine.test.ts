@@ -320,6 +320,21 @@ test("a route that turns bad keeps its last accepted version until it is mended"
   expect(world.rejected()).toEqual([]);
 });
 
+test("what an Envoy was never asked about is not served in place of what another refuses", () => {
+  // The first is slow, and is sent the second version only, which it takes; the other takes the first version and not the second.
+  const world = createWorld([
+    { refuses: "new", lag: 4 },
+    { refuses: "bad", lag: 3 },
+  ]);
+  for (let round = 0; round < 2; round++) world.step();
+  world.set(5, "new");
+  for (let round = 0; round < 3; round++) world.step();
+  world.set(5, "bad");
+  world.settle();
+  expect(world.rejected()).toEqual(["HTTPRoute/ns/5"]);
+  for (const envoy of world.envoys) expect(world.served(envoy)).toEqual([]);
+});
+
 test("whatever is edited, the end is: good routes served as they are, bad ones rejected and never served", () => {
   const edit = fc.record({
     route: fc.integer({ min: 0, max: 12 }),

@@ -8,6 +8,7 @@ import {
   createHistory,
   type Entries,
   hashOf,
+  overtakenEntries,
   poisonPending,
   positionOf,
   putBack,
@@ -105,7 +106,9 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     const position = unanimousPosition(history);
     if (position < 0) return false;
     history.acceptedVersion = history.pending[position]!.version;
+    const overtaken = overtakenEntries(history, position);
     for (const [key, entries] of takePending(history, position)) {
+      if (overtaken.has(key)) continue;
       if (entries === undefined) history.confirmed.delete(key);
       else history.confirmed.set(key, entries);
     }

@@ -74,8 +74,18 @@ export function positionOf({ pending }: TableHistory, version: string): number {
 
 /** The newest version that every voter has taken, or a later one; -1: none. */
 export function unanimousPosition(history: TableHistory): number {
-  const positions = [...history.voters.values()].map((version) => positionOf(history, version));
+  const positions = votedPositions(history);
   return positions.length === 0 ? positionOf(history, history.acceptedElsewhere) : Math.min(...positions);
+}
+
+/** Entries up to a position that a voter never judged: what it took is a later version, in which they had changed again. */
+export function overtakenEntries(history: TableHistory, position: number): ReadonlySet<string> {
+  const newest = Math.max(...votedPositions(history), position);
+  return new Set(history.pending.slice(position + 1, newest + 1).flatMap(({ entries }) => [...entries.keys()]));
+}
+
+function votedPositions(history: TableHistory): number[] {
+  return [...history.voters.values()].map((version) => positionOf(history, version));
 }
 
 /** Removes and returns the changes of the versions up to and including a position. */
