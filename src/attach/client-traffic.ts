@@ -1,4 +1,5 @@
 import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
+import { judgeClientTraffic } from "./client-traffic-judge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
@@ -6,6 +7,17 @@ import { expandShorthands } from "./policy-shorthands.ts";
 
 /** The settings of a ClientTrafficPolicy in the catalogue's fields alone, without where it belongs. */
 export type ClientTrafficSettings = Omit<ClientTrafficPolicy["spec"], "targetRef" | "targetRefs" | "targetSelectors">;
+
+/** The part of the settings that an Envoy Listener has once, for all connections of a port. */
+export interface PortTraffic {
+  readonly tcpKeepalive?: NonNullable<ClientTrafficSettings["tcpKeepalive"]>;
+  readonly proxyProtocol?: NonNullable<ClientTrafficSettings["proxyProtocol"]>;
+  readonly connection?: Pick<
+    NonNullable<ClientTrafficSettings["connection"]>,
+    "bufferLimit" | "socketBufferLimit" | "maxAcceptPerSocketEvent"
+  >;
+  readonly timeout?: string;
+}
 
 export interface ClientTrafficPlan {
   /** Undefined: the policy cannot do what it says, and its listeners answer every request with 500. */
@@ -24,14 +36,41 @@ export function planClientTraffic(policy: ClientTrafficPolicy): ClientTrafficPla
       field: `spec.${field}`,
       text: "is not implemented in this version; remove it",
     })),
+    ...judgeClientTraffic(spec),
   ];
-  const deprecated: PolicyFinding[] =
-    targetRef === undefined
+  const deprecated = [
+    ...(targetRef === undefined ? [] : [findDeprecated("targetRef", "targetRefs")]),
+    ...(spec.headers?.preserveXRequestID === undefined
       ? []
-      : [{ field: "spec.targetRef", text: "is deprecated; write spec.targetRefs instead", reason: "DeprecatedField" }];
+      : [findDeprecated("headers.preserveXRequestID", "headers.requestID")]),
+  ];
   return {
     ...(faults.length === 0 && { settings: spec }),
     refused: faults,
     warnings: [...deprecated, ...warnings],
   };
+}
+
+/** Undefined when nothing is said. */
+export function portPart(settings: ClientTrafficSettings): PortTraffic | undefined {
+  const { tcpKeepalive, enableProxyProtocol, proxyProtocol = enableProxyProtocol ? {} : undefined } = settings;
+  const { connectionLimit: _, ...connection } = settings.connection ?? {};
+  // What an API server fills in where nothing is said.
+  const { maxAcceptPerSocketEvent, ...sizes } = connection;
+  const spoken = maxAcceptPerSocketEvent === ACCEPTS_PER_EVENT_USUAL ? sizes : connection;
+  const timeout = settings.timeout?.tcp?.connectionInspectionTimeout;
+  const part: PortTraffic = {
+    ...(tcpKeepalive && { tcpKeepalive }),
+    ...(proxyProtocol && { proxyProtocol }),
+    ...(Object.keys(spoken).length > 0 && { connection: spoken }),
+    ...(timeout !== undefined && { timeout }),
+  };
+  return Object.keys(part).length === 0 ? undefined : part;
+}
+
+/** A worker takes one connection, then serves what it has: a burst spreads over the workers. */
+export const ACCEPTS_PER_EVENT_USUAL = 1;
+
+function findDeprecated(field: string, to: string): PolicyFinding {
+  return { field: `spec.${field}`, text: `is deprecated; write spec.${to} instead`, reason: "DeprecatedField" };
 }

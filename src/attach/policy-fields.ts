@@ -35,7 +35,27 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "timeout",
     "useClientProtocol",
   ],
-  ClientTrafficPolicy: [],
+  ClientTrafficPolicy: [
+    "clientIPDetection",
+    "connection",
+    "enableProxyProtocol",
+    "grpc",
+    ...["enableEnvoyHeaders", "xForwardedClientCert", "withUnderscoresAction", "preserveXRequestID", "requestID"].map(
+      (field) => `headers.${field}`,
+    ),
+    ...["earlyRequestHeaders", "lateResponseHeaders", "maxRequestHeaderLimit", "host"].map(
+      (field) => `headers.${field}`,
+    ),
+    "healthCheck",
+    ...["enableTrailers", "disableSafeMaxConnectionDuration", "ignoredUpgradeTypes"].map((field) => `http1.${field}`),
+    "http2",
+    "path",
+    "proxyProtocol",
+    "scheme",
+    "tcpKeepalive",
+    "timeout.http",
+    "timeout.tcp.connectionInspectionTimeout",
+  ],
 };
 
 /** Where a policy belongs, which is served for all of them. */

@@ -110,6 +110,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
     attachedListenerSetsByGateway: 1,
     plansByPort: 1,
     fleetPorts: 2,
+    clientPorts: 1,
     tlsOverlaps: 1,
     misdirectedHosts: 1,
     servedListeners: 1,

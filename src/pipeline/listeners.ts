@@ -1,4 +1,5 @@
 import { resolveCertificates } from "../attach/certificates.ts";
+import { type ClientListener, type ClientPort, settleClientPort } from "../attach/client-traffic-ports.ts";
 import { misdirectedHosts } from "../attach/misdirected.ts";
 import {
   type GatewayPlan,
@@ -62,13 +63,16 @@ export interface ListenerNodes {
   readonly served: Collection<ServedListener>;
   /** Key: name of the Envoy Listener. */
   readonly ports: Collection<FleetPort>;
+  /** What ClientTrafficPolicies mean for a whole port. Key: name of the Envoy Listener; only where a listener has a policy. */
+  readonly clientPorts: Collection<ClientPort>;
 }
 
 /** What listeners come to without routes. A certificate's content is not among the inputs of a Listener. */
 export function createListenerNodes(
   graph: Graph,
   sources: Sources,
-  { plans, parents, grantsByNamespace }: GatewayNodes,
+  { plans, parents, grantsByNamespace, listenerPolicies }: GatewayNodes,
+  policies: PolicyNodes,
 ): ListenerNodes {
   const certificates = graph.flatMap("listenerCertificates", parents, ({ listeners }, _key, read) =>
     listeners
@@ -109,7 +113,8 @@ export function createListenerNodes(
       ]),
     ),
   );
-  return { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports };
+  const clientPorts = createClientPorts(graph, ports, { gateways: { listenerPolicies }, policies });
+  return { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports, clientPorts };
 }
 
 /**
@@ -122,7 +127,7 @@ export function createListenerResources(
   sources: Sources,
   proxies: ProxyNodes,
   clients: ClientNodes,
-  { certificates, served, ports }: ListenerNodes,
+  { certificates, served, ports, clientPorts }: ListenerNodes,
   streamParts: Collection<ListenerPart>,
 ): Collection<EnvoyListener> {
   const httpsParts = graph.map(
@@ -130,7 +135,7 @@ export function createListenerResources(
     served,
     ({ fleet, port, listener }, key, read): ListenerPart | undefined => {
       if (listener.protocol !== "HTTPS") return undefined;
-      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), [listener], clients, read);
+      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), clientsOf(listener, clients, read));
       return translateHttpsPart(port, listener, read.get(certificates, key), shape);
     },
     { equals: sameListenerPart },
@@ -142,14 +147,16 @@ export function createListenerResources(
     ports,
     (place, name, read): EnvoyListener | undefined => {
       const settings = read.get(proxies.listenerSettings, place.gateway);
+      const client = read.get(clientPorts, name);
       const own =
         place.port.protocol === "HTTP"
-          ? translateHttpPart(place.port, shapeOfPort(proxies, clients, place, read))
+          ? translateHttpPart(place.port, withClients(readShape(proxies, place.fleet, place.gateway, read), client))
           : undefined;
       const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
       // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
       const exclusivePort = readSettings(sources, read).hostInfrastructure;
-      const options = { exclusivePort, ...(settings && { settings }) };
+      const connections = client?.connections;
+      const options = { exclusivePort, ...(settings && { settings }), ...(connections && { connections }) };
       const translated = translateListener(place, place.port, all, options);
       return translated && { fleet: place.fleet, ...translated };
     },
@@ -169,22 +176,36 @@ interface ClientNodes {
   readonly policies: Pick<PolicyNodes, "clientTraffic">;
 }
 
-function shapeOfPort(proxies: ProxyNodes, clients: ClientNodes, place: FleetPort, read: Reader): ListenerShape {
-  return withClients(readShape(proxies, place.fleet, place.gateway, read), place.port.listeners, clients, read);
+function createClientPorts(graph: Graph, ports: Collection<FleetPort>, clients: ClientNodes): Collection<ClientPort> {
+  return graph.map("clientPorts", ports, ({ port }, _name, read): ClientPort | undefined => {
+    const all = port.listeners.map((listener) => ({ listener, ...readClient(listener, clients, read) }));
+    return all.some(({ inherited }) => inherited !== undefined) ? settleClientPort(port, all) : undefined;
+  });
 }
 
-/** Listeners that share a filter chain share what is done with clients: when one policy cannot do what it says, none gets through. */
-function withClients(
-  shape: ListenerShape,
-  listeners: readonly ListenerPlan[],
+function readClient(
+  listener: ListenerPlan,
   { gateways, policies }: ClientNodes,
   read: Reader,
-): ListenerShape {
-  const plans = listeners.flatMap((listener) => {
-    const policy = read.get(gateways.listenerPolicies, listenerKey(listener))?.ClientTrafficPolicy?.policy;
-    return policy === undefined ? [] : (read.get(policies.clientTraffic, policy) ?? []);
-  });
-  return plans.some(({ settings }) => settings === undefined) ? { ...shape, refused: true } : shape;
+): Pick<ClientListener, "inherited" | "plan"> {
+  const inherited = read.get(gateways.listenerPolicies, listenerKey(listener))?.ClientTrafficPolicy;
+  return { inherited, plan: inherited && read.get(policies.clientTraffic, inherited.policy) };
+}
+
+function withClients(shape: ListenerShape, client: Pick<ClientPort, "clients" | "refused"> | undefined): ListenerShape {
+  const { clients, refused } = client ?? {};
+  return clients || refused ? { ...shape, ...(clients && { clients }), ...(refused && { refused }) } : shape;
+}
+
+/** Of a listener with filter chains of its own. */
+function clientsOf(
+  listener: ListenerPlan,
+  clients: ClientNodes,
+  read: Reader,
+): Pick<ClientPort, "clients" | "refused"> {
+  const { plan } = readClient(listener, clients, read);
+  if (plan === undefined) return {};
+  return plan.settings === undefined ? { refused: true } : { clients: plan.settings };
 }
 
 /** The Gateways that have the port agree about it: what they could not agree upon is refused. */

@@ -86,7 +86,7 @@ export function createPipeline(
   const proxies = createProxyNodes(graph, sources, tlsPolicies);
   const policies = createPolicyNodes(graph, sources, proxies.grantsByNamespace);
   const gateways = createGatewayNodes(graph, sources, proxies, policies);
-  const listeners = createListenerNodes(graph, sources, gateways);
+  const listeners = createListenerNodes(graph, sources, gateways, policies);
   const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);
   const streams = createStreamNodes(graph, proxies, listeners, routes);
   const envoyListeners = createListenerResources(

@@ -1,7 +1,8 @@
 import type { Route } from "../api/gateway-api.ts";
 import type { KubernetesObject } from "../api/object.ts";
+import type { ClientPort } from "../attach/client-traffic-ports.ts";
 import { parentKey } from "../attach/parents.ts";
-import { splitTargetKey } from "../attach/policy-claims.ts";
+import { policyId, splitTargetKey } from "../attach/policy-claims.ts";
 import type {
   AttachedPolicyKind,
   PoliciesByKind,
@@ -15,6 +16,7 @@ import { flatText } from "../base/memory.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import type { GatewayNodes } from "./gateways.ts";
+import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
@@ -57,9 +59,10 @@ export function createPolicyReports(
   sources: Sources,
   policies: PolicyNodes,
   gateways: GatewayNodes,
+  listeners: Pick<ListenerNodes, "clientPorts">,
   routes: RouteNodes,
 ): Collection<PolicyReport> {
-  const byPolicy = createPlaces(graph, policies, gateways, routes);
+  const byPolicy = createPlaces(graph, policies, gateways, listeners, routes);
   return graph.flatMap<PolicyHead, PolicyReport>("policyReports", policies.heads, ({ kind, key }, id, read) => {
     const found = readPolicy(sources, policies, kind, key, read);
     if (found === undefined) return [];
@@ -92,6 +95,7 @@ function createPlaces(
   graph: Graph,
   policies: PolicyNodes,
   gateways: GatewayNodes,
+  { clientPorts }: Pick<ListenerNodes, "clientPorts">,
   routes: RouteNodes,
 ): Index<PolicyAtPlace> {
   const standings = graph.flatMap<PoliciesByKind, Standing>(
@@ -114,7 +118,16 @@ function createPlaces(
       ]);
     },
   );
-  const byPlace = graph.index("standingsByPlace", standings, groupOf);
+  const atPorts = graph.flatMap<ClientPort, Standing>("portStandings", clientPorts, ({ findings }, port, read) =>
+    findings.flatMap(({ policy, place, gateway, problem }, index): [string, Standing][] => {
+      const controllerName = read.get(gateways.parents, parentKey("Gateway", gateway))?.controllerName;
+      if (controllerName === undefined) return [];
+      const standing = { policy: policyId("ClientTrafficPolicy", policy), place, controllerName, fault: problem };
+      return [[flatText(groupOf(standing), "|port ", port, "|", String(index)), standing]];
+    }),
+  );
+  const all = graph.union("allStandings", standings, atPorts);
+  const byPlace = graph.index("standingsByPlace", all, groupOf);
   const places = graph.reduce<Standing, PolicyAtPlace>("policyPlaces", byPlace, (_group, members) => {
     const first = members.values().next().value;
     if (first === undefined) return undefined;

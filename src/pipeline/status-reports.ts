@@ -71,7 +71,7 @@ export function createStatusReports(
   proxies: ProxyNodes,
   nodes: Omit<ListenerReportNodes, "sources" | "proxies"> & { readonly streams: StreamNodes },
 ): Collection<StatusReport> {
-  const { gateways, routes, clusters } = nodes;
+  const { gateways, listeners, routes, clusters } = nodes;
   const classes = graph.flatMap<GatewayClassPlan, StatusReport>(
     "classReports",
     gateways.classPlans,
@@ -121,7 +121,7 @@ export function createStatusReports(
     },
   );
   const tlsPolicyReports = createTlsPolicyReports(graph, sources, tlsPolicies, proxies, gateways, routes);
-  const policyReports = createPolicyReports(graph, sources, policies, gateways, routes);
+  const policyReports = createPolicyReports(graph, sources, policies, gateways, listeners, routes);
   return graph.union<StatusReport>(
     "statusReports",
     classes,

@@ -1,7 +1,8 @@
 import type { ListenerCertificates, ListenerPlan, PortPlan } from "../attach/model.ts";
-import type { FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import type { Filter, FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
 import { buildHttpConnectionManager, type ListenerShape } from "./http-connection-manager.ts";
 import { buildDownstreamTls } from "./listener-tls.ts";
+import { buildConnectionLimit } from "./policy/client-http.ts";
 
 /**
  * The one filter chain of a plain HTTP port: listeners that share it differ by host only, and hosts are told apart by the
@@ -12,7 +13,7 @@ export function buildHttpChain(port: PortPlan, shape: ListenerShape): FilterChai
   if (routeTable === undefined) return undefined;
   return {
     name: routeTable,
-    filters: [buildHttpConnectionManager(`http-${port.bindPort}`, routeTable, shape)],
+    filters: buildHttpReaders(`http-${port.bindPort}`, routeTable, shape),
   };
 }
 
@@ -35,6 +36,13 @@ export function buildHttpsChain(
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
     transportSocket: buildDownstreamTls(certificates, ["h2", "http/1.1"]),
-    filters: [buildHttpConnectionManager(`https-${port.bindPort}`, listener.routeTable, shape)],
+    filters: buildHttpReaders(`https-${port.bindPort}`, listener.routeTable, shape),
   };
+}
+
+function buildHttpReaders(statPrefix: string, routeTable: string, shape: ListenerShape): Filter[] {
+  return [
+    ...buildConnectionLimit(statPrefix, shape.clients),
+    buildHttpConnectionManager(statPrefix, routeTable, shape),
+  ];
 }

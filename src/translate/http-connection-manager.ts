@@ -1,3 +1,4 @@
+import type { ClientTrafficSettings } from "../attach/client-traffic.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
 import type { FleetKey } from "../base/keys.ts";
 import { pack } from "../envoy/any.ts";
@@ -13,6 +14,7 @@ import {
 import { UuidRequestIdConfig } from "../envoy/generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import type { AccessLogs } from "./access-log.ts";
 import { buildHttpFilters } from "./http-filters.ts";
+import { applyClientTraffic } from "./policy/client-http.ts";
 import { buildTracing } from "./tracing.ts";
 
 /** HTTP/2 limits of Envoy's guide for edge proxies: a client may not make Envoy hold more than this for one connection. */
@@ -27,6 +29,8 @@ export interface ListenerShape {
   readonly logs: AccessLogs;
   /** The ClientTrafficPolicy cannot do what it says: every request is answered with 500. */
   readonly refused?: true;
+  /** Of the ClientTrafficPolicy in effect. */
+  readonly clients?: ClientTrafficSettings;
 }
 
 /** In place of the listener's routes. */
@@ -47,12 +51,12 @@ const refuseAll: HttpConnectionManager = {
  */
 export function buildHttpConnectionManager(statPrefix: string, routeTable: string, shape: ListenerShape): Filter {
   const { tracing, requestIdTracing } = shape.settings.telemetry;
-  const manager: HttpConnectionManager = {
+  const usual: HttpConnectionManager = {
     // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
     codecType: HttpConnectionManager_CodecType.AUTO,
     statPrefix,
     ...(shape.refused ? refuseAll : { rds: { configSource: adsConfigSource, routeConfigName: routeTable } }),
-    httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts),
+    httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts, shape.clients),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
     },
@@ -72,6 +76,7 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     ...(tracing && { tracing: buildTracing(shape.fleet, tracing) }),
     ...(requestIdTracing && { requestIdExtension: buildRequestId(requestIdTracing) }),
   };
+  const manager = applyClientTraffic(usual, shape.clients);
   return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };
 }
 

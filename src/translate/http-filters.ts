@@ -1,4 +1,5 @@
 import { type OrderedFilter, orderedFilters } from "../api/envoyproxy-envoy.ts";
+import type { ClientTrafficSettings } from "../attach/client-traffic.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
 import { pack } from "../envoy/any.ts";
 import type { AccessLog } from "../envoy/generated/envoy/config/accesslog/v3/accesslog.ts";
@@ -9,6 +10,8 @@ import { GrpcWeb } from "../envoy/generated/envoy/extensions/filters/http/grpc_w
 import { Router } from "../envoy/generated/envoy/extensions/filters/http/router/v3/router.ts";
 import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { dnsCache } from "./dynamic-forward-proxy.ts";
+import { buildLateHeaders } from "./policy/client-headers.ts";
+import { buildHealthCheck } from "./policy/client-http.ts";
 import { policyFilters } from "./policy/filters.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
@@ -21,6 +24,8 @@ export const httpFilterNames = {
 } as const;
 
 type FilterSettings = Pick<ListenerSettings, "filterOrder" | "ipFamily" | "countsGrpc">;
+
+const grpcWeb: HttpFilter = { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true };
 
 const grpcStats: HttpFilter = {
   name: httpFilterNames.grpcStats,
@@ -39,11 +44,16 @@ const grpcStats: HttpFilter = {
 export function buildHttpFilters(
   { filterOrder: order = orderedFilters, ipFamily, countsGrpc = true }: FilterSettings = {},
   attemptLogs: readonly AccessLog[] = [],
+  clients?: ClientTrafficSettings,
 ): HttpFilter[] {
+  const health = buildHealthCheck(clients);
+  const late = buildLateHeaders(clients?.headers);
+  const translatesGrpcWeb = clients?.grpc?.enableWeb ?? true;
   const filters: HttpFilter[] = [
+    ...(health ? [health] : []),
     ...policyFilters,
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
-    { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true },
+    ...(translatesGrpcWeb ? [grpcWeb] : []),
     ...(countsGrpc ? [grpcStats] : []),
     {
       name: httpFilterNames.dynamicForwardProxy,
@@ -55,10 +65,11 @@ export function buildHttpFilters(
   const rank = ({ name = "" }: HttpFilter) => order.indexOf(name.split("/", 1)[0] as OrderedFilter);
   // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
   const router: Router = {
-    suppressEnvoyHeaders: true,
+    suppressEnvoyHeaders: !clients?.headers?.enableEnvoyHeaders,
     ...(attemptLogs.length > 0 && { upstreamLog: [...attemptLogs] }),
   };
   return [
+    ...(late ? [late] : []),
     ...filters.sort((a, b) => rank(a) - rank(b)),
     { name: httpFilterNames.router, typedConfig: pack(Router, router) },
   ];

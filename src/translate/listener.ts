@@ -1,3 +1,4 @@
+import { ACCEPTS_PER_EVENT_USUAL, type PortTraffic } from "../attach/client-traffic.ts";
 import { familyOf, type ProtocolFamily } from "../attach/listener-protocol.ts";
 import type { ListenerSettings } from "../attach/listener-settings.ts";
 import { type GatewayPlan, listenerKey, type PortPlan } from "../attach/model.ts";
@@ -12,12 +13,10 @@ import { contentHash } from "../envoy/hash.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
 import { type AccessLogs, buildAccessLogs } from "./access-log.ts";
 import type { ListenerPart } from "./listener-part.ts";
+import { buildPortTraffic } from "./policy/client-connections.ts";
 
 /** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
 const CONNECTION_BUFFER_BYTES = 32_768;
-
-/** A worker takes one connection, then serves what it has: a burst spreads over the workers. */
-const ACCEPTS_PER_EVENT_MAX = 1;
 
 /** All addresses of a family; those of IPv6 take IPv4 too where both are wanted. */
 const ANY_IPV4 = "0.0.0.0";
@@ -32,6 +31,8 @@ export interface ListenerOptions {
   readonly exclusivePort?: boolean;
   /** Of the fleet's EnvoyProxy. */
   readonly settings?: ListenerSettings;
+  /** Of ClientTrafficPolicies, for all connections of the port. A change of it is a change of the frame. */
+  readonly connections?: PortTraffic;
 }
 
 /** A Listener, and by listener key the hash of all that each listener of its port means there. */
@@ -112,10 +113,11 @@ function buildFrame(
     perConnectionBufferLimitBytes: CONNECTION_BUFFER_BYTES,
     // Drains on updates and when the health check is made to fail, which is how an Envoy is told to stop.
     drainType: Listener_DrainType.DEFAULT,
-    maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_MAX,
+    maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_USUAL,
     enableReusePort: !(options.exclusivePort ?? true),
     ...(family === "TLS" && { listenerFilters: [tlsInspector] }),
     ...(accessLog.length > 0 && { accessLog }),
+    ...(options.connections && buildPortTraffic(options.connections, family === "TLS" ? [tlsInspector] : [])),
   };
 }
 

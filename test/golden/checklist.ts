@@ -208,7 +208,10 @@ const backendTrafficPolicy: readonly ChecklistRow[] = [
 ];
 
 const clientTrafficPolicy: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/policy-status.ts", "client-traffic"],
   ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "policies"],
+  ["Overridden=True/Overridden", "attach/policy-standing.ts", "client-traffic"],
+  ["Warning=True/NoEffect", "attach/client-traffic-ports.ts", "client-traffic"],
   ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
 ];
 

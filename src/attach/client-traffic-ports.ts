@@ -1,0 +1,121 @@
+import type { ObjectKey } from "../base/keys.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
+import { type ClientTrafficPlan, type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
+import { sortKeys } from "./connection-settings.ts";
+import { familyOf } from "./listener-protocol.ts";
+import type { ListenerPlan, PortPlan } from "./model.ts";
+import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
+
+/** A listener of a port with the ClientTrafficPolicy that it has, or inherits. */
+export interface ClientListener {
+  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name">;
+  readonly inherited?: InheritedPolicy | undefined;
+  readonly plan?: ClientTrafficPlan | undefined;
+}
+
+/** What the listeners of a port have in common with regard to clients. */
+export interface ClientPort {
+  /** Of the one filter chain of plain HTTP. */
+  readonly clients?: ClientTrafficSettings;
+  /** The one filter chain of plain HTTP answers with 500. */
+  readonly refused?: true;
+  /** What an Envoy Listener has once, whatever filter chains it has. */
+  readonly connections?: PortTraffic;
+  readonly findings: readonly ClientPortFinding[];
+}
+
+/** What a policy could not do on a port, for the status of the policy at a place. */
+export interface ClientPortFinding {
+  readonly policy: ObjectKey;
+  readonly place: PolicyPlace;
+  readonly gateway: ObjectKey;
+  readonly problem: Problem;
+}
+
+/**
+ * Listeners of plain HTTP on one port are one filter chain, so one policy counts for all of them or none does: what all of them
+ * have, else what a Gateway as a whole has. On other ports each listener has filter chains of its own, and what an Envoy Listener has
+ * once is taken from the first listener with a policy. O(listeners).
+ */
+export function settleClientPort(
+  port: Pick<PortPlan, "port" | "protocol">,
+  all: readonly ClientListener[],
+): ClientPort {
+  return familyOf(port.protocol) === "HTTP" ? settleHttpPort(port.port, all) : settleOtherPort(port.port, all);
+}
+
+function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPort {
+  const policies = new Set(all.map(({ inherited }) => inherited?.policy));
+  const chosen =
+    policies.size === 1 ? all[0] : isOfOneGateway(all) ? all.find(({ inherited }) => isWide(inherited)) : undefined;
+  const findings = new Map<string, ClientPortFinding>();
+  for (const { listener, inherited } of all) {
+    if (inherited === undefined || inherited.policy === chosen?.inherited?.policy) continue;
+    const other = all.find((each) => each.inherited?.policy !== inherited.policy) as ClientListener;
+    const text =
+      `does not count on port ${port}: plain HTTP listeners of a port are one to clients, and ${nameOf(other.listener)} ` +
+      "has another ClientTrafficPolicy or none; attach one policy to all listeners of the port, or use a port of its own";
+    note(findings, inherited, listener.gateway, {
+      condition: "Accepted",
+      reason: "Invalid",
+      message: `Policy ${text}`,
+    });
+  }
+  const own = chosen?.inherited && chosen.plan;
+  const connections = own?.settings && portPart(own.settings);
+  // Whose listeners these are alone does without them rather than without the policy. Nobody does harm to others.
+  const closed = own === undefined ? findings.size > 0 && isOfOneOwner(all) : own.settings === undefined;
+  return {
+    ...(own?.settings && { clients: own.settings }),
+    ...(closed && { refused: true }),
+    ...(connections && { connections }),
+    findings: [...findings.values()],
+  };
+}
+
+function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPort {
+  const chosen = all.find(({ plan }) => plan?.settings !== undefined);
+  const connections = chosen?.plan?.settings && portPart(chosen.plan.settings);
+  const counting = textOf(connections);
+  const findings = new Map<string, ClientPortFinding>();
+  for (const { listener, inherited, plan } of all) {
+    const own = plan?.settings && portPart(plan.settings);
+    if (chosen === undefined || inherited === undefined || own === undefined || textOf(own) === counting) continue;
+    const text =
+      `is for all connections of port ${port}, and taken from ClientTrafficPolicy ${chosen.inherited?.policy} of ` +
+      `${nameOf(chosen.listener)}; say the same in both, or use a port of its own`;
+    const field = `spec.${Object.keys(own)[0]}`;
+    note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", field, text));
+  }
+  return { ...(connections && { connections }), findings: [...findings.values()] };
+}
+
+function textOf(value: object | undefined): string {
+  return JSON.stringify(sortKeys(value ?? {}));
+}
+
+function note(
+  findings: Map<string, ClientPortFinding>,
+  { policy, from }: InheritedPolicy,
+  gateway: ObjectKey,
+  problem: Problem,
+): void {
+  const key = `${policy} ${from.kind} ${from.key} ${from.section ?? ""}`;
+  if (!findings.has(key)) findings.set(key, { policy, place: from, gateway, problem });
+}
+
+function isWide(inherited: InheritedPolicy | undefined): boolean {
+  return inherited?.from.kind === "Gateway" && inherited.from.section === undefined;
+}
+
+function isOfOneGateway(all: readonly ClientListener[]): boolean {
+  return new Set(all.map(({ listener }) => listener.gateway)).size === 1;
+}
+
+function isOfOneOwner(all: readonly ClientListener[]): boolean {
+  return isOfOneGateway(all) && new Set(all.map(({ listener }) => listener.listenerSet)).size === 1;
+}
+
+function nameOf({ gateway, listenerSet, name }: ClientListener["listener"]): string {
+  return `listener ${name} of ${listenerSet === undefined ? `Gateway ${gateway}` : `ListenerSet ${listenerSet}`}`;
+}
