@@ -2,13 +2,13 @@ import type { ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { type ClientTrafficPlan, type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
 import { sortKeys } from "./connection-settings.ts";
-import { familyOf } from "./listener-protocol.ts";
+import { carriesStreams, familyOf, transportOf } from "./listener-protocol.ts";
 import type { ListenerPlan, PortPlan } from "./model.ts";
 import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
 
 /** A listener of a port with the ClientTrafficPolicy that it has, or inherits. */
 export interface ClientListener {
-  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name">;
+  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name" | "protocol">;
   readonly inherited?: InheritedPolicy | undefined;
   readonly plan?: ClientTrafficPlan | undefined;
 }
@@ -79,6 +79,7 @@ function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPo
   const counting = textOf(connections);
   const findings = new Map<string, ClientPortFinding>();
   for (const { listener, inherited, plan } of all) {
+    if (inherited && plan?.settings) noteIdle(findings, listener, inherited, plan.settings);
     const own = plan?.settings && portPart(plan.settings);
     if (chosen === undefined || inherited === undefined || own === undefined || textOf(own) === counting) continue;
     const text =
@@ -88,6 +89,32 @@ function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPo
     note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", field, text));
   }
   return { ...(connections && { connections }), findings: [...findings.values()] };
+}
+
+/** A policy of a Gateway means its fields for whatever they fit; one that names a listener of streams means them for this. */
+function noteIdle(
+  findings: Map<string, ClientPortFinding>,
+  listener: ClientListener["listener"],
+  inherited: InheritedPolicy,
+  settings: ClientTrafficSettings,
+): void {
+  if (!carriesStreams(listener.protocol) || inherited.from.section === undefined) return;
+  const [first, ...more] = fieldsOfRequests(settings, transportOf(listener.protocol) === "UDP");
+  if (first === undefined) return;
+  const others = more.length === 0 ? "" : ` (nor do ${more.join(", ")})`;
+  const text = `has no effect on ${nameOf(listener)}, whose protocol is ${listener.protocol}${others}; remove it, or attach the policy to listeners of HTTP and HTTPS`;
+  note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", `spec.${first}`, text));
+}
+
+/** What is said beside {@link portPart}, which streams of TCP have too. */
+function fieldsOfRequests(settings: ClientTrafficSettings, ofDatagrams: boolean): readonly string[] {
+  const { tcpKeepalive: _, proxyProtocol: __, enableProxyProtocol: ___, connection, timeout, ...requests } = settings;
+  if (ofDatagrams) return Object.keys(settings);
+  return [
+    ...Object.keys(requests),
+    ...(connection?.connectionLimit === undefined ? [] : ["connection.connectionLimit"]),
+    ...(timeout?.http === undefined ? [] : ["timeout.http"]),
+  ];
 }
 
 function textOf(value: object | undefined): string {
