@@ -139,7 +139,7 @@ test.each<[Content, string, string]>([
   [{ requestBuffer: {} }, "spec.requestBuffer.limit", "write how many bytes"],
   [{ httpUpgrade: [{ type: "CONNECT" }] }, "spec.httpUpgrade[0].type", "is not implemented"],
   [
-    { responseOverride: [{ match: { statusCodes: [{ value: 1 }] }, response: { body: bodyRef } }] },
+    { responseOverride: [{ match: { statusCodes: [{ value: 404 }] }, response: { body: bodyRef } }] },
     "spec.responseOverride[0].response.body.valueRef",
     "names ConfigMap default/c, which does not exist",
   ],

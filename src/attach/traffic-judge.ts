@@ -3,9 +3,9 @@ import { parseCidr } from "./cidr.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
-import { parseQuantity } from "./quantity.ts";
 import { unitSeconds } from "./rate-limit-units.ts";
 import { findRegexFault } from "./regex.ts";
+import { judgeRequestTraffic } from "./request-traffic-judge.ts";
 import { findStatNameFault } from "./routing-settings.ts";
 
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
@@ -22,6 +22,7 @@ export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyF
   judgeBalancing(settings, report);
   judgeHealth(settings, report);
   judgeLimits(settings, report);
+  judgeRequestTraffic(settings, report);
   judgeUpgrades(settings, report);
   const { routingType, telemetry } = settings;
   if (routingType !== undefined && routingType !== "Service" && routingType !== "Endpoint") {
@@ -96,7 +97,7 @@ function judgeLimits({ rateLimit, requestBuffer, responseOverride }: BackendTraf
       judgeSelector(selector, `${field}.clientSelectors[${number}]`, report);
     }
   }
-  if (requestBuffer && (parseQuantity(requestBuffer.limit ?? 0) ?? 0) < 1) {
+  if (requestBuffer && requestBuffer.limit === undefined) {
     report("requestBuffer.limit", "is missing; write how many bytes a request may have");
   }
   for (const [index, { match }] of (responseOverride ?? []).entries()) {

@@ -22,6 +22,8 @@ export interface ClientRequest {
   readonly port: number;
   /** IP address to connect to; default 127.0.0.1. */
   readonly address?: string;
+  /** IP address to connect from; chosen by the system when left out. */
+  readonly from?: string;
   /** Host header or `:authority`; default `127.0.0.1:<port>`. */
   readonly host?: string;
   readonly method?: string;
@@ -106,7 +108,11 @@ export async function callGrpc(
 }
 
 function openSocket(options: ClientRequest): Promise<Socket | TLSSocket> {
-  const target = { host: options.address ?? "127.0.0.1", port: options.port };
+  const target = {
+    host: options.address ?? "127.0.0.1",
+    port: options.port,
+    ...(options.from !== undefined && { localAddress: options.from }),
+  };
   const limitMs = options.limitMs ?? REQUEST_LIMIT_MS;
   return new Promise((resolve, reject) => {
     const { tls } = options;

@@ -2,6 +2,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { type Backend, BEHAVIOUR_HEADER, type Behaviour } from "../harness/backend.ts";
 import { waitFor } from "../harness/waiting.ts";
+import { webSocketEcho } from "../harness/websocket.ts";
 import { serviceObjects, toYaml } from "./traffic-world.ts";
 import { type Answer, createWorld, type RequestOptions, type World } from "./world.ts";
 
@@ -18,6 +19,8 @@ interface Place {
   send(options?: Partial<RequestOptions> & { readonly behave?: Behaviour }): Promise<Answer>;
   /** Names of the backends that so many requests in a row reach. */
   reached(times: number, options?: Partial<RequestOptions>): Promise<ReadonlySet<string | undefined>>;
+  /** Status of the answer to who wants a WebSocket; 101 when there is one. */
+  upgrade(): Promise<number>;
 }
 
 interface Case {
@@ -248,7 +251,8 @@ const cases: readonly Case[] = [
   {
     name: "request buffer",
     spec: { requestBuffer: { limit: "1Ki" } },
-    check: async ({ send }) => {
+    check: async ({ send, upgrade }) => {
+      expect(await upgrade()).toBe(403);
       expect((await send({ method: "POST", body: "x".repeat(1_000) })).received?.bodyBytes).toBe(1_000);
       expect((await send({ method: "POST", body: "x".repeat(1_100) })).status).toBe(413);
     },
@@ -308,6 +312,65 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "local rate limits of the same addresses",
+    spec: {
+      rateLimit: {
+        local: {
+          rules: [
+            { clientSelectors: [{ sourceCIDR: { value: "127.0.0.0/8" } }], limit: { requests: 9, unit: "Hour" } },
+            { clientSelectors: [{ sourceCIDR: { value: "0.0.0.0/0" } }], limit: { requests: 5, unit: "Hour" } },
+            {
+              clientSelectors: [{ sourceCIDR: { type: "Distinct", value: "0.0.0.0/0" } }],
+              limit: { requests: 3, unit: "Hour" },
+            },
+          ],
+        },
+      },
+    },
+    check: async ({ send }) => {
+      const passed: number[] = [];
+      for (const from of ["127.0.0.8", "127.0.0.9"]) {
+        let count = 0;
+        for (let time = 0; time < 4; time++) if ((await send({ from })).status === 200) count++;
+        passed.push(count);
+      }
+      // Three of each address, five of both.
+      expect(passed).toEqual([3, 2]);
+    },
+  },
+  {
+    name: "local rate limit with a cost",
+    spec: {
+      rateLimit: {
+        local: {
+          rules: [
+            {
+              clientSelectors: [{ path: { value: "/dear" } }],
+              limit: { requests: 6, unit: "Hour" },
+              cost: { request: { from: "Number", number: 3 } },
+            },
+          ],
+        },
+      },
+    },
+    check: async ({ send }) => {
+      const statuses: number[] = [];
+      for (let time = 0; time < 3; time++) statuses.push((await send({ path: "/dear" })).status);
+      expect(statuses).toEqual([200, 200, 429]);
+      expect((await send()).status).toBe(200);
+    },
+  },
+  {
+    name: "upgrades",
+    spec: { httpUpgrade: [{ type: "other" }, { type: "Other" }] },
+    check: async ({ upgrade }) => expect(await upgrade()).toBe(403),
+  },
+  {
+    name: "upgrades, WebSocket among them",
+    spec: { httpUpgrade: [{ type: "websocket" }, { type: "other" }] },
+    check: async ({ upgrade }) => expect(await upgrade()).toBe(101),
+  },
+  {
     name: "bandwidth limit",
     spec: {
       bandwidthLimit: { response: { limit: { value: "1Ki", unit: "Second" }, responseTrailers: { prefix: "x" } } },
@@ -327,7 +390,7 @@ const cases: readonly Case[] = [
           match: { statusCodes: [{ value: 404 }, { type: "Range", range: { start: 480, end: 512 } }] },
           response: {
             statusCode: 299,
-            contentType: "text/x-own",
+            contentType: "text/x-own; of=100%",
             body: { inline: "ours" },
             header: { set: [{ name: "x-percent", value: "100%" }] },
           },
@@ -348,7 +411,11 @@ const cases: readonly Case[] = [
     check: async ({ send }) => {
       for (const status of [404, 480, 500, 512]) {
         const answer = await send({ behave: { status } });
-        expect([answer.status, answer.body, answer.headers["content-type"]]).toEqual([299, "ours", "text/x-own"]);
+        expect([answer.status, answer.body, answer.headers["content-type"]]).toEqual([
+          299,
+          "ours",
+          "text/x-own; of=100%",
+        ]);
         expect(answer.headers["x-percent"]).toBe("100%");
       }
       expect((await send({ behave: { status: 479 } })).status).toBe(479);
@@ -432,7 +499,9 @@ beforeAll(async () => {
       for (let time = 0; time < times; time++) names.add((await send(options)).received?.backend);
       return names;
     };
-    places.push({ backends, send, reached });
+    const upgrade: Place["upgrade"] = async () =>
+      (await webSocketEcho({ port: world.port, host: hostOf(index), text: "hello" })).status;
+    places.push({ backends, send, reached, upgrade });
     objects.push(
       ...objectsOf(
         index,

@@ -72,6 +72,9 @@ function describe(rule: Rule, selector: Selector, key: string): Part {
     ...(selector.queryParams ?? []).map((param, index) => matchQuery(param, `${key}-query-${index}`)),
     ...(selector.sourceCIDR ? matchAddress(selector.sourceCIDR) : []),
   ];
+  // Entries of addresses are named by Envoy. Without a name of its own a range that two rules count would be one descriptor twice,
+  // which Envoy refuses; and a selector that says nothing would be none.
+  if (selector.sourceCIDR || conditions.length === 0) conditions.unshift(nameSelector(key));
   const cost = rule.cost?.request;
   return {
     rule,
@@ -140,10 +143,15 @@ function matchQuery(
   ];
 }
 
+function nameSelector(key: string): Condition {
+  return [{ genericKey: { descriptorKey: key, descriptorValue: key } }, { key, value: key }];
+}
+
+/** All addresses of a range count together, unless Distinct is asked for. */
 function matchAddress({ type, value }: NonNullable<Selector["sourceCIDR"]>): Condition[] {
   const range: Cidr | undefined = value === undefined ? undefined : parseCidr(value);
   const inRange: Condition[] =
-    range === undefined || range.prefix === 0
+    range === undefined
       ? []
       : [
           [
@@ -154,7 +162,6 @@ function matchAddress({ type, value }: NonNullable<Selector["sourceCIDR"]>): Con
             { key: "masked_remote_address", value: `${range.network}/${range.prefix}` },
           ],
         ];
-  const each: Condition[] =
-    type === "Distinct" || inRange.length === 0 ? [[{ remoteAddress: {} }, { key: "remote_address" }]] : [];
+  const each: Condition[] = type === "Distinct" ? [[{ remoteAddress: {} }, { key: "remote_address" }]] : [];
   return [...inRange, ...each];
 }

@@ -110,7 +110,7 @@ function answer({ response, redirect }: Override): LocalResponsePolicy {
     ...(statusCode !== undefined && { statusCode }),
     ...(body?.inline !== undefined && { body: { inlineString: body.inline } }),
     responseHeadersToAdd: [
-      ...(contentType === undefined ? [] : [header("content-type", contentType, OVERWRITE_IF_EXISTS_OR_ADD)]),
+      ...(contentType === undefined ? [] : [header("content-type", literal(contentType), OVERWRITE_IF_EXISTS_OR_ADD)]),
       ...(headers?.set ?? []).map(({ name, value }) => header(name, literal(value), OVERWRITE_IF_EXISTS_OR_ADD)),
       ...(headers?.add ?? []).map(({ name, value }) => header(name, literal(value), APPEND_IF_EXISTS_OR_ADD)),
     ],

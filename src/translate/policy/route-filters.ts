@@ -38,7 +38,8 @@ const WEBSOCKET = "websocket";
 /** The listener lets WebSockets through; a policy may say otherwise, and a request that is waited for as a whole cannot become one. */
 export function allowUpgrades({ httpUpgrade, requestBuffer }: RouteTraffic): Pick<RouteAction, "upgradeConfigs"> {
   if (httpUpgrade === undefined && requestBuffer === undefined) return {};
-  const wanted = [...new Set((httpUpgrade ?? []).map(({ type }) => type))];
+  // Envoy tells upgrades apart whatever their case, and takes each once.
+  const wanted = [...new Map((httpUpgrade ?? []).map(({ type }) => [type.toLowerCase(), type])).values()];
   if (wanted.length === 0 && requestBuffer === undefined) return {};
   return {
     upgradeConfigs: [

@@ -1,0 +1,142 @@
+import { expect, test } from "@jest/globals";
+import type { BackendTrafficPolicy } from "../../api/backendtrafficpolicy.ts";
+import { validateObject } from "../../api/kinds.ts";
+import { planBackendTraffic, type RouteTraffic } from "../../attach/backend-traffic.ts";
+import { sortedMap } from "../../envoy/any.ts";
+import { HttpConnectionManager } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { resourceToJson } from "../../envoy/json.ts";
+import { encodeResource } from "../../envoy/resource.ts";
+import { validateBootstrap, withEnvoy } from "../envoy.test-support.ts";
+import { buildHttpFilters } from "../http-filters.ts";
+import { limitTraffic } from "../traffic-limits.ts";
+import { configurePolicyFilters } from "./route-filters.ts";
+
+/** What the schema allows of requests is refused, with the field's name, or the real Envoy takes it. */
+
+type Content = Readonly<Record<string, unknown>>;
+
+const limited = (...rules: Content[]) => ({ rateLimit: { local: { rules } } });
+const perSecond = { limit: { requests: 1, unit: "Second" } };
+const counting = (...clientSelectors: Content[]) => limited({ ...perSecond, clientSelectors });
+const costing = (request: Content) => limited({ ...perSecond, clientSelectors: [{ path: {} }], cost: { request } });
+const range = (value: string, type = "Exact") => ({ sourceCIDR: { type, value } });
+const of404 = { statusCodes: [{ value: 404 }] };
+const override = (match: Content, response: Content) => ({ responseOverride: [{ match, response }] });
+const answering = (response: Content) => override(of404, response);
+const matching = (status: Content) => override({ statusCodes: [status] }, { statusCode: 200 });
+const redirecting = (redirect: Content) => ({ responseOverride: [{ match: of404, redirect }] });
+const leadingTo = (replaceFullPath: string) => redirecting({ path: { type: "ReplaceFullPath", replaceFullPath } });
+const upgrading = (...types: string[]) => ({ httpUpgrade: types.map((type) => ({ type })) });
+const passing = (value: string) => ({ bandwidthLimit: { request: { limit: { value, unit: "Second" } } } });
+const aborting = (abort: Content) => ({ faultInjection: { abort: { httpStatus: 500, ...abort } } });
+const delaying = (delay: Content) => ({ faultInjection: { delay: { fixedDelay: "1s", ...delay } } });
+
+const localRule = "rateLimit.local.rules[0]";
+const selected = `${localRule}.clientSelectors[0]`;
+const first = "responseOverride[0]";
+
+const refused: readonly (readonly [spec: Content, field: string])[] = [
+  [delaying({ fixedDelay: "0s" }), "faultInjection.delay.fixedDelay"],
+  [delaying({ percentage: 100.5 }), "faultInjection.delay.percentage"],
+  [aborting({ httpStatus: 600 }), "faultInjection.abort.httpStatus"],
+  [aborting({ percentage: -1 }), "faultInjection.abort.percentage"],
+  [costing({ from: "Number", number: -1 }), `${localRule}.cost.request.number`],
+  [costing({ from: "Number", number: 1_000_000_001 }), `${localRule}.cost.request.number`],
+  [costing({ from: "Number" }), `${localRule}.cost.request`],
+  [costing({ from: "Metadata" }), `${localRule}.cost.request`],
+  [limited({ ...perSecond, cost: { request: { from: "Number", number: 2 } } }), `${localRule}.cost`],
+  [counting({ headers: [{ name: "a\nb", value: "b" }] }), `${selected}.headers[0].name`],
+  [counting({ headers: [{ name: "a b", type: "Distinct" }] }), `${selected}.headers[0].name`],
+  [{ requestBuffer: { limit: "4Gi" } }, "requestBuffer.limit"],
+  [passing("8Ei"), "bandwidthLimit.request.limit.value"],
+  [answering({ contentType: "a/b\r\nx: y" }), `${first}.response.contentType`],
+  [answering({ statusCode: 600 }), `${first}.response.statusCode`],
+  [answering({ statusCode: -3 }), `${first}.response.statusCode`],
+  [answering({ header: { add: [{ name: "a", value: "b\nc" }] } }), `${first}.response.header.add[0].value`],
+  [matching({ value: -5 }), `${first}.match.statusCodes[0].value`],
+  [matching({ type: "Range", range: { start: 400, end: 2_000_000_000 } }), `${first}.match.statusCodes[0].range.end`],
+  [redirecting({ port: -7 }), `${first}.redirect.port`],
+  [leadingTo("/a\nb"), `${first}.redirect.path.replaceFullPath`],
+  [leadingTo("a"), `${first}.redirect.path.replaceFullPath`],
+  [upgrading(""), "httpUpgrade[0].type"],
+  [upgrading("a\nb"), "httpUpgrade[0].type"],
+];
+
+const served: readonly Content[] = [
+  delaying({ fixedDelay: "1ms", percentage: 0.001 }),
+  aborting({ httpStatus: 599, percentage: 100 }),
+  { faultInjection: { abort: { grpcStatus: 16 } } },
+  limited(
+    { ...perSecond, clientSelectors: [range("10.0.0.0/8")] },
+    { ...perSecond, clientSelectors: [range("10.1.0.0/8")] },
+  ),
+  counting(range("0.0.0.0/0"), range("::/0", "Distinct"), range("0.0.0.0/0", "Distinct")),
+  counting(range("10.0.0.0/8"), range("10.0.0.0/8", "Distinct"), range("fe80::/10")),
+  counting({ headers: [] }, { methods: [], queryParams: [] }),
+  counting({ headers: [{ name: ":authority", value: "" }] }),
+  counting({ methods: [{ value: "GET" }, { value: "PUT", invert: true }] }),
+  costing({ from: "Number", number: 1_000_000_000 }),
+  costing({ from: "Number", number: 0 }),
+  costing({ from: "Metadata", metadata: { namespace: "a.b", key: "c" } }),
+  { requestBuffer: { limit: 4_294_967_295 } },
+  passing("1"),
+  passing("4Pi"),
+  answering({ contentType: "a/b; c=100%", statusCode: 599, header: { set: [{ name: "a", value: "%REQ(" }] } }),
+  matching({ type: "Range", range: { start: 200, end: 599 } }),
+  redirecting({ port: 65_535 }),
+  leadingTo("/100%"),
+  upgrading("websocket", "WebSocket", "spdy/3.1"),
+];
+
+function planOf(spec: Content) {
+  const { object, problems } = validateObject({
+    apiVersion: "gateway.envoyproxy.io/v1alpha1",
+    kind: "BackendTrafficPolicy",
+    metadata: { name: "p" },
+    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
+  });
+  if (object === undefined) throw new Error(JSON.stringify(problems));
+  return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy, { configMap: () => undefined });
+}
+
+test.each(refused)("%j is refused for %s", (spec, field) => {
+  const { refused: findings } = planOf(spec);
+  expect(findings.map((finding) => finding.field)).toEqual([`spec.${field}`]);
+});
+
+/** A route for each, in one table. */
+function bootstrapOf(routes: readonly RouteTraffic[]): object {
+  const manager = encodeResource(HttpConnectionManager, "manager", {
+    statPrefix: "m",
+    httpFilters: buildHttpFilters(),
+    routeConfig: {
+      virtualHosts: routes.map((traffic, index) => ({
+        name: `v${index}`,
+        domains: [`v${index}.test`],
+        routes: [
+          {
+            match: { prefix: "/" },
+            typedPerFilterConfig: sortedMap(configurePolicyFilters(traffic)),
+            route: { cluster: "c", ...limitTraffic(traffic) },
+          },
+        ],
+      })),
+    },
+  });
+  const address = { socket_address: { address: "127.0.0.1", port_value: 0 } };
+  const filters = [{ name: "manager", typed_config: resourceToJson(manager) }];
+  return {
+    static_resources: { clusters: [{ name: "c" }], listeners: [{ name: "l", address, filter_chains: [{ filters }] }] },
+  };
+}
+
+withEnvoy(
+  "the real Envoy takes what is not refused",
+  async () => {
+    const plans = served.map(planOf);
+    expect(plans.flatMap(({ refused: findings }) => findings)).toEqual([]);
+    const output = await validateBootstrap(bootstrapOf(plans.map(({ traffic }) => traffic.route ?? {})));
+    expect(output).toContain("OK");
+  },
+  30_000,
+);
