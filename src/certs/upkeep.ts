@@ -124,9 +124,9 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     const material = materialOf(state, authorityPlan(options, undefined).bundle);
     if (material === undefined) return;
     if (shown !== undefined && sameMaterial(shown, material)) return;
-    shown = material;
     try {
       onMaterial(material);
+      shown = material;
     } catch (error) {
       log.error("the xDS server does not take its certificate and goes on with the one before", { error });
     }
@@ -143,6 +143,8 @@ export function createUpkeep(options: UpkeepOptions): Upkeep {
     },
     stateChanged() {
       complete = true;
+      // Not in its turn behind a write that takes long: who connects meanwhile must be shown what is valid.
+      show();
       wake();
     },
     figures: () => figuresOf(state),
