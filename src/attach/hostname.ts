@@ -3,6 +3,11 @@
 /** `*`: every host. */
 export const ANY_HOST = "*";
 
+/** What a listener stands for. Lower case. */
+export function hostOf({ hostname = ANY_HOST }: { readonly hostname?: string }): string {
+  return hostname;
+}
+
 /** True when every host of `inner` is one of `outer`. Both lower case. */
 export function coversHostname(outer: string, inner: string): boolean {
   if (outer === ANY_HOST || outer === inner) return true;

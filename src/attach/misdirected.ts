@@ -1,4 +1,4 @@
-import { ANY_HOST } from "./hostname.ts";
+import { hostOf, widerHostnames } from "./hostname.ts";
 import { ownerKey } from "./listener.ts";
 import { familyOf } from "./listener-protocol.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
@@ -10,7 +10,8 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
  * three kinds are enough, and none follows from another: hostnames right below it, the broadest one above it, and the broadest
  * ones elsewhere. What no hostname covers is nobody's and stays 404.
  *
- * Elsewhere is the listener's own Gateway or ListenerSet, and where its certificates are good for a host: there alone clients reuse connections. So tenants that share a port and nothing else are not in each other's tables: with all of them there, a
+ * Elsewhere is the listener's own Gateway or ListenerSet, and where its certificates are good for a host: there alone clients
+ * reuse connections. So tenants that share a port and nothing else are not in each other's tables: with all of them there, a
  * new one would change everybody's. Tenants of one certificate are many too: beyond {@link ELSEWHERE_MAX} hostnames stands what covers
  * them, which a new one rarely changes; a host of nobody that it covers is answered with 421 as well.
  *
@@ -101,14 +102,7 @@ function certificatePattern(hostname: string): string {
   return hostname.startsWith("*") || dot < 0 ? hostname : `*${hostname.slice(dot)}`;
 }
 
-function hostOf({ hostname = ANY_HOST }: ListenerPlan): string {
-  return hostname;
-}
-
 /** Hostnames of the set that cover this one, the narrowest first. */
 function hostnamesAbove(hostname: string, among: ReadonlySet<string>): string[] {
-  if (hostname === ANY_HOST) return [];
-  const labels = hostname.split(".");
-  const wildcards = labels.map((_label, from) => `*.${labels.slice(from).join(".")}`).slice(1);
-  return [...wildcards, ANY_HOST].filter((wildcard) => wildcard !== hostname && among.has(wildcard));
+  return widerHostnames(hostname).filter((wider) => among.has(wider));
 }

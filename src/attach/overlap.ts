@@ -1,7 +1,7 @@
 import { type Problem, problemAt } from "../base/problems.ts";
-import { ANY_HOST } from "./hostname.ts";
+import { ANY_HOST, hostOf, widerHostnames } from "./hostname.ts";
 import { nameRival } from "./listener-conflicts.ts";
-import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
+import { type ListenerCertificates, listenerKey, type PortPlan } from "./model.ts";
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
@@ -82,19 +82,9 @@ function note(rivals: Map<number, number>, some: readonly number[], others: read
   for (const position of others) first(position, some);
 }
 
-function hostOf(listener: ListenerPlan): string {
-  return listener.hostname ?? ANY_HOST;
-}
-
 /** A hostname, and every hostname that stands for all its hosts: `a.b.c` → `a.b.c`, `*.b.c`, `*.c`, `*`. */
-function* hostnamesOver(host: string): Iterable<string> {
-  yield host;
-  if (host === ANY_HOST) return;
-  const labels = host.startsWith("*.") ? host.slice(2) : host;
-  for (let dot = labels.indexOf("."); dot >= 0; dot = labels.indexOf(".", dot + 1)) {
-    yield `*${labels.slice(dot)}`;
-  }
-  yield ANY_HOST;
+function hostnamesOver(host: string): readonly string[] {
+  return [host, ...widerHostnames(host)];
 }
 
 /** `a.b.c` → `*.b.c` */

@@ -1,30 +1,13 @@
 import { expect, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
-import { collectionOf, validateObject } from "../api/kinds.ts";
-import type { KubernetesObject } from "../api/object.ts";
-import { objectKey } from "../base/keys.ts";
+import { batchOf } from "./batch.test-support.ts";
 import type { GatewayInfrastructure } from "./infrastructure.ts";
-import { type Batch, createPipeline } from "./pipeline.ts";
+import { createPipeline } from "./pipeline.ts";
 import type { EnvoyProxyReport } from "./status-reports.ts";
 
 const settings = { controllerNames: ["example.com/c"], hostInfrastructure: false, privilegedPortOffset: 10_000 };
 
-function batchOf(text: string): Batch {
-  const batch: Record<string, Map<string, KubernetesObject>> = {};
-  for (const document of parseAllDocuments(text)) {
-    const { object, problems } = validateObject(document.toJS());
-    if (object === undefined) throw new Error(JSON.stringify(problems));
-    const collection = collectionOf(object) as string;
-    batch[collection] ??= new Map();
-    // A copy of this realm: jest runs tests in a realm of its own, and plain data of another one never counts as equal.
-    batch[collection].set(
-      objectKey(object.metadata.namespace, object.metadata.name),
-      JSON.parse(JSON.stringify(object)) as KubernetesObject,
-    );
-  }
-  return batch as Batch;
-}
-
+const objectsOf = (text: string) => parseAllDocuments(text).map((document) => document.toJS() as object);
 const proxy = (name: string, spec: string) =>
   `{apiVersion: gateway.envoyproxy.io/v1alpha1, kind: EnvoyProxy, metadata: {name: ${name}, namespace: a, generation: 1}, spec: ${spec}}`;
 const gateway = (name: string, parameters?: string) => `
@@ -57,13 +40,13 @@ function load() {
       }
     },
   });
-  pipeline.stage(batchOf(world.join("\n---\n")));
+  pipeline.stage(batchOf(...objectsOf(world.join("\n---\n"))));
   pipeline.markSynced();
   pipeline.commitNow();
   const edit = (text: string) => {
     // What was published of Listeners is put down for when an Envoy says that it has it.
     pipeline.commitNow();
-    pipeline.stage(batchOf(text));
+    pipeline.stage(batchOf(...objectsOf(text)));
     return Object.fromEntries(pipeline.commitNow().runs);
   };
   const uses = (name: string) => {

@@ -1,27 +1,11 @@
 import { expect, test } from "@jest/globals";
-import { collectionOf, validateObject } from "../api/kinds.ts";
-import type { KubernetesObject } from "../api/object.ts";
-import { objectKey } from "../base/keys.ts";
 import type { ResourceChange } from "../envoy/resource.ts";
-import { type Batch, createPipeline } from "./pipeline.ts";
+import { batchOf } from "./batch.test-support.ts";
+import { createPipeline } from "./pipeline.ts";
 
 /** What a ListenerSet costs beside others of its Gateway, each with routes of its own. */
 const settings = { controllerNames: ["example.com/c"], hostInfrastructure: false, privilegedPortOffset: 0 };
 const version = "gateway.networking.k8s.io/v1";
-
-function batchOf(...raw: object[]): Batch {
-  const batch: Record<string, Map<string, KubernetesObject>> = {};
-  for (const value of raw) {
-    const { object, problems } = validateObject(value);
-    if (object === undefined) throw new Error(JSON.stringify(problems));
-    const collection = collectionOf(object) as string;
-    batch[collection] ??= new Map();
-    // A copy of this realm: jest runs tests in a realm of its own, and plain data of another one never counts as equal.
-    const copy = JSON.parse(JSON.stringify(object)) as KubernetesObject;
-    batch[collection].set(objectKey(object.metadata.namespace, object.metadata.name), copy);
-  }
-  return batch as Batch;
-}
 
 const gateway = {
   apiVersion: version,
