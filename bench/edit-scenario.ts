@@ -21,8 +21,8 @@ import {
 import { FIRST_REVISION, fileText, gatewayObjects, routeFileWriter, type TableOptions } from "./table.ts";
 
 /** As a user starts it: what was built, with the flags of its launcher. */
-const launcher = [fileURLToPath(new URL("../bin/gatehouse", import.meta.url))];
-const gatehouseArguments = ["--concurrency", String(ENVOY_WORKERS), "--log-level", "warn"];
+export const launcher = [fileURLToPath(new URL("../bin/gatehouse", import.meta.url))];
+export const gatehouseArguments = ["--concurrency", String(ENVOY_WORKERS), "--log-level", "warn"];
 const BYTES_PER_MEGABYTE = 1e6;
 
 /** Edits of files under traffic with the real Envoy, end to end and on the floor, and a restart of the control plane between. */
@@ -86,7 +86,7 @@ async function restart(
   return successor;
 }
 
-function createFileApplier(files: TemporaryDirectory, table: TableOptions): Applier {
+export function createFileApplier(files: TemporaryDirectory, table: TableOptions): Applier {
   const writeRoute = routeFileWriter(table);
   let rename = () => {};
   return {
@@ -102,7 +102,7 @@ function createFileApplier(files: TemporaryDirectory, table: TableOptions): Appl
   };
 }
 
-function writeTable(files: TemporaryDirectory, table: TableOptions, routes: number): void {
+export function writeTable(files: TemporaryDirectory, table: TableOptions, routes: number): void {
   const writeRoute = routeFileWriter(table);
   files.write("gateway.yaml", fileText(gatewayObjects(table)));
   for (let i = 0; i < routes; i++) files.write(`route-${i}.yaml`, writeRoute(i, { revision: FIRST_REVISION }));

@@ -103,7 +103,7 @@ export async function runEdits(
   return { latencies, odd, seconds };
 }
 
-async function measureEdit(
+export async function measureEdit(
   edit: Edit,
   applier: Applier,
   prober: Worker<ProberMethods>,

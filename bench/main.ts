@@ -10,6 +10,7 @@ import { runEngineScenario } from "./engine-scenario.ts";
 import { runFirstStatusesScenario } from "./first-statuses-scenario.ts";
 import { runOneHostScenario } from "./one-host-scenario.ts";
 import { runOperatorRestartScenario } from "./operator-restart-scenario.ts";
+import { runPolicyScenario } from "./policy-scenario.ts";
 import { runQuickstartScenario } from "./quickstart-scenario.ts";
 import { createRecorder, formatTables, missedGoals, progress, type Row, writeResults } from "./results.ts";
 import { runTenantsScenario } from "./tenants-scenario.ts";
@@ -29,6 +30,7 @@ const scenarioNames = [
   "engine",
   "edit-hosts",
   "edit-paths",
+  "policies",
   "one-host",
   "cluster-edit-hosts",
   "cluster-edit-paths",
@@ -44,6 +46,7 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   engine: [1_000, 10_000, 20_000],
   "edit-hosts": [100, 1_000, 10_000],
   "edit-paths": [100, 1_000, 10_000],
+  policies: [1_000, 10_000],
   "one-host": [1, 100, 1_000, 10_000],
   "cluster-edit-hosts": [1_000, 10_000],
   "cluster-edit-paths": [1_000, 10_000],
@@ -87,6 +90,8 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
       return runEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "edit-paths":
       return runEditScenario({ shape: "paths", routes: n, edits }, recorder);
+    case "policies":
+      return runPolicyScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "cluster-edit-hosts":
       return runClusterEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "cluster-edit-paths":

@@ -22,7 +22,24 @@ export interface Watch {
   /** The answer waited for. */
   readonly status: number;
   readonly header?: { readonly name: string; readonly value: string };
+  /** Set: the request is a POST with so many bytes. */
+  readonly postsBytes?: number;
   readonly limitMs: number;
+}
+
+/** The same question about many places. */
+export interface Sweep {
+  readonly port: number;
+  readonly places: readonly { readonly host: string; readonly path: string }[];
+  readonly status: number;
+  readonly postsBytes?: number;
+  readonly limitMs: number;
+}
+
+export interface SweepSighting {
+  /** When the first and the last place gave the answer as wanted. */
+  readonly firstNs: bigint;
+  readonly lastNs: bigint;
 }
 
 export interface Sighting {
@@ -40,7 +57,7 @@ const connections = new Map<number, RawConnection>();
 let current: Promise<Sighting> | undefined;
 
 async function poll(watch: Watch, onFirst: () => void): Promise<Sighting> {
-  const request = rawRequest(watch.host, watch.path);
+  const request = requestOf(watch, watch.postsBytes);
   const deadline = performance.now() + watch.limitMs;
   const odd: string[] = [];
   let [polls, longestGapMs, lastMs] = [0, 0, performance.now()];
@@ -68,6 +85,33 @@ async function poll(watch: Watch, onFirst: () => void): Promise<Sighting> {
   }
 }
 
+/** Asks one place after the other until each has given the answer. */
+async function sweep({ port, places, status, postsBytes, limitMs }: Sweep): Promise<SweepSighting> {
+  let waiting = places.map((place) => requestOf(place, postsBytes));
+  let firstNs: bigint | undefined;
+  const deadline = performance.now() + limitMs;
+  for (;;) {
+    const left: string[] = [];
+    for (const request of waiting) {
+      const answer = await ask(port, request);
+      if (typeof answer === "string" || answer.status !== status) left.push(request);
+      else firstNs ??= process.hrtime.bigint();
+      // From the first on it is a matter of milliseconds.
+      if (firstNs === undefined) Atomics.wait(sleeper, 0, 0, POLL_PAUSE_MS);
+    }
+    const lastNs = process.hrtime.bigint();
+    if (left.length === 0) return { firstNs: firstNs ?? lastNs, lastNs };
+    if (performance.now() > deadline)
+      throw new Error(`${left.length} places did not answer ${status} in ${limitMs} ms`);
+    waiting = left;
+  }
+}
+
+function requestOf({ host, path }: { readonly host: string; readonly path: string }, postsBytes?: number): string {
+  if (postsBytes === undefined) return rawRequest(host, path);
+  return `POST ${path} HTTP/1.1\r\nhost: ${host}\r\ncontent-length: ${postsBytes}\r\n\r\n${"x".repeat(postsBytes)}`;
+}
+
 function isWanted(answer: RawAnswer, { status, header }: Watch): boolean {
   return answer.status === status && (header === undefined || hasHeader(answer, header.name, header.value));
 }
@@ -86,6 +130,7 @@ async function ask(port: number, request: string): Promise<RawAnswer | string> {
 }
 
 const methods = {
+  sweep,
   /** Polls until the wanted answer. */
   wait: (watch: Watch): Promise<Sighting> => poll(watch, () => {}),
   /** Starts polling; returns after the first answer, which must be another than the wanted one. */

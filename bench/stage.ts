@@ -64,13 +64,22 @@ export async function awaitRoute(stage: Stage, table: TableOptions, index: numbe
 }
 
 /** What follows a start, such as statuses, removals and garbage collection, is over. */
-export async function awaitRest(pids: readonly number[], limitMs = REST_LIMIT_MS): Promise<void> {
+export function awaitRest(pids: readonly number[], limitMs = REST_LIMIT_MS): Promise<void> {
+  return awaitLittleCpu(pids, "total", limitMs);
+}
+
+/** The same under traffic, which Envoy's main thread has no part in. */
+export function awaitRestUnderLoad(pids: readonly number[]): Promise<void> {
+  return awaitLittleCpu(pids, "main", REST_LIMIT_MS);
+}
+
+async function awaitLittleCpu(pids: readonly number[], part: "main" | "total", limitMs: number): Promise<void> {
   await waitFor(
     "the processes to come to rest",
     async () => {
-      const before = pids.map((pid) => processCpu(pid).total);
+      const before = pids.map((pid) => processCpu(pid)[part]);
       await pause(MILLISECONDS_PER_SECOND);
-      return pids.every((pid, i) => processCpu(pid).total - before[i]! < REST_CORE_SHARE);
+      return pids.every((pid, i) => processCpu(pid)[part] - before[i]! < REST_CORE_SHARE);
     },
     limitMs,
   );
