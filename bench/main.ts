@@ -4,6 +4,7 @@ import { cpus, platform, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { locateEnvoy } from "../src/infra/envoy-binary.ts";
+import { runApiServerAwayScenario } from "./api-server-away-scenario.ts";
 import { runClusterEditScenario } from "./cluster-edit-scenario.ts";
 import { runEditScenario } from "./edit-scenario.ts";
 import { runEngineScenario } from "./engine-scenario.ts";
@@ -36,6 +37,7 @@ const scenarioNames = [
   "cluster-edit-paths",
   "first-statuses",
   "operator-restart",
+  "api-server-away",
   "quickstart",
   "tenants",
   "tenants-listener-sets",
@@ -52,6 +54,7 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "cluster-edit-paths": [1_000, 10_000],
   "first-statuses": [10_000],
   "operator-restart": [10_000],
+  "api-server-away": [1_000],
   quickstart: [1],
   tenants: [10, 50, 100, 200],
   "tenants-listener-sets": [200],
@@ -100,6 +103,8 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
       return runFirstStatusesScenario(n, recorder);
     case "operator-restart":
       return runOperatorRestartScenario(n, recorder);
+    case "api-server-away":
+      return runApiServerAwayScenario(n, recorder);
     case "quickstart":
       return runQuickstartScenario(recorder);
     case "tenants":

@@ -58,6 +58,8 @@ export const goals: readonly Goal[] = [
   goal(/^operator-restart$/, "failed_requests", 0),
   goal(/^operator-restart$/, "resources_resent", 0),
   goal(/^operator-restart$/, "status_writes", 0),
+  goal(/^api-server-away$/, "failed_requests", 0),
+  goal(/^api-server-away$/, "effective_after_return", 2_000),
   ...["added", "renamed", "certificate", "route", "removed"].flatMap((change) => [
     goal(tenants, `${change}_foreign_dropped`, 0),
     goal(tenants, `${change}_foreign_failed`, 0),

@@ -31,6 +31,15 @@ test("what the server asks for is the least", () => {
   expect(countFailure(noFailures(), asked, longest)).toBe(6000);
 });
 
+test("a server that is starting is asked again sooner than it says, so many times", () => {
+  const failures = noFailures();
+  const starting = error(503, { retryAfterMilliseconds: 5000 });
+  const waits = Array.from({ length: 21 }, () => countFailure(failures, starting, longest));
+  expect(waits.slice(0, 6)).toEqual([100, 200, 400, 800, 1000, 1000]);
+  expect(waits.slice(-2)).toEqual([1000, 6000]);
+  expect(totalOf(failures)).toBe(21);
+});
+
 test("a success after a failure ends the others' waits, but not those that the server asked for", async () => {
   const waits = createSharedWaits(() => 0);
   const giveUp = new AbortController();

@@ -4,6 +4,11 @@ import type { ApiError } from "./api-error.ts";
 const FIRST_WAIT_MS = 100;
 /** A server that cannot be reached is asked about once a second: it costs nothing, and its return is noticed at once. */
 const UNREACHABLE_WAIT_MAX_MS = 1000;
+/**
+ * A server that has just come back answers 503 until it has installed all its paths, which takes it a second or two, and asks for
+ * patience of 5 seconds. So often it is taken at its progress instead of at its word: as one that cannot be reached yet.
+ */
+const STARTING_TRIES = 20;
 /** A server that answers with errors is spared. */
 const REFUSED_WAIT_MAX_MS = 10_000;
 /** Waits that a success elsewhere ends early are ended at most so often, or a half-broken server would be asked without pause. */
@@ -14,30 +19,43 @@ const WAKE_SPREAD_MS = 200;
 /** How often calls failed since something last went well, by what it says about the server. */
 export interface Failures {
   unreachable: number;
+  /** 503 with a time: it starts or ends. */
+  starting: number;
   refused: number;
   /** A place in its history that the server no longer knows: to be expected after every longer absence. */
   expired: number;
 }
 
 export function noFailures(): Failures {
-  return { unreachable: 0, refused: 0, expired: 0 };
+  return { unreachable: 0, starting: 0, refused: 0, expired: 0 };
 }
 
 /**
  * Counts a failure and tells how long to wait: exponential, bounded, between half and all of it so that many clients do not come
- * back together; never less than what the server asks for. Each sort counts for itself, so that a server that is back after a
+ * back together; never less than what a server that is not just starting asks for. Each sort counts for itself, so that a server that is back after a
  * long absence and first says 503 or 410 is asked again at once.
  */
 export function countFailure(failures: Failures, error: ApiError, random: () => number = Math.random): number {
-  const sort = error.status === 0 ? "unreachable" : error.reason === "Expired" ? "expired" : "refused";
+  const sort = sortOf(failures, error);
   failures[sort]++;
-  const max = sort === "unreachable" ? UNREACHABLE_WAIT_MAX_MS : REFUSED_WAIT_MAX_MS;
-  const wait = Math.min(max, FIRST_WAIT_MS * 2 ** (failures[sort] - 1));
-  return Math.max(wait * (0.5 + random() / 2), (error.retryAfterMilliseconds ?? 0) * (1 + random() / 5));
+  const isSoon = sort === "unreachable" || sort === "starting";
+  const wait = Math.min(
+    isSoon ? UNREACHABLE_WAIT_MAX_MS : REFUSED_WAIT_MAX_MS,
+    FIRST_WAIT_MS * 2 ** (failures[sort] - 1),
+  );
+  const asked = sort === "starting" ? 0 : (error.retryAfterMilliseconds ?? 0);
+  return Math.max(wait * (0.5 + random() / 2), asked * (1 + random() / 5));
 }
 
-export function totalOf({ unreachable, refused, expired }: Failures): number {
-  return unreachable + refused + expired;
+function sortOf(failures: Failures, { status, reason, retryAfterMilliseconds }: ApiError): keyof Failures {
+  if (status === 0) return "unreachable";
+  if (reason === "Expired") return "expired";
+  const isStarting = status === 503 && retryAfterMilliseconds !== undefined && failures.starting < STARTING_TRIES;
+  return isStarting ? "starting" : "refused";
+}
+
+export function totalOf({ unreachable, starting, refused, expired }: Failures): number {
+  return unreachable + starting + refused + expired;
 }
 
 /** The waits of all that talk to one API server: the first call that succeeds after a failure ends the others' waits. */

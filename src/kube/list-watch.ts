@@ -147,7 +147,8 @@ async function pause(run: Run, error: ApiError): Promise<void> {
     failures,
     waitMilliseconds: Math.round(milliseconds),
   });
-  await waits.wait(milliseconds, { firm: error.retryAfterMilliseconds !== undefined, signal: run.signal });
+  const firm = milliseconds >= (error.retryAfterMilliseconds ?? Number.POSITIVE_INFINITY);
+  await waits.wait(milliseconds, { firm, signal: run.signal });
 }
 
 /** A hiccup is nobody's business; this many failures in a row, about 2 s, are. */
