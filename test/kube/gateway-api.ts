@@ -24,6 +24,12 @@ export function gatewayApiCrds(channel: Channel): string {
   return folder;
 }
 
+/** Its file in {@link gatewayApiCrds}, by the CRD's name: `gateways.gateway.networking.k8s.io`. */
+export function gatewayApiFile(crd: string): string {
+  const [plural, ...group] = crd.split(".");
+  return `${group.join(".")}_${plural}.yaml`;
+}
+
 /** Installs the Gateway API's CRDs and ours, and waits until they are served. */
 export async function installCrds(
   server: Pick<ApiServer, "kubectl">,

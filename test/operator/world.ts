@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { type Cluster, type ClusterOptions, startCluster } from "../cluster/cluster.ts";
 import { images as systemImages } from "../cluster/system-images.ts";
 import { waitFor } from "../harness/waiting.ts";
-import { gatewayApiCrds } from "../kube/gateway-api.ts";
+import { gatewayApiCrds, gatewayApiFile } from "../kube/gateway-api.ts";
 import { images } from "./images.ts";
 
 /** Namespace in which our manifests install Gatehouse. */
@@ -34,19 +34,25 @@ export interface World {
   kubectl(...args: string[]): Promise<string>;
   /** `kubectl apply -f` of a text. */
   apply(manifests: string): Promise<void>;
-  /** `kubectl apply -k` of a folder of the project. */
-  install(folder: string): Promise<void>;
+  /** `kubectl apply -k` of a folder of the project; `isWanted`: which of its manifests (YAML documents), default: all. */
+  install(folder: string, isWanted?: (manifest: string) => boolean): Promise<void>;
   statusOf(resource: string): Promise<Status>;
   condition(resource: string, type: string): Promise<Condition | undefined>;
   /** Waits for the Gateway's address and a 200 under it; returns the address. */
   untilServed(gateway: string, path: string, limitMs?: number): Promise<string>;
 }
 
-/** A cluster with the Gateway API's kinds, and nothing of ours yet. */
-export async function startWorld(options: Omit<ClusterOptions, "images"> = {}, replaced = images): Promise<World> {
+/** A cluster with the Gateway API's kinds, and nothing of ours yet. `crds`: names of those to have; default: all. */
+export async function startWorld(
+  options: Omit<ClusterOptions, "images"> = {},
+  replaced = images,
+  crds?: readonly string[],
+): Promise<World> {
   const cluster = await startCluster({ ...options, images: [...replaced, ...systemImages] });
   const kubectl = (...args: string[]) => cluster.kubectl(args);
-  await kubectl("apply", "--server-side", "-f", gatewayApiCrds("experimental"));
+  const folder = gatewayApiCrds("experimental");
+  const files = crds?.map((name) => join(folder, gatewayApiFile(name))) ?? [folder];
+  await kubectl("apply", "--server-side", ...files.flatMap((file) => ["-f", file]));
   await kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all");
   const statusOf = async (resource: string): Promise<Status> =>
     JSON.parse(await kubectl("get", resource, "-o", "json")).status ?? {};
@@ -55,7 +61,10 @@ export async function startWorld(options: Omit<ClusterOptions, "images"> = {}, r
     kubectl,
     statusOf,
     apply: async (manifests) => void (await cluster.kubectl(["apply", "-f", "-"], manifests)),
-    install: async (folder) => void (await kubectl("apply", "--server-side", "-k", join(root, folder))),
+    async install(folder, isWanted = () => true) {
+      const manifests = (await kubectl("kustomize", join(root, folder))).split(/^---\n/m).filter(isWanted);
+      await cluster.kubectl(["apply", "--server-side", "-f", "-"], manifests.join("---\n"));
+    },
     condition: async (resource, type) =>
       (await statusOf(resource)).conditions?.find((condition) => condition.type === type),
     async untilServed(gateway, path, limitMs = STEP_LIMIT_MS) {
