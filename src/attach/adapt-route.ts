@@ -102,12 +102,13 @@ function nameHost(traffic: ConnectionSettings, object: () => Route | undefined):
 
 /** A policy counts for backends of all kinds: what has no meaning for one is left out, so that it shares its cluster with others. */
 function settingsFor({ reach, protocol }: ClusterSpec, traffic: ConnectionSettings): ConnectionSettings | undefined {
-  const { dns, http2, loadBalancer, routingType: _, ...rest } = traffic;
+  const { dns, http2, loadBalancer, preserveHeaderCase, routingType: _, ...rest } = traffic;
   const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
   const settings = {
     ...rest,
     ...(dns && usesNames && { dns }),
     ...(http2 && (protocol === "http2" || traffic.useClientProtocol) && { http2 }),
+    ...(preserveHeaderCase && (protocol === "http1" || traffic.useClientProtocol) && { preserveHeaderCase }),
     // Where the request's own host decides there is nothing to choose.
     ...(loadBalancer && reach.kind !== "DynamicResolver" && { loadBalancer }),
   };

@@ -100,6 +100,11 @@ function warnOfStreams({ spec }: BackendTrafficPolicy, settings: BackendTrafficS
   }));
 }
 
+/** What a rule means at a listener that keeps upper and lower case of header names. */
+export function keepHeaderCase(traffic: BackendTraffic | undefined): BackendTraffic {
+  return { ...traffic, cluster: sortKeys({ ...traffic?.cluster, preserveHeaderCase: true }) as ConnectionSettings };
+}
+
 /** The policy of a route over the one of its listener. What it is told of is told of each of them alone. */
 export function mergeBackendTraffic(
   child: BackendTrafficPlan,

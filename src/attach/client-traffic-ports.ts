@@ -1,6 +1,8 @@
 import type { ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
+import { defaultHostOf, listenersKeepingCase } from "./client-http1.ts";
 import { type ClientTrafficPlan, type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
+import { findIdleFields } from "./client-traffic-effect.ts";
 import { sortKeys } from "./connection-settings.ts";
 import { carriesStreams, familyOf, transportOf } from "./listener-protocol.ts";
 import type { ListenerPlan, PortPlan } from "./model.ts";
@@ -8,7 +10,7 @@ import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
 
 /** A listener of a port with the ClientTrafficPolicy that it has, or inherits. */
 export interface ClientListener {
-  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name" | "protocol">;
+  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name" | "protocol" | "tlsMode" | "hostname">;
   readonly inherited?: InheritedPolicy | undefined;
   readonly plan?: ClientTrafficPlan | undefined;
 }
@@ -21,6 +23,8 @@ export interface ClientPort {
   readonly refused?: true;
   /** What an Envoy Listener has once, whatever filter chains it has. */
   readonly connections?: PortTraffic;
+  /** Keys of listeners whose routes keep upper and lower case of header names. */
+  readonly keepsHeaderCase?: readonly string[];
   readonly findings: readonly ClientPortFinding[];
 }
 
@@ -63,12 +67,20 @@ function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPor
   }
   const own = chosen?.inherited && chosen.plan;
   const connections = own?.settings && portPart(own.settings);
+  const keepsHeaderCase = listenersKeepingCase(all.map(({ listener }) => ({ listener, settings: own?.settings })));
+  if (chosen?.inherited && own?.settings) {
+    noteIdle(findings, chosen.listener, chosen.inherited, own.settings);
+    if (defaultHostOf(all.map(({ listener }) => listener)) === undefined) {
+      noteHostless(findings, chosen.listener, chosen.inherited, own.settings);
+    }
+  }
   // Whose listeners these are alone does without them rather than without the policy. Nobody does harm to others.
   const closed = own === undefined ? findings.size > 0 && isOfOneOwner(all) : own.settings === undefined;
   return {
     ...(own?.settings && { clients: own.settings }),
     ...(closed && { refused: true }),
     ...(connections && { connections }),
+    ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
     findings: [...findings.values()],
   };
 }
@@ -79,7 +91,10 @@ function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPo
   const counting = textOf(connections);
   const findings = new Map<string, ClientPortFinding>();
   for (const { listener, inherited, plan } of all) {
-    if (inherited && plan?.settings) noteIdle(findings, listener, inherited, plan.settings);
+    if (inherited && plan?.settings) {
+      noteIdle(findings, listener, inherited, plan.settings);
+      if (defaultHostOf([listener]) === undefined) noteHostless(findings, listener, inherited, plan.settings);
+    }
     const own = plan?.settings && portPart(plan.settings);
     if (chosen === undefined || inherited === undefined || own === undefined || textOf(own) === counting) continue;
     const text =
@@ -88,25 +103,40 @@ function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPo
     const field = `spec.${Object.keys(own)[0]}`;
     note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", field, text));
   }
-  return { ...(connections && { connections }), findings: [...findings.values()] };
+  const requests = all.filter(({ listener }) => !carriesStreams(listener.protocol));
+  const keepsHeaderCase = listenersKeepingCase(
+    requests.map(({ listener, plan }) => ({ listener, settings: plan?.settings })),
+  );
+  return {
+    ...(connections && { connections }),
+    ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
+    findings: [...findings.values()],
+  };
 }
 
-/** A policy of a Gateway means its fields for whatever they fit; one that names a listener of streams means them for this. */
+/** A policy of a Gateway means its fields for whatever they fit; one that names a listener means them for this. */
 function noteIdle(
   findings: Map<string, ClientPortFinding>,
   listener: ClientListener["listener"],
   inherited: InheritedPolicy,
   settings: ClientTrafficSettings,
 ): void {
-  if (!carriesStreams(listener.protocol) || inherited.from.section === undefined) return;
-  const [first, ...more] = fieldsOfRequests(settings, transportOf(listener.protocol) === "UDP");
+  if (inherited.from.section === undefined) return;
+  const ofRequests = carriesStreams(listener.protocol)
+    ? fieldsOfRequests(settings, transportOf(listener.protocol) === "UDP")
+    : [];
+  const all = [
+    ...ofRequests.map((field) => ({ field, for: "HTTP and HTTPS" })),
+    ...findIdleFields(listener, settings).filter(({ field }) => !ofRequests.includes(field.split(".", 1)[0] ?? "")),
+  ];
+  const [first, ...more] = all;
   if (first === undefined) return;
-  const others = more.length === 0 ? "" : ` (nor do ${more.join(", ")})`;
-  const text = `has no effect on ${nameOf(listener)}, whose protocol is ${listener.protocol}${others}; remove it, or attach the policy to listeners of HTTP and HTTPS`;
-  note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", `spec.${first}`, text));
+  const others = more.length === 0 ? "" : ` (nor do ${more.map(({ field }) => field).join(", ")})`;
+  const text = `has no effect on ${nameOf(listener)}, whose protocol is ${listener.protocol}${others}; remove it, or attach the policy to listeners of ${first.for}`;
+  note(findings, inherited, listener.gateway, problemAt("Warning", "NoEffect", `spec.${first.field}`, text));
 }
 
-/** What is said beside {@link portPart}, which streams of TCP have too. */
+/** What is said beside {@link portPart} and {@link findIdleFields}, and means nothing for streams. */
 function fieldsOfRequests(settings: ClientTrafficSettings, ofDatagrams: boolean): readonly string[] {
   const { tcpKeepalive: _, proxyProtocol: __, enableProxyProtocol: ___, connection, timeout, ...requests } = settings;
   if (ofDatagrams) return Object.keys(settings);
@@ -115,6 +145,23 @@ function fieldsOfRequests(settings: ClientTrafficSettings, ofDatagrams: boolean)
     ...(connection?.connectionLimit === undefined ? [] : ["connection.connectionLimit"]),
     ...(timeout?.http === undefined ? [] : ["timeout.http"]),
   ];
+}
+
+/** @param listener without a hostname that could be a request's */
+function noteHostless(
+  findings: Map<string, ClientPortFinding>,
+  listener: ClientListener["listener"],
+  inherited: InheritedPolicy,
+  settings: ClientTrafficSettings,
+): void {
+  if (!settings.http1?.http10?.useDefaultHost || carriesStreams(listener.protocol)) return;
+  const text = `has no effect on ${nameOf(listener)}, which has no hostname without an asterisk to take: HTTP/1.0 requests without a host are refused there; give the listener a hostname, or remove the field`;
+  note(
+    findings,
+    inherited,
+    listener.gateway,
+    problemAt("Warning", "NoEffect", "spec.http1.http10.useDefaultHost", text),
+  );
 }
 
 function textOf(value: object | undefined): string {

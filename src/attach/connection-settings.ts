@@ -22,6 +22,8 @@ export interface ConnectionSettings
   > {
   /** Speak the client's version of HTTP. */
   readonly useClientProtocol?: true;
+  /** Upper and lower case of header names stay as they are. */
+  readonly preserveHeaderCase?: true;
   /** How Services are reached, whatever the EnvoyProxy says; it shows in what a cluster reaches. */
   readonly routingType?: string;
 }

@@ -53,13 +53,19 @@ export function withPolicies(
   attachment: RouteAttachment,
   policiesAt: (target: TargetKey) => PoliciesByKind | undefined,
   ofListener: (listener: PlacedListener) => ListenerPolicies | undefined,
+  keepsHeaderCase: (listener: PlacedListener) => boolean,
 ): RouteAttachment {
   const own = only(routePolicyKinds, policiesAt(`${attachment.routeKind}/${attachment.key}`));
   const parents = attachment.parents.map((parent) => {
     const listeners = parent.listeners.map((listener): AttachedListener => {
       const { gateway, listenerSet } = parent;
-      const inherited = only(routePolicyKinds, ofListener({ gateway, listenerSet, name: listener.listener }));
-      return inherited === undefined ? listener : { ...listener, policies: inherited };
+      const place = { gateway, listenerSet, name: listener.listener };
+      const all = ofListener(place);
+      if (all === undefined) return listener;
+      const inherited = only(routePolicyKinds, all);
+      const keeps = all.ClientTrafficPolicy !== undefined && keepsHeaderCase(place);
+      if (inherited === undefined && !keeps) return listener;
+      return { ...listener, ...(keeps && { keepsHeaderCase: true }), ...(inherited && { policies: inherited }) };
     });
     return listeners.every((listener, index) => listener === parent.listeners[index])
       ? parent

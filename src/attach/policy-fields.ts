@@ -40,6 +40,8 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "connection",
     "enableProxyProtocol",
     "grpc",
+    // What it leaves out is of global rate limits, which are not served: nobody is sent any.
+    "headers.disableRateLimitHeaders",
     ...["enableEnvoyHeaders", "xForwardedClientCert", "withUnderscoresAction", "preserveXRequestID", "requestID"].map(
       (field) => `headers.${field}`,
     ),
@@ -47,14 +49,13 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
       (field) => `headers.${field}`,
     ),
     "healthCheck",
-    ...["enableTrailers", "disableSafeMaxConnectionDuration", "ignoredUpgradeTypes"].map((field) => `http1.${field}`),
+    "http1",
     "http2",
     "path",
     "proxyProtocol",
     "scheme",
     "tcpKeepalive",
-    "timeout.http",
-    "timeout.tcp.connectionInspectionTimeout",
+    "timeout",
   ],
 };
 

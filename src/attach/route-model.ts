@@ -54,6 +54,8 @@ export interface AttachedListener {
    * specific listener of the same port claims. Sorted by host, each host once.
    */
   readonly hostnames: readonly AttachedHost[];
+  /** Clients see upper and lower case of header names as backends write them, and backends see the clients'. */
+  readonly keepsHeaderCase?: true;
   /** Policies that the route has from here unless it has its own; undefined: none. */
   readonly policies?: ListenerPolicies;
 }

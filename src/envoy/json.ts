@@ -41,6 +41,7 @@ import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp
 import { UdpProxyConfig } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.ts";
 import { HealthCheckEventFileSink } from "./generated/envoy/extensions/health_check/event_sinks/file/v3/file.ts";
 import { LocalResponsePolicy } from "./generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy.ts";
+import { PreserveCaseFormatterConfig } from "./generated/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.ts";
 import { Generic } from "./generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
 import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
 import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
@@ -114,6 +115,7 @@ const messages: readonly PrintableMessage[] = [
   DatadogConfig,
   OpenTelemetryConfig,
   ZipkinConfig,
+  PreserveCaseFormatterConfig,
   UuidRequestIdConfig,
   StaticConfigResourceDetectorConfig,
   AlwaysOnSamplerConfig,

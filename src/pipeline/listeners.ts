@@ -65,6 +65,8 @@ export interface ListenerNodes {
   readonly ports: Collection<FleetPort>;
   /** What ClientTrafficPolicies mean for a whole port. Key: name of the Envoy Listener; only where a listener has a policy. */
   readonly clientPorts: Collection<ClientPort>;
+  /** Key: listener: routes keep upper and lower case of header names there. */
+  readonly keepsHeaderCase: Collection<true>;
 }
 
 /** What listeners come to without routes. A certificate's content is not among the inputs of a Listener. */
@@ -114,7 +116,11 @@ export function createListenerNodes(
     ),
   );
   const clientPorts = createClientPorts(graph, ports, { gateways: { listenerPolicies }, policies });
-  return { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports, clientPorts };
+  const keepsHeaderCase = graph.flatMap("keepsHeaderCase", clientPorts, ({ keepsHeaderCase: keys = [] }) =>
+    keys.map((key): [string, true] => [key, true]),
+  );
+  const nodes = { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports };
+  return { ...nodes, clientPorts, keepsHeaderCase };
 }
 
 /**
@@ -171,7 +177,7 @@ export function readShape(proxies: ProxyNodes, fleet: FleetKey, gateway: ObjectK
 }
 
 /** What ClientTrafficPolicies say, and of which listeners. */
-interface ClientNodes {
+export interface ClientNodes {
   readonly gateways: Pick<GatewayNodes, "listenerPolicies">;
   readonly policies: Pick<PolicyNodes, "clientTraffic">;
 }
@@ -183,7 +189,7 @@ function createClientPorts(graph: Graph, ports: Collection<FleetPort>, clients: 
   });
 }
 
-function readClient(
+export function readClient(
   listener: ListenerPlan,
   { gateways, policies }: ClientNodes,
   read: Reader,

@@ -88,7 +88,7 @@ export function createPipeline(
   const gateways = createGatewayNodes(graph, sources, proxies, policies);
   const listeners = createListenerNodes(graph, sources, gateways, policies);
   const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);
-  const streams = createStreamNodes(graph, proxies, listeners, routes);
+  const streams = createStreamNodes(graph, proxies, { gateways, policies }, listeners, routes);
   const envoyListeners = createListenerResources(
     graph,
     sources,

@@ -1,6 +1,6 @@
 import type { Route } from "../api/gateway-api.ts";
 import type { RuleTraffic } from "../attach/adapt-route.ts";
-import { type BackendTraffic, mergeBackendTraffic } from "../attach/backend-traffic.ts";
+import { type BackendTraffic, keepHeaderCase, mergeBackendTraffic } from "../attach/backend-traffic.ts";
 import type { AttachedListener, RouteAttachment } from "../attach/model.ts";
 import { type EffectivePolicy, effectivePolicy, effectOf } from "../attach/policy-effect.ts";
 import type { PlacedPolicy, PoliciesByKind } from "../attach/policy-model.ts";
@@ -69,13 +69,15 @@ export function readTraffic(
   listener: AttachedListener,
   read: Reader,
 ): RuleTraffic | undefined {
-  if (attachment.policies === undefined && listener.policies === undefined) return undefined;
+  const { keepsHeaderCase } = listener;
+  if (attachment.policies === undefined && listener.policies === undefined && !keepsHeaderCase) return undefined;
   // An HTTPRoute without rules has one.
   const rules: readonly { readonly name?: string }[] = object()?.spec.rules ?? [{}];
-  return rules.map(({ name }) => {
+  const ofRules = rules.map(({ name }) => {
     const effect = effectivePolicy("BackendTrafficPolicy", attachment, name, listener);
     if (effect === undefined) return undefined;
     const key = mergedKey(route, effect);
     return key === undefined ? read.get(policies.backendTraffic, effect.policy)?.traffic : read.get(merged, key);
   });
+  return keepsHeaderCase ? ofRules.map(keepHeaderCase) : ofRules;
 }

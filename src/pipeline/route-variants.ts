@@ -3,7 +3,7 @@ import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
 import type { AttachedListener, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { asPassedThrough } from "../attach/resolve-stream.ts";
 import type { RoutingSettings } from "../attach/routing-settings.ts";
-import type { Reader } from "../dataflow/graph.ts";
+import { type Reader, sameData } from "../dataflow/graph.ts";
 import { readTraffic, type TrafficNodes } from "./route-traffic.ts";
 
 /** A route as it is served at some places: at all others its clusters are other ones. */
@@ -64,5 +64,5 @@ export function variantsOf(
 
 function isSame(a: RuleTraffic | undefined, b: RuleTraffic | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.every((own, index) => own === b[index]);
+  return a.every((own, index) => own === b[index] || sameData(own, b[index]));
 }

@@ -101,6 +101,7 @@ export function createRouteNodes(
       attachment,
       (target) => read.get(policies.ofTargets, target),
       (listener) => read.get(gateways.listenerPolicies, listenerKey(listener)),
+      (listener) => read.get(listeners.keepsHeaderCase, listenerKey(listener)) === true,
     );
   });
   const traffic = createTrafficNodes(graph, policies, attachments);

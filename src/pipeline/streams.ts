@@ -17,7 +17,7 @@ import { STREAM_CHAIN_SUFFIX } from "../translate/access-log.ts";
 import { type ListenerPart, sameListenerPart } from "../translate/listener-part.ts";
 import { shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
-import { type ListenerNodes, readShape } from "./listeners.ts";
+import { type ClientNodes, type ListenerNodes, readClient, readShape } from "./listeners.ts";
 import { readTraffic } from "./route-traffic.ts";
 import type { RouteNodes } from "./routes.ts";
 
@@ -53,6 +53,7 @@ export interface StreamNodes {
 export function createStreamNodes(
   graph: Graph,
   proxies: ProxyNodes,
+  clients: ClientNodes,
   listeners: ListenerNodes,
   routes: RouteNodes,
 ): StreamNodes {
@@ -68,7 +69,7 @@ export function createStreamNodes(
   const parts = graph.map(
     "streamParts",
     claims,
-    (claim, key, read) => translateClaim(claim, key, { proxies, listeners, routes, hostsByClaim }, read),
+    (claim, key, read) => translateClaim(claim, key, { proxies, clients, listeners, routes, hostsByClaim }, read),
     { equals: sameListenerPart },
   );
   const refusals = graph.map(
@@ -127,6 +128,7 @@ function chooseClaim(group: string, members: ReadonlyMap<string, StreamClaim>): 
 
 interface Nodes {
   readonly proxies: ProxyNodes;
+  readonly clients: ClientNodes;
   readonly listeners: ListenerNodes;
   readonly routes: RouteNodes;
   readonly hostsByClaim: Index<StreamHost>;
@@ -167,5 +169,6 @@ function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Rea
     { name, hosts: won, shares: shareStreams(rules.flatMap(({ backends }) => backends)) },
     read.get(nodes.listeners.certificates, claim.listener),
     logs,
+    readClient(listener, nodes.clients, read).plan?.settings?.timeout?.tcp,
   );
 }

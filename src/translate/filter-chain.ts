@@ -1,8 +1,10 @@
+import { defaultHostOf } from "../attach/client-http1.ts";
 import type { ListenerCertificates, ListenerPlan, PortPlan } from "../attach/model.ts";
 import type { Filter, FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
 import { buildHttpConnectionManager, type ListenerShape } from "./http-connection-manager.ts";
 import { buildDownstreamTls } from "./listener-tls.ts";
 import { buildConnectionLimit } from "./policy/client-http.ts";
+import { limitHandshake } from "./policy/client-timeouts.ts";
 
 /**
  * The one filter chain of a plain HTTP port: listeners that share it differ by host only, and hosts are told apart by the
@@ -13,7 +15,7 @@ export function buildHttpChain(port: PortPlan, shape: ListenerShape): FilterChai
   if (routeTable === undefined) return undefined;
   return {
     name: routeTable,
-    filters: buildHttpReaders(`http-${port.bindPort}`, routeTable, shape),
+    filters: buildHttpReaders(`http-${port.bindPort}`, routeTable, port.listeners, shape),
   };
 }
 
@@ -36,13 +38,21 @@ export function buildHttpsChain(
     // specific chain first.
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
     transportSocket: buildDownstreamTls(certificates, ["h2", "http/1.1"]),
-    filters: buildHttpReaders(`https-${port.bindPort}`, listener.routeTable, shape),
+    ...limitHandshake(shape.clients?.timeout?.tcp),
+    filters: buildHttpReaders(`https-${port.bindPort}`, listener.routeTable, [listener], shape),
   };
 }
 
-function buildHttpReaders(statPrefix: string, routeTable: string, shape: ListenerShape): Filter[] {
+/** @param listeners that are served by it */
+function buildHttpReaders(
+  statPrefix: string,
+  routeTable: string,
+  listeners: readonly ListenerPlan[],
+  shape: ListenerShape,
+): Filter[] {
+  const defaultHost = shape.clients?.http1?.http10?.useDefaultHost ? defaultHostOf(listeners) : undefined;
   return [
     ...buildConnectionLimit(statPrefix, shape.clients),
-    buildHttpConnectionManager(statPrefix, routeTable, shape),
+    buildHttpConnectionManager(statPrefix, routeTable, shape, defaultHost),
   ];
 }

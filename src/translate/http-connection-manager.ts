@@ -48,8 +48,14 @@ const refuseAll: HttpConnectionManager = {
  * Settings follow Envoy's guide "Configuring Envoy as an edge proxy" and Envoy Gateway's defaults.
  *
  * @param statPrefix as in `http-8080`; statistics of all filter chains of a port share it
+ * @param defaultHost of HTTP/1.0 requests that name none
  */
-export function buildHttpConnectionManager(statPrefix: string, routeTable: string, shape: ListenerShape): Filter {
+export function buildHttpConnectionManager(
+  statPrefix: string,
+  routeTable: string,
+  shape: ListenerShape,
+  defaultHost?: string,
+): Filter {
   const { tracing, requestIdTracing } = shape.settings.telemetry;
   const usual: HttpConnectionManager = {
     // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
@@ -76,7 +82,7 @@ export function buildHttpConnectionManager(statPrefix: string, routeTable: strin
     ...(tracing && { tracing: buildTracing(shape.fleet, tracing) }),
     ...(requestIdTracing && { requestIdExtension: buildRequestId(requestIdTracing) }),
   };
-  const manager = applyClientTraffic(usual, shape.clients);
+  const manager = applyClientTraffic(usual, shape.clients, defaultHost);
   return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };
 }
 

@@ -1,3 +1,4 @@
+import type { ClientTrafficSettings } from "../attach/client-traffic.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type ResolvedBackend } from "../attach/model.ts";
 import { pack } from "../envoy/any.ts";
 import type {
@@ -10,6 +11,7 @@ import { TcpProxy } from "../envoy/generated/envoy/extensions/filters/network/tc
 import { type AccessLogs, STREAM_CHAIN_SUFFIX } from "./access-log.ts";
 import { type EnvoyPort, encodeChain, encodePart, type ListenerPart, secretNames } from "./listener-part.ts";
 import { buildDownstreamTls } from "./listener-tls.ts";
+import { limitHandshake, limitIdleness } from "./policy/client-timeouts.ts";
 import { INVALID_BACKEND_CLUSTER } from "./route-backends.ts";
 import { buildUdpProxy } from "./udp-proxy.ts";
 
@@ -44,6 +46,9 @@ export function shareStreams(backends: readonly ResolvedBackend[]): readonly Str
 
 const nowhere: readonly StreamShare[] = [{ cluster: INVALID_BACKEND_CLUSTER, weight: 1 }];
 
+/** What a ClientTrafficPolicy says of connections. */
+type StreamTimeouts = NonNullable<ClientTrafficSettings["timeout"]>["tcp"];
+
 /** What a route puts on a TLS, TCP or UDP listener. Undefined: TLS is to be terminated and there is no certificate for it. */
 export function translateStreamPart(
   port: EnvoyPort,
@@ -51,6 +56,7 @@ export function translateStreamPart(
   routing: StreamRouting,
   certificates: ListenerCertificates | undefined,
   logs: AccessLogs,
+  timeouts?: StreamTimeouts,
 ): ListenerPart | undefined {
   const of = listenerKey(listener);
   const clusters = routing.shares.map(({ cluster }) => cluster).filter((name) => name !== INVALID_BACKEND_CLUSTER);
@@ -63,8 +69,8 @@ export function translateStreamPart(
   const chain: FilterChain = {
     name: routing.name,
     ...matchServerNames(routing.hosts),
-    ...(held && { transportSocket: buildDownstreamTls(held, []) }),
-    filters: [buildTcpProxy(`${statPrefixOf(listener)}-${port.bindPort}`, routing.shares)],
+    ...(held && { transportSocket: buildDownstreamTls(held, []), ...limitHandshake(timeouts) }),
+    filters: [buildTcpProxy(`${statPrefixOf(listener)}-${port.bindPort}`, routing.shares, timeouts)],
   };
   return encodeChain(port, of, chain, { secrets: secretNames(held), clusters });
 }
@@ -96,14 +102,14 @@ function statPrefixOf({ protocol, tlsMode }: ListenerPlan): string {
 }
 
 /** Its access log is the listener's: a thousand chains would repeat a kilobyte each. */
-function buildTcpProxy(statPrefix: string, shares: readonly StreamShare[]): Filter {
+function buildTcpProxy(statPrefix: string, shares: readonly StreamShare[], timeouts?: StreamTimeouts): Filter {
   const [first] = shares;
-  const proxy: TcpProxy =
-    shares.length === 1 && first !== undefined
-      ? { statPrefix, cluster: first.cluster }
-      : {
-          statPrefix,
-          weightedClusters: { clusters: shares.map(({ cluster, weight }) => ({ name: cluster, weight })) },
-        };
+  const proxy: TcpProxy = {
+    statPrefix,
+    ...limitIdleness(timeouts),
+    ...(shares.length === 1 && first !== undefined
+      ? { cluster: first.cluster }
+      : { weightedClusters: { clusters: shares.map(({ cluster, weight }) => ({ name: cluster, weight })) } }),
+  };
   return { name: "envoy.filters.network.tcp_proxy", typedConfig: pack(TcpProxy, proxy) };
 }

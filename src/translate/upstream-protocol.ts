@@ -9,6 +9,7 @@ import { Generic } from "../envoy/generated/envoy/extensions/http/injected_crede
 import { HttpProtocolOptions } from "../envoy/generated/envoy/extensions/upstreams/http/v3/http_protocol_options.ts";
 
 import { buildHttp2, buildHttpLimits } from "./connection.ts";
+import { keepHeaderCase } from "./header-case.ts";
 
 const optionsName = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
 
@@ -40,21 +41,30 @@ export function buildProtocolOptions(spec: ClusterSpec): Record<string, Any> | u
 const http1: HttpProtocolOptions = { explicitHttpConfig: { httpProtocolOptions: {} } };
 const http2: HttpProtocolOptions = { explicitHttpConfig: { http2ProtocolOptions: {} } };
 const agreedOn: HttpProtocolOptions = { autoConfig: { httpProtocolOptions: {}, http2ProtocolOptions: {} } };
+const http1KeepingCase: HttpProtocolOptions = { explicitHttpConfig: { httpProtocolOptions: keepHeaderCase } };
+const agreedOnKeepingCase: HttpProtocolOptions = {
+  autoConfig: { httpProtocolOptions: keepHeaderCase, http2ProtocolOptions: {} },
+};
 
 /** Who offers versions in the TLS handshake must speak the one that the backend chooses. */
 function versionsOf({ protocol, tls, connection }: ClusterSpec): HttpProtocolOptions {
   // What a backend says that it speaks stands.
   if (connection?.useClientProtocol && protocol === "http1") {
     return {
-      useDownstreamProtocolConfig: { httpProtocolOptions: {}, http2ProtocolOptions: buildHttp2(connection) },
+      useDownstreamProtocolConfig: {
+        httpProtocolOptions: connection.preserveHeaderCase ? keepHeaderCase : {},
+        http2ProtocolOptions: buildHttp2(connection),
+      },
     };
   }
   if (protocol === "http2") {
     return connection ? { explicitHttpConfig: { http2ProtocolOptions: buildHttp2(connection) } } : http2;
   }
   const offered = tls?.alpnProtocols ?? [];
-  if (!offered.includes("h2")) return http1;
-  return offered.includes("http/1.1") ? agreedOn : http2;
+  const keepsCase = connection?.preserveHeaderCase;
+  if (!offered.includes("h2")) return keepsCase ? http1KeepingCase : http1;
+  if (!offered.includes("http/1.1")) return http2;
+  return keepsCase ? agreedOnKeepingCase : agreedOn;
 }
 
 /** Without a name of its own a TLS backend is asked for, and verified as, the host that the request names. */

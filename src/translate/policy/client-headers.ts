@@ -33,10 +33,13 @@ const requestIds = {
   Disable: { generateRequestId: false, preserveExternalRequestId: false },
 } as const;
 
+/** Envoy that makes none keeps the client's, from outside too. */
+const dropRequestId: HeaderMutation = { remove: "x-request-id" };
+
 /** What of `spec.headers` the HTTP connection manager itself does. */
 export function buildClientHeaders(headers: Headers, headerBytesMax: number | undefined): HttpConnectionManager {
   const { requestID = headers.preserveXRequestID ? "PreserveOrGenerate" : undefined, earlyRequestHeaders } = headers;
-  const early = changeHeaders(earlyRequestHeaders);
+  const early = [...(requestID === "Disable" ? [dropRequestId] : []), ...changeHeaders(earlyRequestHeaders)];
   return {
     ...(requestID && requestIds[requestID]),
     ...(headerBytesMax !== undefined && { maxRequestHeadersKb: Math.ceil(headerBytesMax / KIBIBYTE) }),

@@ -13,6 +13,7 @@ import {
 import type { Duration } from "../../envoy/generated/google/protobuf/duration.ts";
 import { buildHttp2 } from "../connection.ts";
 import { parseDuration, toDuration } from "../duration.ts";
+import { keepHeaderCase } from "../header-case.ts";
 import { buildClientAddress } from "./client-address.ts";
 import { buildClientHeaders, matchString, underscoreActions } from "./client-headers.ts";
 
@@ -27,6 +28,7 @@ const slashActions = {
 export function applyClientTraffic(
   usual: HttpConnectionManager,
   clients: ClientTrafficSettings | undefined,
+  defaultHost?: string,
 ): HttpConnectionManager {
   if (clients === undefined) return usual;
   const { path, headers, timeout, http1, http2, clientIPDetection, scheme, connection } = clients;
@@ -42,7 +44,7 @@ export function applyClientTraffic(
       mergeSlashes: path?.disableMergeSlashes === undefined ? undefined : !path.disableMergeSlashes,
       pathWithEscapedSlashesAction: path?.escapedSlashesAction && slashActions[path.escapedSlashesAction],
       schemeHeaderTransformation: scheme === "MatchBackend" ? { matchUpstream: true } : undefined,
-      httpProtocolOptions: http1 && buildHttp1(http1),
+      httpProtocolOptions: http1 && buildHttp1(http1, defaultHost),
     }),
     commonHttpProtocolOptions: { ...usual.commonHttpProtocolOptions, ...buildLimits(clients) },
     http2ProtocolOptions: { ...usual.http2ProtocolOptions, ...(http2 && buildHttp2({ http2 })) },
@@ -64,10 +66,15 @@ function buildLimits({ headers, timeout, connection }: ClientTrafficSettings): H
   });
 }
 
-function buildHttp1({ enableTrailers, ignoredUpgradeTypes, http10 }: NonNullable<ClientTrafficSettings["http1"]>) {
+function buildHttp1(
+  { enableTrailers, ignoredUpgradeTypes, http10, preserveHeaderCase }: NonNullable<ClientTrafficSettings["http1"]>,
+  defaultHost: string | undefined,
+) {
   return given<Http1ProtocolOptions>({
     enableTrailers,
     acceptHttp10: http10 && true,
+    defaultHostForHttp10: http10 && defaultHost,
+    headerKeyFormat: preserveHeaderCase ? keepHeaderCase.headerKeyFormat : undefined,
     ignoreHttp11Upgrade: ignoredUpgradeTypes?.map((match) => matchString(match, true)),
   });
 }
