@@ -10,7 +10,7 @@ import {
 import { rateLimit } from "./backendtrafficpolicy-rate-limit.ts";
 import { clusterSettingsFields, clusterSettingsRules } from "./cluster-settings.ts";
 import { passive } from "./cluster-settings-health.ts";
-import { allTargetsAre, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
+import { allTargetsAre, mergeType, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
 import { byteSize, defineKind, extend, flag, integer, type ObjectOf, object, text } from "./schema.ts";
 import { duration } from "./shared-schemas.ts";
 
@@ -51,17 +51,7 @@ const spec = object(
   "What to do with requests to backends.",
   {
     ...targetFields,
-    mergeType: text(
-      "StrategicMerge or JSONMerge: merge this policy of a route over that of its listener or Gateway. When left out it replaces that one.",
-      {
-        rules: [
-          {
-            rule: "self == 'StrategicMerge' || self == 'JSONMerge'",
-            message: "must be StrategicMerge or JSONMerge; leave it out to replace",
-          },
-        ],
-      },
-    ),
+    mergeType,
     ...settings,
     rateLimit,
     faultInjection,

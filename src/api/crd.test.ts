@@ -26,6 +26,8 @@ const structuralKeywords = new Set([
   ..."x-kubernetes-list-type x-kubernetes-list-map-keys x-kubernetes-int-or-string".split(" "),
   "x-kubernetes-preserve-unknown-fields",
   "x-kubernetes-map-type",
+  // Of our own; a CustomResourceDefinition has it as its pattern.
+  "publishedPattern",
 ]);
 
 /** What is a type of Kubernetes' own says where its fields are described. */

@@ -57,7 +57,9 @@ function ordered(schema: object): Record<string, unknown> {
     const first = keywordOrder.indexOf(key);
     return first >= 0 ? first : 100 + lastKeywords.indexOf(key);
   };
-  const entries = Object.entries(schema).sort(([a], [b]) => rank(a) - rank(b));
+  const { publishedPattern, ...own } = schema as { readonly publishedPattern?: string };
+  const published = publishedPattern === undefined ? own : { ...own, pattern: publishedPattern };
+  const entries = Object.entries(published).sort(([a], [b]) => rank(a) - rank(b));
   return Object.fromEntries(entries.map(([key, value]) => [key, orderedValue(key, value)]));
 }
 

@@ -4,6 +4,7 @@ import { clientTrafficPolicyDefinition } from "./clienttrafficpolicy.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { httpRouteFilterDefinition } from "./httproutefilter.ts";
 import type { KindDefinition } from "./schema.ts";
+import { securityPolicyDefinition } from "./securitypolicy.ts";
 import { staticBackendDefinition } from "./static-backend.ts";
 
 /** Our policy kinds; their CustomResourceDefinitions are `crds/`. */
@@ -13,6 +14,7 @@ export const policyDefinitions: readonly KindDefinition[] = [
   clientTrafficPolicyDefinition,
   envoyProxyDefinition,
   httpRouteFilterDefinition,
+  securityPolicyDefinition,
 ];
 
 /** Kinds of other gateways that we accept; their CustomResourceDefinitions are `config/compat/`. */

@@ -27,6 +27,7 @@ import { gatewayShapes } from "./gateway-shapes.ts";
 import { httpRouteFilterDefinition } from "./httproutefilter.ts";
 import { definedKind, type Kind, modelKind } from "./kind.ts";
 import { checkGrpcRoute, checkHttpRoute } from "./route-rules.ts";
+import { securityPolicyDefinition } from "./securitypolicy.ts";
 import { staticBackendDefinition } from "./static-backend.ts";
 import { checkStreamRoute } from "./stream-route-rules.ts";
 
@@ -159,4 +160,5 @@ export const kinds: readonly Kind[] = [
   definedKind(envoyProxyDefinition, "envoyProxies"),
   definedKind(clientTrafficPolicyDefinition, "clientTrafficPolicies"),
   definedKind(backendTrafficPolicyDefinition, "backendTrafficPolicies"),
+  definedKind(securityPolicyDefinition, "securityPolicies"),
 ];

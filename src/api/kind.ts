@@ -28,7 +28,8 @@ export type CollectionName =
   | "httpRouteFilters"
   | "envoyProxies"
   | "clientTrafficPolicies"
-  | "backendTrafficPolicies";
+  | "backendTrafficPolicies"
+  | "securityPolicies";
 
 /** A kind that Gatehouse reads. */
 export interface SupportedKind {

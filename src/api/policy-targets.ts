@@ -1,5 +1,5 @@
 import { gatewayGroup } from "./gateway-api.ts";
-import { choice, list, object, type Rule, required } from "./schema.ts";
+import { choice, list, object, type Rule, required, text } from "./schema.ts";
 import {
   ancestorReference,
   conditions,
@@ -59,6 +59,19 @@ export const targetFields = {
   targetRefs: list("The targets.", targetReference("A target.")),
   targetSelectors: list("Targets by their labels, beside targetRefs.", targetSelector),
 };
+
+/** Of kinds whose policies of routes can be merged over those of listeners. */
+export const mergeType = text(
+  "StrategicMerge or JSONMerge: merge this policy of a route over that of its listener or Gateway. When left out it replaces that one.",
+  {
+    rules: [
+      {
+        rule: "self == 'StrategicMerge' || self == 'JSONMerge'",
+        message: "must be StrategicMerge or JSONMerge; leave it out to replace",
+      },
+    ],
+  },
+);
 
 /** CEL for a list of words. */
 function words(values: readonly string[]): string {

@@ -22,6 +22,8 @@ interface TextOptions extends Common {
   readonly maxLength?: number;
   /** RE2 syntax that means the same in JavaScript. */
   readonly pattern?: string;
+  /** What the CustomResourceDefinition says instead, which means the same: an engine that backtracks had better not see it. */
+  readonly publishedPattern?: string;
   /** `byte`: base64. */
   readonly format?: "date-time" | "byte";
   readonly default?: string;

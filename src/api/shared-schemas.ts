@@ -2,7 +2,7 @@ import { choice, flag, integer, list, map, object, type Rule, required, text } f
 
 /** Pieces that several of our kinds have in common. Each takes the description of the place where it stands. */
 
-const dnsLabels = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
+export const dnsLabels = "[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
 
 /** A lower-case DNS name of at most 253 characters. */
 export function dnsName(description: string, options: { readonly trailingDot?: boolean } = {}) {

@@ -1,4 +1,6 @@
-/** Rules of the CRDs of traffic policies, each with a spec that keeps it and one that breaks it. */
+import { securityCases } from "./security-policies.test-support.ts";
+
+/** Rules of the CRDs of policies, each with a spec that keeps it and one that breaks it. */
 
 type Content = Record<string, unknown>;
 
@@ -245,11 +247,17 @@ const backendCases: readonly SpecCase[] = [
   ],
 ];
 
-export const policyCases: Readonly<Record<"ClientTrafficPolicy" | "BackendTrafficPolicy", readonly SpecCase[]>> = {
+export const policyCases: Readonly<
+  Record<"ClientTrafficPolicy" | "BackendTrafficPolicy" | "SecurityPolicy", readonly SpecCase[]>
+> = {
   ClientTrafficPolicy: [...targetCases("Gateway or ListenerSet"), ...clientCases.map(withTargets)],
   BackendTrafficPolicy: [
     ...targetCases("Gateway, ListenerSet, HTTPRoute, GRPCRoute, TCPRoute, UDPRoute or TLSRoute"),
     ...backendCases.map(withTargets),
+  ],
+  SecurityPolicy: [
+    ...targetCases("Gateway, ListenerSet, HTTPRoute, GRPCRoute or TCPRoute"),
+    ...securityCases.map(withTargets),
   ],
 };
 

@@ -4,6 +4,8 @@ import { clientTrafficPolicyDefinition } from "./clienttrafficpolicy.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { formatFieldProblem } from "./field.ts";
 import { validateObject } from "./kinds.ts";
+import { origins } from "./security-policies.test-support.ts";
+import { securityPolicyDefinition } from "./securitypolicy.ts";
 import { policyCases, publishedBackendSpecs } from "./traffic-policies.test-support.ts";
 
 function complaints(kind: string, spec: unknown): string[] {
@@ -24,6 +26,7 @@ const ofClusters = new Set(rulesOf(envoyProxyDefinition.spec));
 describe.each([
   [clientTrafficPolicyDefinition.spec, "ClientTrafficPolicy"],
   [backendTrafficPolicyDefinition.spec, "BackendTrafficPolicy"],
+  [securityPolicyDefinition.spec, "SecurityPolicy"],
 ] as const)("each rule of %#", (schema, kind) => {
   const cases = policyCases[kind];
 
@@ -46,4 +49,17 @@ function escaped(message: string): string {
 
 test.each(publishedBackendSpecs)("the published spec %j is taken as it is", (spec) => {
   expect(complaints("BackendTrafficPolicy", spec)).toEqual([]);
+});
+
+const corsOf = (origin: string) => ({
+  targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "a" }],
+  cors: { allowOrigins: [origin] },
+});
+
+test.each(origins.valid)("%s is an origin", (origin) => {
+  expect(complaints("SecurityPolicy", corsOf(origin))).toEqual([]);
+});
+
+test.each(origins.invalid)("%j is no origin", (origin) => {
+  expect(complaints("SecurityPolicy", corsOf(origin))).not.toEqual([]);
 });

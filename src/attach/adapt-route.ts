@@ -6,43 +6,58 @@ import { buildClusterSpec } from "./cluster-spec.ts";
 import type { ConnectionSettings } from "./connection-settings.ts";
 import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule } from "./model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
+import type { Security, SecurityModel } from "./security/model.ts";
 
 /** The status of answers where a policy cannot do what it says (Envoy Gateway: fail closed). */
 const POLICY_FAILURE = 500;
 
-/** What BackendTrafficPolicies say of each rule of a route; of a rule without any there is undefined. */
-export type RuleTraffic = readonly (BackendTraffic | undefined)[];
+/** What policies say of a rule, each undefined where there is none. */
+export interface RulePolicies {
+  readonly traffic: BackendTraffic | undefined;
+  readonly security: Security | undefined;
+}
 
 /**
  * A route as the Envoys of one Gateway serve it at one listener: the same backends, reached as the Gateway's EnvoyProxy and policies
  * say. Without such settings, which is the rule, it is the route itself, and all Gateways share its clusters.
  *
  * @param object is asked for only when its names matter
- * @param ofRules undefined: no rule has any
+ * @param ofRules one for each rule; undefined: no rule has any policy
  */
 export function adaptRoute(
   resolved: ResolvedRoute,
   settings: RoutingSettings | undefined,
   object: () => Route | undefined,
-  ofRules?: RuleTraffic,
+  ofRules?: readonly RulePolicies[],
 ): ResolvedRoute {
   if (settings === undefined && ofRules === undefined) return resolved;
   const pattern = settings?.statName;
   const route = pattern === undefined ? undefined : object();
+  const carriesRequests = resolved.routeKind === "HTTPRoute" || resolved.routeKind === "GRPCRoute";
   const rules = resolved.rules.map((rule, index): ResolvedRule => {
-    const own = ofRules?.[index];
-    if (own?.invalid) return { ...rule, backends: [], mirrors: [], failureStatus: POLICY_FAILURE };
+    const { traffic: own, security } = ofRules?.[index] ?? {};
+    if (own?.invalid || (carriesRequests ? security?.refused : security?.connectionsRefused)) {
+      return { ...rule, backends: [], mirrors: [], failureStatus: POLICY_FAILURE };
+    }
     const statName = route && nameStatistics(pattern ?? "", resolved.routeKind, route, index);
     const traffic = own?.cluster && nameHost(own.cluster, object);
     const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, traffic);
     return {
       ...rule,
       ...(own?.route && { traffic: nameRoute(own.route, resolved.routeKind, object, index) }),
+      ...(carriesRequests && security?.model && { security: adaptServers(security.model, settings) }),
       backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
       mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
     };
   });
   return { ...resolved, rules };
+}
+
+/** Servers that a SecurityPolicy names, as the Envoys of one Gateway have them. What its BackendTrafficPolicy says is about backends. */
+function adaptServers(model: SecurityModel, settings: RoutingSettings | undefined): SecurityModel {
+  if (model.servers === undefined || settings === undefined) return model;
+  const servers = Object.entries(model.servers).map(([use, spec]) => [use, adaptCluster(spec, settings)] as const);
+  return { ...model, servers: Object.fromEntries(servers) };
 }
 
 function replaceTarget<T extends { readonly target?: ClusterSpec }>(holder: T, target: ClusterSpec | undefined): T {

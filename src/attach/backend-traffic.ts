@@ -65,7 +65,7 @@ export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReade
     reason: "DeprecatedField",
   });
   return planSettings(compression === undefined ? settings : { ...settings, compressor: compression }, {
-    refused: [...findSelectorFaults(policy), ...refused, ...faults],
+    refused: [...findSelectorFaults("BackendTrafficPolicy", policy), ...refused, ...faults],
     warnings: [
       ...(targetRef === undefined ? [] : [deprecated("targetRef", "targetRefs")]),
       ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),

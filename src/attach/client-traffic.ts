@@ -30,7 +30,7 @@ export function planClientTraffic(policy: ClientTrafficPolicy): ClientTrafficPla
   const { targetRef, targetRefs: _, targetSelectors: __, ...own } = policy.spec;
   const { spec, refused, warnings } = expandShorthands<ClientTrafficSettings>("ClientTrafficPolicy", own);
   const faults = [
-    ...findSelectorFaults(policy),
+    ...findSelectorFaults("ClientTrafficPolicy", policy),
     ...refused,
     ...findUnservedFields("ClientTrafficPolicy", spec).map((field) => ({
       field: `spec.${field}`,

@@ -88,7 +88,7 @@ describe("targetSelectors", () => {
       kind: "HTTPRoute",
       namespaces: { from: "Selector", selector: { matchExpressions: [{ key: "a", operator: "In" }] } },
     };
-    expect(findSelectorFaults(policy({ targetSelectors: [wrong] }))).toEqual([
+    expect(findSelectorFaults("BackendTrafficPolicy", policy({ targetSelectors: [wrong] }))).toEqual([
       { field: "spec.targetSelectors[0].namespaces.selector", text: expect.stringContaining("no values for In") },
     ]);
   });

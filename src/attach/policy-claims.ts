@@ -81,7 +81,7 @@ export function headOf(kind: AttachedPolicyKind, { metadata, spec }: AttachedPol
       ...(sectionName !== undefined && { section: sectionName }),
     })),
     selectors: (spec.targetSelectors ?? [])
-      .filter((selector) => faultOf(selector) === undefined)
+      .filter((selector) => faultOf(kind, selector) === undefined)
       .map((selector) => readSelector(selector)),
   };
 }
@@ -95,7 +95,24 @@ function readSelector({ kind, matchLabels, matchExpressions, namespaces }: Targe
   };
 }
 
-function faultOf({ matchLabels, matchExpressions, namespaces }: TargetSelectorSpec): PolicyFinding | undefined {
+const gateways = ["Gateway", "ListenerSet"];
+const routes = ["HTTPRoute", "GRPCRoute", "TCPRoute"];
+
+/** What each kind of policy can be attached to: schemas say it of references only. */
+const targetKinds: Readonly<Record<AttachedPolicyKind, readonly string[]>> = {
+  BackendTrafficPolicy: [...gateways, ...routes, "UDPRoute", "TLSRoute"],
+  ClientTrafficPolicy: gateways,
+  SecurityPolicy: [...gateways, ...routes],
+};
+
+function faultOf(
+  policyKind: AttachedPolicyKind,
+  { kind, matchLabels, matchExpressions, namespaces }: TargetSelectorSpec,
+): PolicyFinding | undefined {
+  const kinds = targetKinds[policyKind];
+  if (!kinds.includes(kind)) {
+    return { field: ".kind", text: `is ${kind}, which no ${policyKind} is for; write one of ${kinds.join(", ")}` };
+  }
   const labels = { ...(matchLabels && { matchLabels }), ...(matchExpressions && { matchExpressions }) };
   const own = findSelectorFault(labels);
   if (own !== undefined) return { field: "", text: own };
@@ -104,9 +121,9 @@ function faultOf({ matchLabels, matchExpressions, namespaces }: TargetSelectorSp
 }
 
 /** Selectors that cannot be understood select nothing. */
-export function findSelectorFaults({ spec }: AttachedPolicy): readonly PolicyFinding[] {
+export function findSelectorFaults(kind: AttachedPolicyKind, { spec }: AttachedPolicy): readonly PolicyFinding[] {
   return (spec.targetSelectors ?? []).flatMap((selector, index) => {
-    const fault = faultOf(selector);
+    const fault = faultOf(kind, selector);
     return fault === undefined ? [] : [{ field: `spec.targetSelectors[${index}]${fault.field}`, text: fault.text }];
   });
 }

@@ -14,8 +14,8 @@ import type {
 
 /** Which policy is in effect: route rule, then route, then listener, then Gateway or ListenerSet; the most specific has all the say. */
 
-const policyKinds: readonly AttachedPolicyKind[] = ["BackendTrafficPolicy", "ClientTrafficPolicy"];
-const routePolicyKinds: readonly RoutePolicyKind[] = ["BackendTrafficPolicy"];
+const policyKinds: readonly AttachedPolicyKind[] = ["BackendTrafficPolicy", "ClientTrafficPolicy", "SecurityPolicy"];
+const routePolicyKinds: readonly RoutePolicyKind[] = ["BackendTrafficPolicy", "SecurityPolicy"];
 
 type PlacedListener = Pick<ListenerPlan, "gateway" | "name"> & { readonly listenerSet?: ObjectKey | undefined };
 

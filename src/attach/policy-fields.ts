@@ -57,6 +57,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "tcpKeepalive",
     "timeout",
   ],
+  SecurityPolicy: [],
 };
 
 /** Where a policy belongs, which is served for all of them. */

@@ -1,13 +1,14 @@
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
 import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
+import type { SecurityPolicy } from "../api/securitypolicy.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { LabelSelector } from "./model.ts";
 import type { MergeType } from "./object-merge.ts";
 
 /** Policies of ours that attach to Gateways, ListenerSets and routes by `targetRefs` and `targetSelectors`. */
-export type AttachedPolicy = BackendTrafficPolicy | ClientTrafficPolicy;
+export type AttachedPolicy = BackendTrafficPolicy | ClientTrafficPolicy | SecurityPolicy;
 
-export type AttachedPolicyKind = "BackendTrafficPolicy" | "ClientTrafficPolicy";
+export type AttachedPolicyKind = "BackendTrafficPolicy" | "ClientTrafficPolicy" | "SecurityPolicy";
 
 /** Those that routes have, or inherit from their listener. */
 export type RoutePolicyKind = Exclude<AttachedPolicyKind, "ClientTrafficPolicy">;

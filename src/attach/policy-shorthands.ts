@@ -35,6 +35,7 @@ const shorthands: Readonly<Record<AttachedPolicyKind, readonly Shorthand[]>> = {
   ClientTrafficPolicy: [
     { from: "path.mergeSlashes", to: "path.disableMergeSlashes", value: (merged) => merged === false },
   ],
+  SecurityPolicy: [],
 };
 
 interface Expanded<S> {

@@ -17,21 +17,30 @@ import { OpenTelemetryAccessLogConfig } from "./generated/envoy/extensions/acces
 import { StderrAccessLog, StdoutAccessLog } from "./generated/envoy/extensions/access_loggers/stream/v3/stream.ts";
 import { DnsCluster } from "./generated/envoy/extensions/clusters/dns/v3/dns_cluster.ts";
 import { ClusterConfig as DynamicForwardProxyCluster } from "./generated/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.ts";
+import * as matching from "./generated/envoy/extensions/common/matching/v3/extension_matcher.ts";
 import { Brotli } from "./generated/envoy/extensions/compression/brotli/compressor/v3/brotli.ts";
 import { Gzip } from "./generated/envoy/extensions/compression/gzip/compressor/v3/gzip.ts";
 import { Zstd } from "./generated/envoy/extensions/compression/zstd/compressor/v3/zstd.ts";
+import * as apiKeyAuth from "./generated/envoy/extensions/filters/http/api_key_auth/v3/api_key_auth.ts";
 import { BandwidthLimit } from "./generated/envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.ts";
+import { BasicAuth } from "./generated/envoy/extensions/filters/http/basic_auth/v3/basic_auth.ts";
 import * as buffer from "./generated/envoy/extensions/filters/http/buffer/v3/buffer.ts";
+import { Composite, ExecuteFilterAction } from "./generated/envoy/extensions/filters/http/composite/v3/composite.ts";
 import * as compressor from "./generated/envoy/extensions/filters/http/compressor/v3/compressor.ts";
 import { Cors, CorsPolicy } from "./generated/envoy/extensions/filters/http/cors/v3/cors.ts";
 import { CredentialInjector } from "./generated/envoy/extensions/filters/http/credential_injector/v3/credential_injector.ts";
+import { CsrfPolicy } from "./generated/envoy/extensions/filters/http/csrf/v3/csrf.ts";
 import { CustomResponse } from "./generated/envoy/extensions/filters/http/custom_response/v3/custom_response.ts";
 import * as dynamicForwardProxy from "./generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
+import { ExtAuthz } from "./generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz.ts";
 import { HTTPFault } from "./generated/envoy/extensions/filters/http/fault/v3/fault.ts";
 import { FilterConfig as GrpcStats } from "./generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
 import { GrpcWeb } from "./generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
 import * as headerMutation from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
+import { JwtAuthentication } from "./generated/envoy/extensions/filters/http/jwt_authn/v3/config.ts";
 import { LocalRateLimit } from "./generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
+import { OAuth2 } from "./generated/envoy/extensions/filters/http/oauth2/v3/oauth.ts";
+import * as rbac from "./generated/envoy/extensions/filters/http/rbac/v3/rbac.ts";
 import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
@@ -78,6 +87,19 @@ interface PrintableMessage {
 }
 
 const messages: readonly PrintableMessage[] = [
+  apiKeyAuth.ApiKeyAuth,
+  apiKeyAuth.ApiKeyAuthPerRoute,
+  BasicAuth,
+  Composite,
+  ExecuteFilterAction,
+  CsrfPolicy,
+  ExtAuthz,
+  JwtAuthentication,
+  OAuth2,
+  rbac.RBAC,
+  rbac.RBACPerRoute,
+  matching.ExtensionWithMatcher,
+  matching.ExtensionWithMatcherPerRoute,
   CustomResponse,
   HTTPFault,
   LocalRateLimit,

@@ -50,11 +50,12 @@ export interface ClusterNodes {
   readonly available: Collection<boolean>;
 }
 
-/** Every cluster that a resolved route may send requests to, mirrors included. */
+/** Every cluster that a resolved route may send requests to, mirrors and the servers of its SecurityPolicies included. */
 export function* clustersOf(resolved: ResolvedRoute): Iterable<ClusterSpec> {
   for (const rule of resolved.rules) {
     for (const { target } of rule.backends) if (target !== undefined) yield target;
     for (const { target } of rule.mirrors) if (target !== undefined) yield target;
+    yield* Object.values(rule.security?.servers ?? {});
   }
 }
 
@@ -70,7 +71,7 @@ export function createClusterNodes(
     const result = new Map<string, FleetCluster>();
     if (attachment === undefined) return result;
     const object = () => read.get(routes.routes, key)?.route;
-    for (const { resolved: variant, places } of variantsOf(routes.traffic, key, object, attachment, resolved, read)) {
+    for (const { resolved: variant, places } of variantsOf(routes.policies, key, object, attachment, resolved, read)) {
       // At a listener that serves nothing a route needs nothing.
       const serving = places.filter(({ listener }) => listener?.routeTable !== undefined || listener?.streams);
       for (const fleet of new Set(serving.map(({ parent }) => parent.fleet))) {

@@ -84,7 +84,7 @@ export function createPipeline(
   const sources = createSources(graph, settings);
   const tlsPolicies = createTlsPolicyNodes(graph, sources);
   const proxies = createProxyNodes(graph, sources, tlsPolicies);
-  const policies = createPolicyNodes(graph, sources, proxies.grantsByNamespace);
+  const policies = createPolicyNodes(graph, sources, proxies.grantsByNamespace, tlsPolicies);
   const gateways = createGatewayNodes(graph, sources, proxies, policies);
   const listeners = createListenerNodes(graph, sources, gateways, policies);
   const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);

@@ -154,3 +154,28 @@ test("a selector runs what it selects, and a route looks only at selectors of it
   expect(sent()).toEqual(["RouteConfiguration"]);
   pipeline.stop();
 });
+
+const security = (name: string, kind: string, target: string, settings: object) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "SecurityPolicy",
+  metadata: { name, namespace: "default" },
+  spec: { targetRefs: [{ group, kind, name: target }], ...settings },
+});
+const securityOfPolicy = { headsOfSecurityPolicy: 1, security: 1, policyReports: 1 };
+
+test("an edit of a route's SecurityPolicy runs that policy and that route, and sends its table alone", () => {
+  const { pipeline, sent } = load(
+    security("of-gateway", "Gateway", "web", {}),
+    security("of-7", "HTTPRoute", "route-7", {}),
+    security("of-8", "HTTPRoute", "route-8", {}),
+  );
+  // Not served: the route answers with 500, and nobody else does.
+  pipeline.stage(batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: {} })));
+  expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, ...routeTraffic });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  const report = [...pipeline.statuses()].find(([key]) => key === "SecurityPolicy/default/of-7")?.[1];
+  expect((report as PolicyReport).ancestors[0]?.problems).toMatchObject([
+    { condition: "Accepted", reason: "Invalid", message: expect.stringContaining("spec.authorization") },
+  ]);
+  pipeline.stop();
+});

@@ -33,9 +33,13 @@ import type {
   PolicyClaim,
   PolicyHead,
 } from "../attach/policy-model.ts";
+import type { SecurityPlan } from "../attach/security/model.ts";
+import { planSecurity } from "../attach/security/plan.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Source } from "../dataflow/graph.ts";
+import { createResolveReader } from "./envoy-proxies.ts";
 import type { Sources } from "./sources.ts";
+import type { TlsPolicyNodes } from "./tls-policies.ts";
 
 /**
  * Policies of ours: where each wants to be, who is there when several do, and what each means. The first two do not depend on settings,
@@ -52,17 +56,21 @@ export interface PolicyNodes {
   readonly backendTraffic: Collection<BackendTrafficPlan>;
   /** Key: policy. */
   readonly clientTraffic: Collection<ClientTrafficPlan>;
+  /** Key: policy. */
+  readonly security: Collection<SecurityPlan>;
 }
 
 export function createPolicyNodes(
   graph: Graph,
   sources: Sources,
   grantsByNamespace: Index<ReferenceGrant>,
+  tlsPolicies: TlsPolicyNodes,
 ): PolicyNodes {
   const heads = graph.union(
     "policyHeads",
     headsOf(graph, "BackendTrafficPolicy", sources.backendTrafficPolicies),
     headsOf(graph, "ClientTrafficPolicy", sources.clientTrafficPolicies),
+    headsOf(graph, "SecurityPolicy", sources.securityPolicies),
   );
   const named = graph.flatMap<PolicyHead, PolicyClaim>("namedTargets", heads, (head) => claimsOf(head));
   const claims = graph.union("policyClaims", named, createSelections(graph, sources, grantsByNamespace, heads));
@@ -78,6 +86,9 @@ export function createPolicyNodes(
       planBackendTraffic(policy, { configMap: (key) => read.get(sources.configMaps, key) }),
     ),
     clientTraffic: graph.map("clientTraffic", sources.clientTrafficPolicies, (policy) => planClientTraffic(policy)),
+    security: graph.map("security", sources.securityPolicies, (policy, _key, read) =>
+      planSecurity(policy, createResolveReader(sources, grantsByNamespace, tlsPolicies, read)),
+    ),
   };
 }
 

@@ -191,11 +191,25 @@ function readPolicy(
   key: ObjectKey,
   read: Reader,
 ): (Findings & { readonly object: KubernetesObject }) | undefined {
-  const [object, plan] =
-    kind === "BackendTrafficPolicy"
-      ? [read.get(sources.backendTrafficPolicies, key), read.get(policies.backendTraffic, key)]
-      : [read.get(sources.clientTrafficPolicies, key), read.get(policies.clientTraffic, key)];
+  const [object, plan] = readObject(sources, policies, kind, key, read);
   return object && plan && { object, refused: plan.refused, warnings: plan.warnings };
+}
+
+function readObject(
+  sources: Sources,
+  policies: PolicyNodes,
+  kind: AttachedPolicyKind,
+  key: ObjectKey,
+  read: Reader,
+): readonly [KubernetesObject | undefined, Findings | undefined] {
+  switch (kind) {
+    case "BackendTrafficPolicy":
+      return [read.get(sources.backendTrafficPolicies, key), read.get(policies.backendTraffic, key)];
+    case "ClientTrafficPolicy":
+      return [read.get(sources.clientTrafficPolicies, key), read.get(policies.clientTraffic, key)];
+    case "SecurityPolicy":
+      return [read.get(sources.securityPolicies, key), read.get(policies.security, key)];
+  }
 }
 
 function problemsOf({ refused, warnings }: Findings): readonly Problem[] {

@@ -1,10 +1,10 @@
 import type { Route } from "../api/gateway-api.ts";
-import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
+import { adaptRoute, type RulePolicies } from "../attach/adapt-route.ts";
 import type { AttachedListener, ParentAttachment, ResolvedRoute, RouteAttachment } from "../attach/model.ts";
 import { asPassedThrough } from "../attach/resolve-stream.ts";
 import type { RoutingSettings } from "../attach/routing-settings.ts";
 import { type Reader, sameData } from "../dataflow/graph.ts";
-import { readTraffic, type TrafficNodes } from "./route-traffic.ts";
+import { type RoutePolicyNodes, readPolicies } from "./route-policies.ts";
 
 /** A route as it is served at some places: at all others its clusters are other ones. */
 export interface RouteVariant {
@@ -22,7 +22,7 @@ interface RoutePlace {
 interface Setting {
   readonly resolved: ResolvedRoute;
   readonly routing: RoutingSettings | undefined;
-  readonly traffic: RuleTraffic | undefined;
+  readonly policies: readonly RulePolicies[] | undefined;
   readonly places: RoutePlace[];
 }
 
@@ -34,7 +34,7 @@ interface Setting {
  * @param object is asked for only when its names matter
  */
 export function variantsOf(
-  nodes: TrafficNodes,
+  nodes: RoutePolicyNodes,
   key: string,
   object: () => Route | undefined,
   attachment: RouteAttachment,
@@ -47,22 +47,25 @@ export function variantsOf(
     const { routing, listeners } = parent;
     for (const listener of listeners.length === 0 ? [undefined] : listeners) {
       const here = listener?.streams?.passesTls ? passed : resolved;
-      const traffic = listener && readTraffic(nodes, key, object, attachment, listener, read);
+      const policies = listener && readPolicies(nodes, key, object, attachment, listener, read);
       const place = { parent, ...(listener && { listener }) };
       const known = settings.find(
-        (each) => each.resolved === here && each.routing === routing && isSame(each.traffic, traffic),
+        (each) => each.resolved === here && each.routing === routing && isSame(each.policies, policies),
       );
-      if (known === undefined) settings.push({ resolved: here, routing, traffic, places: [place] });
+      if (known === undefined) settings.push({ resolved: here, routing, policies, places: [place] });
       else known.places.push(place);
     }
   }
-  return settings.map(({ resolved: here, routing, traffic, places }) => ({
-    resolved: adaptRoute(here, routing, object, traffic),
+  return settings.map(({ resolved: here, routing, policies, places }) => ({
+    resolved: adaptRoute(here, routing, object, policies),
     places,
   }));
 }
 
-function isSame(a: RuleTraffic | undefined, b: RuleTraffic | undefined): boolean {
+function isSame(a: readonly RulePolicies[] | undefined, b: readonly RulePolicies[] | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
-  return a.every((own, index) => own === b[index] || sameData(own, b[index]));
+  return a.every(({ traffic, security }, index) => {
+    const other = b[index];
+    return security === other?.security && (traffic === other?.traffic || sameData(traffic, other?.traffic));
+  });
 }

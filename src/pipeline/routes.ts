@@ -1,5 +1,5 @@
 import type { RouteKind } from "../api/gateway-api.ts";
-import { adaptRoute, type RuleTraffic } from "../attach/adapt-route.ts";
+import { adaptRoute, type RulePolicies } from "../attach/adapt-route.ts";
 import { ANY_HOST } from "../attach/hostname.ts";
 import {
   type AttachedHost,
@@ -29,7 +29,7 @@ import { type FleetResource, type GatewayNodes, readLabels, sameFleetResource } 
 import type { ListenerNodes, ServedListener } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
-import { createTrafficNodes, readTraffic, type TrafficNodes } from "./route-traffic.ts";
+import { createRoutePolicyNodes, type RoutePolicyNodes, readPolicies } from "./route-policies.ts";
 import type { Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
 
@@ -69,7 +69,7 @@ export interface RouteNodes {
   /** Of these, those of connections and datagrams. */
   readonly streams: Collection<RouteObject>;
   readonly attachments: Collection<RouteAttachment>;
-  readonly traffic: TrafficNodes;
+  readonly policies: RoutePolicyNodes;
   /** Group: listener (`listenerKey`): routes that are attached there and accepted, for `attachedRoutes`. */
   readonly acceptedByListener: Index<RouteAttachment>;
   readonly resolved: Collection<ResolvedRoute>;
@@ -104,7 +104,7 @@ export function createRouteNodes(
       (listener) => read.get(listeners.keepsHeaderCase, listenerKey(listener)) === true,
     );
   });
-  const traffic = createTrafficNodes(graph, policies, attachments);
+  const ofRoutes = createRoutePolicyNodes(graph, policies, attachments);
   const resolved = createResolvedRoutes(graph, sources, tlsPolicies, gateways, routes, attachments);
   // A route that is refused for what it says itself is attached all the same, and must not be counted.
   const accepted = graph.map("acceptedAttachments", attachments, (attachment, key, read) => {
@@ -125,7 +125,7 @@ export function createRouteNodes(
       const references = read.get(resolved, key);
       if (object === undefined || references === undefined) return [];
       return translateAttachment(object, attachment, references, (listener) =>
-        readTraffic(traffic, key, () => object.route, attachment, listener, read),
+        readPolicies(ofRoutes, key, () => object.route, attachment, listener, read),
       );
     },
     { equals: sameHostEntries },
@@ -140,7 +140,7 @@ export function createRouteNodes(
     { equals: sameHostEntries },
   );
   const tables = createTables(graph, listeners, servedEntries);
-  const nodes = { routes, streams, attachments, traffic, acceptedByListener, resolved };
+  const nodes = { routes, streams, attachments, policies: ofRoutes, acceptedByListener, resolved };
   return { ...nodes, hostEntries, servedEntries, ...tables };
 }
 
@@ -179,7 +179,7 @@ function translateAttachment(
   object: RouteObject,
   attachment: RouteAttachment,
   resolved: ResolvedRoute,
-  trafficAt: (listener: AttachedListener) => RuleTraffic | undefined,
+  policiesAt: (listener: AttachedListener) => readonly RulePolicies[] | undefined,
 ): Iterable<readonly [string, HostEntries]> {
   const key = routeKey(object.kind, object.key);
   const result = new Map<string, HostEntries>();
@@ -188,7 +188,7 @@ function translateAttachment(
     for (const listener of listeners) {
       const table = listener.routeTable;
       if (table === undefined) continue;
-      const adapted = adaptRoute(resolved, routing, () => object.route, trafficAt(listener));
+      const adapted = adaptRoute(resolved, routing, () => object.route, policiesAt(listener));
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;

@@ -16,6 +16,7 @@ import type {
   UDPRoute,
 } from "../api/gateway-api.ts";
 import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
+import type { SecurityPolicy } from "../api/securitypolicy.ts";
 import type { StaticBackend } from "../api/static-backend.ts";
 import type { Settings } from "../attach/model.ts";
 import type { FleetKey } from "../base/keys.ts";
@@ -47,6 +48,7 @@ export interface ObjectSources {
   readonly envoyProxies: Source<EnvoyProxy>;
   readonly clientTrafficPolicies: Source<ClientTrafficPolicy>;
   readonly backendTrafficPolicies: Source<BackendTrafficPolicy>;
+  readonly securityPolicies: Source<SecurityPolicy>;
 }
 
 /** Number of Envoys of a fleet that are connected now. */
@@ -151,6 +153,7 @@ export function createSources(graph: Graph, settings: Settings): Sources {
     envoyProxies: graph.source("envoyProxies"),
     clientTrafficPolicies: graph.source("clientTrafficPolicies"),
     backendTrafficPolicies: graph.source("backendTrafficPolicies"),
+    securityPolicies: graph.source("securityPolicies"),
     installedApi: graph.source("installedApi"),
     acknowledgements: graph.source("acknowledgements"),
     listenerVersions: graph.source("listenerVersions"),

@@ -91,7 +91,7 @@ export function createStatusReports(
       const object = read.get(routes.routes, key);
       const attachment = read.get(routes.attachments, key);
       if (object === undefined || attachment === undefined) return [];
-      const variants = variantsOf(routes.traffic, key, () => object.route, attachment, resolved, read);
+      const variants = variantsOf(routes.policies, key, () => object.route, attachment, resolved, read);
       const extra = [
         ...findUnavailable(variants, clusters, read),
         ...findOverlaps(key, attachment, routes, read),

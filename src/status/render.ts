@@ -39,6 +39,7 @@ export function renderStatus(report: StatusReport): ObjectStatus {
     case "BackendTLSPolicy":
     case "BackendTrafficPolicy":
     case "ClientTrafficPolicy":
+    case "SecurityPolicy":
       return buildPolicyStatus(report);
     default:
       return buildRouteStatus(report);

@@ -13,6 +13,7 @@ import { dnsCache } from "./dynamic-forward-proxy.ts";
 import { buildLateHeaders } from "./policy/client-headers.ts";
 import { buildHealthCheck } from "./policy/client-http.ts";
 import { policyFilters } from "./policy/filters.ts";
+import { securityFilters } from "./security/filters.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
 export const httpFilterNames = {
@@ -52,6 +53,7 @@ export function buildHttpFilters(
   const filters: HttpFilter[] = [
     ...(health ? [health] : []),
     ...policyFilters,
+    ...securityFilters,
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     ...(translatesGrpcWeb ? [grpcWeb] : []),
     ...(countsGrpc ? [grpcStats] : []),

@@ -26,6 +26,7 @@ import { type MatchVariant, planVariants } from "./match-variants.ts";
 import { configurePolicyFilters } from "./policy/route-filters.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
+import { configureSecurityFilters } from "./security/route-filters.ts";
 
 /** A filter of an HTTPRoute or GRPCRoute: what one kind lacks is absent. */
 export type RouteFilter = Omit<HTTPRouteFilter, "type">;
@@ -84,7 +85,7 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
   };
   if (redirect !== undefined) {
     return {
-      clusters: [],
+      clusters: serversOf(resolved),
       variants,
       complete: (path, { hostPort }) => ({ ...common, redirect: redirectRequest(redirect, path, place, hostPort) }),
     };
@@ -98,9 +99,14 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
         ...directResponseHeaders(direct.filter.directResponse),
       ],
     };
-    return { clusters: [], variants, complete: () => route };
+    return { clusters: serversOf(resolved), variants, complete: () => route };
   }
   return forward(source, common, variants);
+}
+
+/** Clusters of the servers that are asked before a request passes. */
+function serversOf({ security }: ResolvedRule): readonly string[] {
+  return Object.values(security?.servers ?? {}).map(({ name }) => name);
 }
 
 function failWith(status: number, variants: readonly MatchVariant[]): RuleTemplate {
@@ -132,7 +138,7 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
     : common.typedPerFilterConfig;
   const headers = withoutLoadReports(headerFields(choice.headers), resolved.traffic);
   return {
-    clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster)])],
+    clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster), ...serversOf(resolved)])],
     variants,
     complete: (path) => ({
       ...(common.statPrefix !== undefined && { statPrefix: common.statPrefix }),
@@ -173,9 +179,16 @@ function readRewrites(
 
 function configureFilters({ filters, enabledFilters, resolved }: RuleSource): Record<string, Any> {
   const cors = filters.find((filter) => filter.cors !== undefined)?.cors;
-  return sortedMap([
-    ...enabledFilters.map((name) => [name, enabledFilter] as const),
-    ...(cors === undefined ? [] : [[httpFilterNames.cors, allowCrossOrigin(cors)] as const]),
+  const ofPolicies = [
+    ...(resolved.security ? configureSecurityFilters(resolved.security) : []),
     ...(resolved.traffic ? configurePolicyFilters(resolved.traffic) : []),
-  ]);
+  ];
+  // What the rule itself says of a matter wins.
+  return sortedMap(
+    new Map([
+      ...ofPolicies,
+      ...enabledFilters.map((name) => [name, enabledFilter] as const),
+      ...(cors === undefined ? [] : [[httpFilterNames.cors, allowCrossOrigin(cors)] as const]),
+    ]),
+  );
 }

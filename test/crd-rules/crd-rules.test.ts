@@ -10,7 +10,7 @@ import { readDocument, splitDocuments } from "../../src/inputs/files/document.ts
  */
 const root = join(import.meta.dirname, "../..");
 /** Their rules are many and stand in many places; `envoyproxy.test.ts` and `traffic-policies.test.ts` of `src/api` break each of them. */
-const judgedElsewhere = ["envoyproxies", "clienttrafficpolicies", "backendtrafficpolicies"].map(
+const judgedElsewhere = ["envoyproxies", "clienttrafficpolicies", "backendtrafficpolicies", "securitypolicies"].map(
   (plural) => `gateway.envoyproxy.io_${plural}.yaml`,
 );
 const crds = ["crds", "config/compat"].flatMap((folder) =>

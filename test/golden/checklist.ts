@@ -215,6 +215,16 @@ const clientTrafficPolicy: readonly ChecklistRow[] = [
   ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
 ];
 
+const securityPolicy: readonly ChecklistRow[] = [
+  ["Accepted=True/Accepted", "status/policy-status.ts", "security-policies"],
+  ["Accepted=False/Conflicted", "attach/policy-standing.ts", "security-policies"],
+  ["Accepted=False/TargetNotFound", "attach/policy-standing.ts", "security-policies"],
+  ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "security-policies"],
+  ["Overridden=True/Overridden", "attach/policy-standing.ts", "security-policies"],
+  ["Merged=True/Merged", "attach/policy-standing.ts", "security-policies"],
+  ["Warning=True/DeprecatedField", "attach/security/plan.ts", "security-policies"],
+];
+
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   GatewayClass: gatewayClass,
   Gateway: gateway,
@@ -231,6 +241,7 @@ export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
   BackendTLSPolicy: backendTlsPolicy,
   BackendTrafficPolicy: backendTrafficPolicy,
   ClientTrafficPolicy: clientTrafficPolicy,
+  SecurityPolicy: securityPolicy,
 };
 
 /** Reasons of the API that no object of these kinds can come to, and why. */

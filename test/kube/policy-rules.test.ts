@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { origins } from "../../src/api/security-policies.test-support.ts";
 import { policyCases, publishedBackendSpecs } from "../../src/api/traffic-policies.test-support.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
 import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
@@ -13,6 +14,7 @@ jest.setTimeout(60_000);
 const plurals = {
   ClientTrafficPolicy: "clienttrafficpolicies",
   BackendTrafficPolicy: "backendtrafficpolicies",
+  SecurityPolicy: "securitypolicies",
 } as const;
 type Kind = keyof typeof plurals;
 
@@ -54,4 +56,16 @@ describe.each(Object.keys(plurals) as Kind[])("%s", (kind) => {
 
 test.each(publishedBackendSpecs)("%j is taken as it is", async (spec) => {
   expect(await create("BackendTrafficPolicy", spec)).toMatchObject({ ok: true });
+});
+
+/** The pattern of the CRD is another one than that of our validator. */
+test("origins mean to the API server what they mean to us", async () => {
+  const spec = (allowOrigins: readonly string[]) => ({
+    targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "a" }],
+    cors: { allowOrigins },
+  });
+  expect(await create("SecurityPolicy", spec(origins.valid))).toMatchObject({ ok: true });
+  for (const origin of origins.invalid) {
+    expect(await create("SecurityPolicy", spec([origin]))).toMatchObject({ ok: false, error: { status: 422 } });
+  }
 });

@@ -69,6 +69,7 @@ async function doEverything(envoys: string): Promise<void> {
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
     "backendtrafficpolicy/hello",
+    "securitypolicy/hello",
     "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",
@@ -83,6 +84,7 @@ async function doEverything(envoys: string): Promise<void> {
   const gone = { group: "gateway.networking.k8s.io", name: "full", kind: "Gateway", sectionName: "gone" };
   await edit("clienttrafficpolicy", "full", { targetRefs: [gone] });
   await edit("backendtrafficpolicy", "hello", { timeout: { tcp: { connectTimeout: "0s" } } });
+  await edit("securitypolicy", "hello", { authorization: {} });
   await edit("httproute", "hello", { hostnames: ["other.example.com"] });
   await edit("grpcroute", "hello", { hostnames: ["other-grpc.example.com"] });
   const rules = [{ backendRefs: [{ name: "echo", port: 80, weight: 2 }] }];
@@ -104,6 +106,7 @@ async function doEverything(envoys: string): Promise<void> {
     "backend/elsewhere",
     "backendtlspolicy/elsewhere",
     "backendtrafficpolicy/hello",
+    "securitypolicy/hello",
     "clienttrafficpolicy/full",
     "httproute/hello",
     "grpcroute/hello",

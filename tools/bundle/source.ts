@@ -55,13 +55,19 @@ export interface BundleSource {
 
 const root = join(import.meta.dirname, "../..");
 
+/** Far more than config/ has with all CRDs. */
+const RENDERED_BYTES_MAX = 16 * 1024 * 1024;
+
 /**
  * @param kubectl path of the program, whose kustomize renders `config/bundle`
  * @throws Error when the version of an image is not the project's, or a kind lacks its example or name
  */
 export function readSource(kubectl: string): BundleSource {
   const read = (path: string) => readFileSync(join(root, path), "utf8");
-  const rendered = execFileSync(kubectl, ["kustomize", join(root, "config/bundle")], { encoding: "utf8" });
+  const rendered = execFileSync(kubectl, ["kustomize", join(root, "config/bundle")], {
+    encoding: "utf8",
+    maxBuffer: RENDERED_BYTES_MAX,
+  });
   const { version } = JSON.parse(read("package.json")) as { version: string };
   const about = parseYaml(read("config/bundle/about.yaml")) as About;
   const stale = [...rendered.matchAll(/ghcr\.io\/gatehouse\/\S+/g)].filter(
