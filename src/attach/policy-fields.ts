@@ -57,7 +57,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "tcpKeepalive",
     "timeout",
   ],
-  SecurityPolicy: [],
+  SecurityPolicy: ["cors", "csrf"],
 };
 
 /** Where a policy belongs, which is served for all of them. */

@@ -164,14 +164,27 @@ const security = (name: string, kind: string, target: string, settings: object) 
 const securityOfPolicy = { headsOfSecurityPolicy: 1, security: 1, policyReports: 1 };
 
 test("an edit of a route's SecurityPolicy runs that policy and that route, and sends its table alone", () => {
+  const cors = (origin: string) => ({ cors: { allowOrigins: [origin] } });
   const { pipeline, sent } = load(
-    security("of-gateway", "Gateway", "web", {}),
-    security("of-7", "HTTPRoute", "route-7", {}),
-    security("of-8", "HTTPRoute", "route-8", {}),
+    security("of-gateway", "Gateway", "web", cors("http://a.test")),
+    security("of-7", "HTTPRoute", "route-7", cors("http://a.test")),
+    security("of-8", "HTTPRoute", "route-8", { ...cors("http://a.test"), mergeType: "StrategicMerge" }),
   );
+  pipeline.stage(batchOf(security("of-7", "HTTPRoute", "route-7", cors("http://b.test"))));
+  expect(runsOf(pipeline)).toEqual({ ...securityOfPolicy, ...routeTraffic });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  const merging = { ...cors("http://b.test"), mergeType: "StrategicMerge" };
+  pipeline.stage(batchOf(security("of-8", "HTTPRoute", "route-8", merging)));
+  expect(runsOf(pipeline)).toEqual({ ...securityOfPolicy, ...routeTraffic, mergedSecurity: 1 });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+  // What is merged over it says the same of origins, so nothing changes there.
+  pipeline.stage(batchOf(security("of-gateway", "Gateway", "web", cors("http://b.test"))));
+  expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, hostEntries: ROUTES - 2, mergedSecurity: 1 });
+  expect(sent()).toEqual(["RouteConfiguration"]);
+
   // Not served: the route answers with 500, and nobody else does.
   pipeline.stage(batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: {} })));
-  expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, ...routeTraffic });
+  expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, hostEntries: 1 });
   expect(sent()).toEqual(["RouteConfiguration"]);
   const report = [...pipeline.statuses()].find(([key]) => key === "SecurityPolicy/default/of-7")?.[1];
   expect((report as PolicyReport).ancestors[0]?.problems).toMatchObject([

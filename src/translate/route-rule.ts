@@ -70,7 +70,7 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
   const { filters, resolved } = source;
   const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;
   const variants = planVariants(resolved.extensions, {
-    preflight: filters.some(({ cors }) => cors !== undefined),
+    preflight: resolved.security?.cors !== undefined || filters.some(({ cors }) => cors !== undefined),
     hostPort: redirect !== undefined && keepsPort(redirect, place),
   });
   if (resolved.failureStatus !== undefined || variants === undefined) {

@@ -1,4 +1,6 @@
 import type { PolicyFinding } from "../policy-model.ts";
+import { cors } from "./cors.ts";
+import { csrf } from "./csrf.ts";
 import type {
   FollowContext,
   SecurityGroup,
@@ -11,7 +13,7 @@ import type {
 type AnyGroup = { readonly [Name in SecurityGroupName]: SecurityGroup<Name> }[SecurityGroupName];
 
 /** The groups that are served. What each of them serves is listed in `servedFields`. */
-const groups: readonly AnyGroup[] = [];
+const groups: readonly AnyGroup[] = [cors, csrf];
 
 /** The settings with the references of all groups followed. */
 export function followReferences(written: WrittenSecurity, context: FollowContext): SecuritySettings {

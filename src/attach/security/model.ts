@@ -2,6 +2,8 @@ import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import type { ClusterSpec } from "../cluster-model.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import type { ResolveReader } from "../resolve-reader.ts";
+import type { CorsModel } from "./cors.ts";
+import type { CsrfModel } from "./csrf.ts";
 
 /** The settings of a SecurityPolicy as they are written, without where it belongs: one field for each group. */
 export type WrittenSecurity = Omit<
@@ -26,6 +28,8 @@ export interface FollowFault {
 
 /** What a SecurityPolicy means for the requests of a rule: one member for each group, absent where the policy has none of it. */
 export interface SecurityModel {
+  readonly cors?: CorsModel;
+  readonly csrf?: CsrfModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
    * serve the rule, and are adapted to these as backends are, so a group must name the cluster by what stands here.
