@@ -4,11 +4,8 @@ import { followAuthorities, type TlsReader } from "./authorities.ts";
 import type { BackendFault } from "./backend.ts";
 import type { UpstreamTls } from "./model.ts";
 import type { TlsDefaults } from "./routing-settings.ts";
+import { findChoiceFaults } from "./tls-choices.ts";
 import { checkTlsSecret } from "./tls-secret.ts";
-import { cipherSuites, ecdhCurves, isCipher, signatureAlgorithms } from "./tls-vocabulary.ts";
-
-/** Bytes of an ALPN protocol name (RFC 7301 section 3.1). */
-const MAX_ALPN_LENGTH_BYTES = 255;
 
 /** Faults of `spec.tls` that can be seen without following references. */
 export function findTlsSettingsFault(tls: BackendTls): BackendFault | undefined {
@@ -24,44 +21,8 @@ export function findTlsSettingsFault(tls: BackendTls): BackendFault | undefined 
   if (tls.sni !== undefined && tls.autoSNIFromEndpointHostname) {
     return fault("sni", "stands beside autoSNIFromEndpointHostname, which sets it too; keep one of them");
   }
-  const alpn = (tls.alpnProtocols ?? []).findIndex(
-    (name) => name === "" || Buffer.byteLength(name) > MAX_ALPN_LENGTH_BYTES,
-  );
-  if (alpn >= 0)
-    return fault(
-      `alpnProtocols[${alpn}]`,
-      `is empty or has more than ${MAX_ALPN_LENGTH_BYTES} bytes; name a protocol such as h2`,
-    );
-  return (
-    findVersionFault(tls) ??
-    findUnknownWord("ciphers", tls.ciphers, cipherSuites, isCipher) ??
-    findUnknownWord("ecdhCurves", tls.ecdhCurves, ecdhCurves) ??
-    findUnknownWord("signatureAlgorithms", tls.signatureAlgorithms, signatureAlgorithms)
-  );
-}
-
-const versionOrder = ["1.0", "1.1", "1.2", "1.3"];
-/** Envoy's lower bound towards backends when none is set. */
-const DEFAULT_MIN_VERSION = "1.2";
-
-function findVersionFault({ minVersion, maxVersion }: BackendTls): BackendFault | undefined {
-  const lower = minVersion === undefined || minVersion === "Auto" ? DEFAULT_MIN_VERSION : minVersion;
-  if (maxVersion === undefined || maxVersion === "Auto") return undefined;
-  return versionOrder.indexOf(lower) <= versionOrder.indexOf(maxVersion)
-    ? undefined
-    : fault("maxVersion", `is ${maxVersion}, below minVersion ${lower}; raise it`);
-}
-
-function findUnknownWord(
-  field: string,
-  words: readonly string[] | undefined,
-  known: ReadonlySet<string>,
-  isKnown: (word: string) => boolean = (word) => known.has(word),
-): BackendFault | undefined {
-  const index = (words ?? []).findIndex((word) => !isKnown(word));
-  return index < 0
-    ? undefined
-    : fault(`${field}[${index}]`, `is "${words?.[index]}", which Envoy does not know; use ${[...known].join(", ")}`);
+  const [choice] = findChoiceFaults(tls);
+  return choice && fault(choice.field, choice.text);
 }
 
 function fault(field: string, message: string): BackendFault {

@@ -2,7 +2,12 @@ import type { Secret } from "../api/core.ts";
 import { gatewayGroup } from "../api/gateway-api.ts";
 import { type ObjectKey, objectKey, splitObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
-import { type ClientValidation, type ClientValidationReader, resolveClientValidation } from "./client-validation.ts";
+import {
+  type ClientValidation,
+  type ClientValidationReader,
+  type ResolvedClientValidation,
+  resolveClientValidation,
+} from "./client-validation.ts";
 import { type SecretUse, trustSecret } from "./cluster-spec.ts";
 import { type GrantReader, isGranted } from "./grants.ts";
 import { type ListenerOwner, ownerKey } from "./listener.ts";
@@ -18,12 +23,18 @@ interface CertificateFault {
   readonly message: string;
 }
 
+/** What the references of a listener come to, and those of its Gateway that are about its clients. */
+export interface ListenerReferences extends ListenerCertificates {
+  readonly listener: Pick<ListenerPlan, "protocol" | "frontendValidation">;
+  /** Undefined: the Gateway asks nothing of clients of the port. */
+  readonly frontend?: ResolvedClientValidation;
+}
+
 /**
  * Follows the references of a listener to certificates and to authorities of clients. Bad certificates are left out while at least one is good (reason
  * `PartiallyInvalidCertificateRef`). A reference that is not allowed is always told as such and nothing else (Gateway API, ListenerReasonInvalidCertificateRef): it does not show whether the Secret exists.
- * Where no client could be verified no certificate is served either.
  */
-export function resolveCertificates(listener: ListenerPlan, read: CertificateReader): ListenerCertificates {
+export function resolveCertificates(listener: ListenerPlan, read: CertificateReader): ListenerReferences {
   const secrets = new Set<ObjectKey>();
   const dnsNames = new Set<string>();
   const faults: { readonly fault: CertificateFault; readonly field: string }[] = [];
@@ -48,14 +59,22 @@ export function resolveCertificates(listener: ListenerPlan, read: CertificateRea
   );
   const { gateway, listenerSet, name } = listener;
   const id = { gateway, ...(listenerSet !== undefined && { listenerSet }), name };
-  const certificates = { ...id, dnsNames: [...dnsNames].sort() };
-  if (listener.frontendValidation === undefined) return { ...certificates, secrets: [...secrets], problems };
-  const { validation, problems: ofClients } = resolveClientValidation(gateway, listener.frontendValidation, read);
+  const { protocol, frontendValidation } = listener;
+  const references = {
+    ...id,
+    listener: { protocol, ...(frontendValidation && { frontendValidation }) },
+    dnsNames: [...dnsNames].sort(),
+    secrets: [...secrets],
+    problems,
+  };
+  if (frontendValidation === undefined) return references;
+  const { validation, problems: ofClients } = resolveClientValidation(gateway, frontendValidation, read);
   return {
-    ...certificates,
-    secrets: validation === undefined ? [] : [...secrets],
-    ...(validation && { clientValidation: validation }),
-    problems: [...problems, ...(listenerSet === undefined ? ofClients : judgeFromOutside(gateway, validation))],
+    ...references,
+    frontend: {
+      ...(validation && { validation }),
+      problems: listenerSet === undefined ? ofClients : judgeFromOutside(gateway, validation),
+    },
   };
 }
 
@@ -73,7 +92,9 @@ function judgeFromOutside(gateway: ObjectKey, validation: ClientValidation | und
 export function listenerSecrets({ secrets, clientValidation }: ListenerCertificates): readonly SecretUse[] {
   if (secrets.length === 0) return [];
   const own = secrets.map((key): SecretUse => ({ name: key, use: "certificate", source: "secret", key }));
-  return clientValidation === undefined ? own : [...own, ...trustSecret(clientValidation.trust)];
+  return clientValidation === undefined
+    ? own
+    : [...own, ...trustSecret(clientValidation.trust, clientValidation.revoked)];
 }
 
 function findFault(

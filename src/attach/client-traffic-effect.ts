@@ -17,6 +17,11 @@ interface Place {
   readonly for: string;
 }
 
+const tlsFields = [
+  ...["minVersion", "maxVersion", "ciphers", "ecdhCurves", "signatureAlgorithms", "alpnProtocols"],
+  ...["clientValidation", "session", "fingerprints"],
+] as readonly (keyof NonNullable<ClientTrafficSettings["tls"]>)[];
+
 /** Fields that say something of some protocols only, beside those of requests as a whole. */
 const places: readonly Place[] = [
   {
@@ -31,6 +36,15 @@ const places: readonly Place[] = [
     counts: ({ tlsMode }) => tlsMode === "Terminate",
     for: "HTTPS, and TLS that is terminated",
   },
+  ...tlsFields.map(
+    (name): Place => ({
+      field: `tls.${name}`,
+      said: ({ tls }) => tls?.[name] !== undefined,
+      // The client's greeting is read also where TLS is passed through.
+      counts: ({ tlsMode }) => (name === "fingerprints" ? tlsMode !== undefined : tlsMode === "Terminate"),
+      for: name === "fingerprints" ? "HTTPS and TLS" : "HTTPS, and TLS that is terminated",
+    }),
+  ),
 ];
 
 /** What is said and means nothing where the listener is. */

@@ -1,7 +1,8 @@
 import type { ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { defaultHostOf, listenersKeepingCase } from "./client-http1.ts";
-import { type ClientTrafficPlan, type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
+import { contradictsGateway, fingerprintsOf, type ListenerClients } from "./client-tls.ts";
+import { type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
 import { findIdleFields } from "./client-traffic-effect.ts";
 import { sortKeys } from "./connection-settings.ts";
 import { carriesStreams, familyOf, transportOf } from "./listener-protocol.ts";
@@ -9,10 +10,11 @@ import type { ListenerPlan, PortPlan } from "./model.ts";
 import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
 
 /** A listener of a port with the ClientTrafficPolicy that it has, or inherits. */
-export interface ClientListener {
-  readonly listener: Pick<ListenerPlan, "gateway" | "listenerSet" | "name" | "protocol" | "tlsMode" | "hostname">;
-  readonly inherited?: InheritedPolicy | undefined;
-  readonly plan?: ClientTrafficPlan | undefined;
+export interface ClientListener extends ListenerClients {
+  readonly listener: Pick<
+    ListenerPlan,
+    "gateway" | "listenerSet" | "name" | "protocol" | "tlsMode" | "hostname" | "frontendValidation"
+  >;
 }
 
 /** What the listeners of a port have in common with regard to clients. */
@@ -45,7 +47,7 @@ export function settleClientPort(
   port: Pick<PortPlan, "port" | "protocol">,
   all: readonly ClientListener[],
 ): ClientPort {
-  return familyOf(port.protocol) === "HTTP" ? settleHttpPort(port.port, all) : settleOtherPort(port.port, all);
+  return familyOf(port.protocol) === "HTTP" ? settleHttpPort(port.port, all) : settleOtherPort(port, all);
 }
 
 function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPort {
@@ -85,13 +87,18 @@ function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPor
   };
 }
 
-function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPort {
+function settleOtherPort(
+  { port, protocol }: Pick<PortPlan, "port" | "protocol">,
+  all: readonly ClientListener[],
+): ClientPort {
   const chosen = all.find(({ plan }) => plan?.settings !== undefined);
-  const connections = chosen?.plan?.settings && portPart(chosen.plan.settings);
-  const counting = textOf(connections);
+  const ofChosen = chosen?.plan?.settings && portPart(chosen.plan.settings);
+  const counting = textOf(ofChosen);
   const findings = new Map<string, ClientPortFinding>();
   for (const { listener, inherited, plan } of all) {
-    if (inherited && plan?.settings) {
+    if (inherited && contradictsGateway(listener, { inherited, plan })) {
+      noteContradiction(findings, listener, inherited);
+    } else if (inherited && plan?.settings) {
       noteIdle(findings, listener, inherited, plan.settings);
       if (defaultHostOf([listener]) === undefined) noteHostless(findings, listener, inherited, plan.settings);
     }
@@ -107,11 +114,24 @@ function settleOtherPort(port: number, all: readonly ClientListener[]): ClientPo
   const keepsHeaderCase = listenersKeepingCase(
     requests.map(({ listener, plan }) => ({ listener, settings: plan?.settings })),
   );
+  // Nobody is harmed by one that another asks for.
+  const fingerprints = familyOf(protocol) === "TLS" ? fingerprintsOf(all.map(({ plan }) => plan?.settings)) : [];
+  const connections = fingerprints.length > 0 ? { ...ofChosen, fingerprints } : ofChosen;
   return {
     ...(connections && { connections }),
     ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
     findings: [...findings.values()],
   };
+}
+
+function noteContradiction(
+  findings: Map<string, ClientPortFinding>,
+  listener: ClientListener["listener"],
+  inherited: InheritedPolicy,
+): void {
+  const text = `is said by Gateway ${listener.gateway} for ${nameOf(listener)} (spec.tls.frontend), and the policy of a ListenerSet cannot say otherwise; remove it`;
+  const problem = problemAt("Accepted", "Invalid", "spec.tls.clientValidation", text);
+  note(findings, inherited, listener.gateway, problem);
 }
 
 /** A policy of a Gateway means its fields for whatever they fit; one that names a listener means them for this. */
@@ -138,7 +158,15 @@ function noteIdle(
 
 /** What is said beside {@link portPart} and {@link findIdleFields}, and means nothing for streams. */
 function fieldsOfRequests(settings: ClientTrafficSettings, ofDatagrams: boolean): readonly string[] {
-  const { tcpKeepalive: _, proxyProtocol: __, enableProxyProtocol: ___, connection, timeout, ...requests } = settings;
+  const {
+    tcpKeepalive: _,
+    proxyProtocol: __,
+    enableProxyProtocol: ___,
+    connection,
+    timeout,
+    tls: ____,
+    ...requests
+  } = settings;
   if (ofDatagrams) return Object.keys(settings);
   return [
     ...Object.keys(requests),

@@ -1,5 +1,7 @@
 import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
+import { type PlannedClientTls, planClientTls } from "./client-tls.ts";
 import { judgeClientTraffic } from "./client-traffic-judge.ts";
+import type { ClientValidationReader } from "./client-validation.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
@@ -17,18 +19,23 @@ export interface PortTraffic {
     "bufferLimit" | "socketBufferLimit" | "maxAcceptPerSocketEvent"
   >;
   readonly timeout?: string;
+  /** Of the clients' TLS greetings, where there are such. */
+  readonly fingerprints?: readonly ("JA3" | "JA4")[];
 }
 
 export interface ClientTrafficPlan {
   /** Undefined: the policy cannot do what it says, and its listeners answer every request with 500. */
   readonly settings?: ClientTrafficSettings;
+  /** What `spec.tls` comes to. */
+  readonly clientTls?: PlannedClientTls;
   readonly refused: readonly PolicyFinding[];
   readonly warnings: readonly PolicyFinding[];
 }
 
-export function planClientTraffic(policy: ClientTrafficPolicy): ClientTrafficPlan {
+export function planClientTraffic(policy: ClientTrafficPolicy, read: ClientValidationReader): ClientTrafficPlan {
   const { targetRef, targetRefs: _, targetSelectors: __, ...own } = policy.spec;
   const { spec, refused, warnings } = expandShorthands<ClientTrafficSettings>("ClientTrafficPolicy", own);
+  const tls = spec.tls && planClientTls(spec.tls, policy.metadata.namespace ?? "", read);
   const faults = [
     ...findSelectorFaults("ClientTrafficPolicy", policy),
     ...refused,
@@ -37,6 +44,7 @@ export function planClientTraffic(policy: ClientTrafficPolicy): ClientTrafficPla
       text: "is not implemented in this version; remove it",
     })),
     ...judgeClientTraffic(spec),
+    ...(tls?.refused ?? []),
   ];
   const deprecated = [
     ...(targetRef === undefined ? [] : [findDeprecated("targetRef", "targetRefs")]),
@@ -45,9 +53,9 @@ export function planClientTraffic(policy: ClientTrafficPolicy): ClientTrafficPla
       : [findDeprecated("headers.preserveXRequestID", "headers.requestID")]),
   ];
   return {
-    ...(faults.length === 0 && { settings: spec }),
+    ...(faults.length === 0 && { settings: spec, ...(tls && { clientTls: tls.planned }) }),
     refused: faults,
-    warnings: [...deprecated, ...warnings],
+    warnings: [...deprecated, ...(tls?.warnings ?? []), ...warnings],
   };
 }
 

@@ -4,9 +4,6 @@ import { type Problem, problemAt } from "../base/problems.ts";
 import { type AuthorityFault, followAuthorities, type TlsReader } from "./authorities.ts";
 import { type GrantReader, isGranted } from "./grants.ts";
 
-/** How a listener treats clients without a certificate that can be verified: it refuses them, or serves them all the same. */
-export type ClientValidationMode = "AllowValidOnly" | "AllowInsecureFallback";
-
 /** What `spec.tls.frontend` of a Gateway says about one port, with defaults filled in. */
 export interface FrontendValidation {
   /** Path in the Gateway, such as `spec.tls.frontend.default.validation`. */
@@ -17,14 +14,40 @@ export interface FrontendValidation {
     readonly namespace: string;
     readonly name: string;
   }[];
-  readonly mode: ClientValidationMode;
+  /** Whether clients without a certificate that can be verified are refused, or served all the same. */
+  readonly mode: "AllowValidOnly" | "AllowInsecureFallback";
 }
 
 /** What the TLS handshake of a listener asks of clients. */
-export interface ClientValidation {
-  /** `configmap/ns/name` or `secret/ns/name` of objects with `ca.crt`: a client is verified by any of them. Sorted, at least one. */
+export interface ClientValidation extends ClientIdentity {
+  /** Clients without a certificate are refused. */
+  readonly required: boolean;
+  /** Certificates that do not pass are refused. */
+  readonly verified: boolean;
+  /** `configmap/ns/name` or `secret/ns/name` of objects with `ca.crt`: a client is verified by any of them. Sorted. */
   readonly trust: readonly string[];
-  readonly mode: ClientValidationMode;
+  /** The same of objects with `ca.crl`: what they list is refused. */
+  readonly revoked?: readonly string[];
+  /** Lists are asked about the client's own certificate, not about authorities between. */
+  readonly onlyLeafRevoked?: true;
+  readonly expiredAllowed?: true;
+}
+
+/** Which certificates it must be, beside being signed by an authority. */
+export interface ClientIdentity {
+  /** SHA-256 of certificates, in hex, and of public keys, in base64: it is one of either. */
+  readonly certificateHashes?: readonly string[];
+  readonly spkiHashes?: readonly string[];
+  /** It has one of them. */
+  readonly names?: readonly ClientName[];
+}
+
+export interface ClientName {
+  readonly kind: "dnsNames" | "emailAddresses" | "ipAddresses" | "uris" | "otherNames";
+  /** Of other names. */
+  readonly oid?: string;
+  readonly type: "Exact" | "Prefix" | "Suffix" | "RegularExpression";
+  readonly value: string;
 }
 
 /**
@@ -100,7 +123,8 @@ export function resolveClientValidation(
       problems.push(problemAt("ResolvedRefs", reason, `${field}.caCertificateRefs[${index}]`, message));
     }
   }
-  if (trust.size > 0) return { validation: { trust: [...trust].sort(), mode }, problems };
+  const verified = mode === "AllowValidOnly";
+  if (trust.size > 0) return { validation: { required: verified, verified, trust: [...trust].sort() }, problems };
   const text =
     "leads to no authority by which a client could be verified, so the listener is off; correct its references";
   return { problems: [...problems, problemAt("Accepted", "NoValidCACertificate", `${field}.caCertificateRefs`, text)] };

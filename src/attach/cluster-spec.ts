@@ -25,6 +25,8 @@ export interface SecretUse {
   readonly key: ObjectKey;
   /** Further objects whose authorities belong to the same trust bundle. */
   readonly also?: readonly Pick<SecretUse, "source" | "key">[];
+  /** Objects whose lists of revoked certificates belong to it: with one of them missing there is no bundle. */
+  readonly revoked?: readonly Pick<SecretUse, "source" | "key">[];
 }
 
 const noSecrets: readonly SecretUse[] = Object.freeze([]);
@@ -80,11 +82,15 @@ export function secretsOf(spec: ClusterSpec): readonly SecretUse[] {
   return uses.sort((a, b) => compareStrings(a.name, b.name));
 }
 
-/** The one secret with all authorities of a list; none for what needs none. */
-export function trustSecret(trust: UpstreamTls["trust"]): readonly SecretUse[] {
+/** The one secret with all authorities of a list, and the lists of what they revoked; none for what needs none. */
+export function trustSecret(trust: UpstreamTls["trust"], revoked: readonly string[] = []): readonly SecretUse[] {
   if (typeof trust === "string") return noSecrets;
   const [first, ...also] = trust.map(parseTrust);
   if (first === undefined) return noSecrets;
+  if (revoked.length > 0) {
+    const name = `trust/${nameHash(JSON.stringify([trust, revoked]))}`;
+    return [{ name, use: "trust", ...first, ...(also.length > 0 && { also }), revoked: revoked.map(parseTrust) }];
+  }
   if (also.length === 0) return [{ name: `${trust[0]}/ca.crt`, use: "trust", ...first }];
   return [{ name: `trust/${nameHash(JSON.stringify(trust))}`, use: "trust", ...first, also }];
 }

@@ -20,6 +20,15 @@ zBaDkIFjtPRf2a/J87dabZwq6jgtWLj8ReQCIQCZiNaTYBuTXPpCwxq/JX4M0/Ot
 -----END CERTIFICATE-----
 `;
 
+/** A list of revoked certificates, of another authority, without any. */
+export const revocations = `-----BEGIN X509 CRL-----
+MIGwMFgCAQEwCgYIKoZIzj0EAwIwFzEVMBMGA1UEAwwMVGVzdCBjbGllbnRzFw0y
+NjEyMDEwMzU5MDBaGA8yMTI2MTEwNzAzNTkwMFqgDjAMMAoGA1UdFAQDAgEBMAoG
+CCqGSM49BAMCA0gAMEUCIQDRynWxLeD9TXu2smVfdsi4r/+k4hyWblHxSlQvBakh
+oAIgYnikOn5JtMMpknchsP5iKoL3DOATd3K6rzEylnfl3T0=
+-----END X509 CRL-----
+`;
+
 /** ECDSA on P-256. */
 export const webPair: TestKeyPair = {
   certificate: `-----BEGIN CERTIFICATE-----

@@ -1,7 +1,7 @@
 import { hostOf, widerHostnames } from "./hostname.ts";
 import { ownerKey } from "./listener.ts";
 import { familyOf } from "./listener-protocol.ts";
-import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
+import { type ListenerNames, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 
 /**
  * Which hosts a connection to an HTTPS listener must not ask for, since another listener of its port has them: their requests are
@@ -19,7 +19,7 @@ import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPla
  */
 export function misdirectedHosts(
   { protocol, listeners }: Pick<PortPlan, "protocol" | "listeners">,
-  certificates: Iterable<ListenerCertificates>,
+  certificates: Iterable<ListenerNames>,
 ): ReadonlyMap<string, readonly string[]> {
   const result = new Map<string, readonly string[]>();
   if (familyOf(protocol) !== "TLS") return result;
@@ -72,7 +72,7 @@ function widen(host: string): string {
 /** What covers the hostnames of the port for which the certificates of a listener are good. */
 function hostsOfCertificates(
   hostnames: ReadonlySet<string>,
-  certificates: Iterable<ListenerCertificates>,
+  certificates: Iterable<ListenerNames>,
   covering: (hosts: readonly string[]) => readonly string[],
 ): (listener: ListenerPlan) => readonly string[] {
   const byPattern = Map.groupBy(hostnames, certificatePattern);

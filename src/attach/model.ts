@@ -2,6 +2,7 @@ import type { EnvoyProxySpec } from "../api/envoyproxy.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ControlPlaneAddress } from "../envoy/control-plane.ts";
+import type { ClientTls } from "./client-tls.ts";
 import type { ClientValidation, FrontendValidation } from "./client-validation.ts";
 import type { ListenerProtocol } from "./listener-protocol.ts";
 import type { ListenerSetPlan } from "./listener-set.ts";
@@ -159,16 +160,21 @@ export function listenerKey({ gateway, listenerSet, name }: ListenerId): string 
   return listenerSet === undefined ? `${gateway}/${name}` : `${gateway}/${listenerSet}/${name}`;
 }
 
+export interface ListenerNames extends ListenerId {
+  /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */
+  readonly dnsNames: readonly string[];
+}
+
 /**
  * Certificates of one listener that terminates TLS, and by which it verifies clients, after its references are followed. Key:
  * {@link listenerKey}.
  */
-export interface ListenerCertificates extends ListenerId {
+export interface ListenerCertificates extends ListenerNames {
   /** Keys of usable Secrets, in the order of the references. Empty: the listener cannot serve, or is invalid otherwise. */
   readonly secrets: readonly ObjectKey[];
-  /** DNS names (lower case) of all usable certificates, sorted: overlap between listeners is found from them. */
-  readonly dnsNames: readonly string[];
   /** Undefined: clients are not asked for a certificate. */
   readonly clientValidation?: ClientValidation;
+  /** Of a ClientTrafficPolicy. */
+  readonly clientTls?: ClientTls;
   readonly problems: readonly Problem[];
 }

@@ -1,7 +1,7 @@
 import { type Problem, problemAt } from "../base/problems.ts";
 import { ANY_HOST, hostOf, widerHostnames } from "./hostname.ts";
 import { nameRival } from "./listener-conflicts.ts";
-import { type ListenerCertificates, listenerKey, type PortPlan } from "./model.ts";
+import { type ListenerNames, listenerKey, type PortPlan } from "./model.ts";
 
 /**
  * HTTPS listeners of one port between which a browser could reuse a connection (Gateway API, OverlappingTLSConfig): hostnames
@@ -11,7 +11,7 @@ import { type ListenerCertificates, listenerKey, type PortPlan } from "./model.t
  */
 export function overlappingTls(
   { listeners: all }: Pick<PortPlan, "listeners">,
-  certificates: Iterable<ListenerCertificates>,
+  certificates: Iterable<ListenerNames>,
 ): ReadonlyMap<string, Problem> {
   const result = new Map<string, Problem>();
   const listeners = all.filter(({ protocol }) => protocol === "HTTPS");

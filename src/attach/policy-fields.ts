@@ -56,6 +56,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "scheme",
     "tcpKeepalive",
     "timeout",
+    "tls",
   ],
   SecurityPolicy: ["cors", "csrf"],
 };

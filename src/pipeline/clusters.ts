@@ -155,10 +155,9 @@ function createSecrets(
     "secretResources",
     specs,
     (use, _name, read) => {
-      const [object, ...others] = [use, ...(use.also ?? [])].map(({ source, key }): Secret | ConfigMap | undefined =>
-        source === "secret" ? read.get(sources.secrets, key) : read.get(sources.configMaps, key),
-      );
-      return translateSecret(use, object, others);
+      const objectOf = ({ source, key }: Pick<SecretUse, "source" | "key">): Secret | ConfigMap | undefined =>
+        source === "secret" ? read.get(sources.secrets, key) : read.get(sources.configMaps, key);
+      return translateSecret(use, objectOf(use), use.also?.map(objectOf), use.revoked?.map(objectOf));
     },
     { equals: sameResource },
   );

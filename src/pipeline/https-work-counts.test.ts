@@ -1,5 +1,5 @@
 import { expect, test } from "@jest/globals";
-import { authority, ed25519Pair, webPair } from "../attach/key-pairs.test-support.ts";
+import { authority, ed25519Pair, revocations, webPair } from "../attach/key-pairs.test-support.ts";
 import type { ResourceChange } from "../envoy/resource.ts";
 import { type Batch, createPipeline } from "./pipeline.ts";
 
@@ -80,6 +80,35 @@ function load(hostnames: readonly string[]) {
   return { edit, stop: () => pipeline.stop(), failures: pipeline.failures };
 }
 
+const policy = (tls: object, listener?: string) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "ClientTrafficPolicy",
+  metadata: { name: "clients", namespace: "default" },
+  spec: {
+    targetRefs: [
+      {
+        group: "gateway.networking.k8s.io",
+        kind: "Gateway",
+        name: "web",
+        ...(listener !== undefined && { sectionName: listener }),
+      },
+    ],
+    tls,
+  },
+});
+const validation = (beside: object = {}) => ({
+  clientValidation: {
+    caCertificateRefs: [{ kind: "ConfigMap", name: "own" }],
+    crl: { refs: [{ kind: "Secret", name: "list" }] },
+    ...beside,
+  },
+});
+const own = (pem: string) => ({ ...authorities(pem), metadata: { name: "own", namespace: "default" } });
+const list = (pem: string) => ({
+  ...{ apiVersion: "v1", kind: "Secret", type: "Opaque", metadata: { name: "list", namespace: "default" } },
+  stringData: { "ca.crl": pem },
+});
+
 const numbered = Array.from({ length: LISTENERS }, (_, index) => `host-${index}.example.com`);
 
 test("authorities of clients are one secret: an edit of theirs touches no Listener", () => {
@@ -87,6 +116,47 @@ test("authorities of clients are one secret: an edit of theirs touches no Listen
   const { runs, sent } = edit({ configMaps: authorities(authority + ed25519Pair.certificate) });
   expect(runs).toEqual({ listenerCertificates: 1, secretResources: 1 });
   expect(sent).toEqual(["Secret configmap/default/ca/ca.crt"]);
+  stop();
+});
+
+test("so they are, and what they revoked, where a ClientTrafficPolicy names them for all listeners", () => {
+  const { edit, stop } = load(numbered);
+  edit({ clientTrafficPolicies: policy(validation()), configMaps: own(authority), secrets: list(revocations) });
+  const ca = edit({ configMaps: own(authority + ed25519Pair.certificate) });
+  expect(ca.runs).toEqual({ clientTraffic: 1, secretResources: 1 });
+  expect(ca.sent).toEqual([expect.stringMatching(/^Secret trust\/[0-9a-f]+$/)]);
+  const crl = edit({ secrets: list(revocations + revocations) });
+  expect(crl.runs).toEqual({ clientTraffic: 1, secretResources: 1 });
+  expect(crl.sent).toEqual(ca.sent);
+  // What is no secret is part of the Listener, one for all of them; each has its own part.
+  const { runs, sent } = edit({ clientTrafficPolicies: policy(validation({ mode: "VerifyIfGiven" })) });
+  expect(sent).toEqual(["Listener default/web/host-0-example-com"]);
+  expect(runs).toMatchObject({ listenerTls: LISTENERS, httpsParts: LISTENERS, listeners: 1 });
+  stop();
+});
+
+test("the policy of one listener costs its own part of the port", () => {
+  const { edit, stop } = load(numbered);
+  const tls = (minVersion: string) => policy({ minVersion }, "host-7-example-com");
+  edit({ clientTrafficPolicies: tls("1.2") });
+  const { runs, sent } = edit({ clientTrafficPolicies: tls("1.3") });
+  expect(runs).toEqual({
+    headsOfClientTrafficPolicy: 1,
+    clientTraffic: 1,
+    policyReports: 1,
+    listenerTls: 1,
+    httpsParts: 1,
+    clientPorts: 1,
+    streamRefusals: 1,
+    partsByPort: 1,
+    listeners: 1,
+    listenerSecretUses: 1,
+    listenerShares: 1,
+    listenerRefusals: 1,
+    takenShares: 1,
+    gatewayReports: 1,
+  });
+  expect(sent).toEqual(["Listener default/web/host-0-example-com"]);
   stop();
 });
 

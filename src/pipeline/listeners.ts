@@ -1,9 +1,11 @@
-import { resolveCertificates } from "../attach/certificates.ts";
-import { type ClientListener, type ClientPort, settleClientPort } from "../attach/client-traffic-ports.ts";
+import { type ListenerReferences, resolveCertificates } from "../attach/certificates.ts";
+import { contradictsGateway, type ListenerClients, settleListenerTls } from "../attach/client-tls.ts";
+import { type ClientPort, settleClientPort } from "../attach/client-traffic-ports.ts";
 import { misdirectedHosts } from "../attach/misdirected.ts";
 import {
   type GatewayPlan,
   type ListenerCertificates,
+  type ListenerId,
   type ListenerPlan,
   listenerKey,
   type PortPlan,
@@ -76,10 +78,10 @@ export function createListenerNodes(
   { plans, parents, grantsByNamespace, listenerPolicies }: GatewayNodes,
   policies: PolicyNodes,
 ): ListenerNodes {
-  const certificates = graph.flatMap("listenerCertificates", parents, ({ listeners }, _key, read) =>
+  const references = graph.flatMap("listenerCertificates", parents, ({ listeners }, _key, read) =>
     listeners
       .filter(({ tlsMode }) => tlsMode === "Terminate")
-      .map((listener): [string, ListenerCertificates] => {
+      .map((listener): [string, ListenerReferences] => {
         const resolved = resolveCertificates(listener, {
           secret: (secretKey) => read.get(sources.secrets, secretKey),
           configMap: (configMapKey) => read.get(sources.configMaps, configMapKey),
@@ -88,6 +90,10 @@ export function createListenerNodes(
         // Secrets of a listener that is off are judged for its status, and no Envoy gets them.
         return [listenerKey(listener), listener.valid ? resolved : { ...resolved, secrets: [] }];
       }),
+  );
+  const clients = { gateways: { listenerPolicies }, policies };
+  const certificates = graph.map("listenerTls", references, (held, _key, read) =>
+    settleListenerTls(held, readClient(held, clients, read)),
   );
   const attachedSets = graph.map("attachedListenerSets", parents, (parent, _key, read) => {
     const attached = parent.kind === "ListenerSet" && isAttached(parent, (key) => read.get(certificates, key));
@@ -99,13 +105,13 @@ export function createListenerNodes(
     graph.index("plansByPort", plans, (plan) => plan.ports.map(({ name }) => name)),
     joinPort,
   );
-  const certificatesOn = ({ listeners }: PortPlan, read: Reader) =>
-    listeners.flatMap((listener) => read.get(certificates, listenerKey(listener)) ?? []);
+  const referencesOn = ({ listeners }: PortPlan, read: Reader) =>
+    listeners.flatMap((listener) => read.get(references, listenerKey(listener)) ?? []);
   const tlsOverlaps = graph.flatMap("tlsOverlaps", ports, ({ port }, _name, read) =>
-    overlappingTls(port, certificatesOn(port, read)),
+    overlappingTls(port, referencesOn(port, read)),
   );
   const misdirected = graph.flatMap("misdirectedHosts", ports, ({ port }, _name, read) =>
-    misdirectedHosts(port, certificatesOn(port, read)),
+    misdirectedHosts(port, referencesOn(port, read)),
   );
   const served = graph.flatMap("servedListeners", parents, ({ fleet, ports: own }) =>
     own.flatMap(({ name, bindPort, listeners }) =>
@@ -115,7 +121,7 @@ export function createListenerNodes(
       ]),
     ),
   );
-  const clientPorts = createClientPorts(graph, ports, { gateways: { listenerPolicies }, policies });
+  const clientPorts = createClientPorts(graph, ports, clients);
   const keepsHeaderCase = graph.flatMap("keepsHeaderCase", clientPorts, ({ keepsHeaderCase: keys = [] }) =>
     keys.map((key): [string, true] => [key, true]),
   );
@@ -189,11 +195,7 @@ function createClientPorts(graph: Graph, ports: Collection<FleetPort>, clients: 
   });
 }
 
-export function readClient(
-  listener: ListenerPlan,
-  { gateways, policies }: ClientNodes,
-  read: Reader,
-): Pick<ClientListener, "inherited" | "plan"> {
+export function readClient(listener: ListenerId, { gateways, policies }: ClientNodes, read: Reader): ListenerClients {
   const inherited = read.get(gateways.listenerPolicies, listenerKey(listener))?.ClientTrafficPolicy;
   return { inherited, plan: inherited && read.get(policies.clientTraffic, inherited.policy) };
 }
@@ -209,9 +211,10 @@ function clientsOf(
   clients: ClientNodes,
   read: Reader,
 ): Pick<ClientPort, "clients" | "refused"> {
-  const { plan } = readClient(listener, clients, read);
-  if (plan === undefined) return {};
-  return plan.settings === undefined ? { refused: true } : { clients: plan.settings };
+  const found = readClient(listener, clients, read);
+  if (found.plan === undefined) return {};
+  const { settings } = found.plan;
+  return settings === undefined || contradictsGateway(listener, found) ? { refused: true } : { clients: settings };
 }
 
 /** The Gateways that have the port agree about it: what they could not agree upon is refused. */

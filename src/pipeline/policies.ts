@@ -85,7 +85,9 @@ export function createPolicyNodes(
     backendTraffic: graph.map("backendTraffic", sources.backendTrafficPolicies, (policy, _key, read) =>
       planBackendTraffic(policy, { configMap: (key) => read.get(sources.configMaps, key) }),
     ),
-    clientTraffic: graph.map("clientTraffic", sources.clientTrafficPolicies, (policy) => planClientTraffic(policy)),
+    clientTraffic: graph.map("clientTraffic", sources.clientTrafficPolicies, (policy, _key, read) =>
+      planClientTraffic(policy, createResolveReader(sources, grantsByNamespace, tlsPolicies, read)),
+    ),
     security: graph.map("security", sources.securityPolicies, (policy, _key, read) =>
       planSecurity(policy, createResolveReader(sources, grantsByNamespace, tlsPolicies, read)),
     ),

@@ -77,6 +77,7 @@ function findProgramming(
   if (listener.tlsMode === "Terminate" && (report.certificates[listener.name]?.secrets.length ?? 0) === 0) {
     const cause =
       problems.find(({ condition }) => condition === "Accepted") ??
+      problems.find(({ condition }) => condition === "Programmed") ??
       problems.find(({ condition }) => condition === "ResolvedRefs");
     return fail("Invalid", cause?.message ?? "The listener has no usable certificate; see its other conditions");
   }

@@ -107,6 +107,7 @@ function buildFrame(
     };
   }
   const accessLog = [...logs.connections, ...logsOfFamily(family, logs)];
+  const inspectors = family === "TLS" ? [buildTlsInspector(options.connections?.fingerprints)] : [];
   return {
     name: port.name,
     address: { socketAddress: { ...address, portValue: port.bindPort } },
@@ -115,16 +116,19 @@ function buildFrame(
     drainType: Listener_DrainType.DEFAULT,
     maxConnectionsToAcceptPerSocketEvent: ACCEPTS_PER_EVENT_USUAL,
     enableReusePort: !(options.exclusivePort ?? true),
-    ...(family === "TLS" && { listenerFilters: [tlsInspector] }),
+    ...(inspectors.length > 0 && { listenerFilters: inspectors }),
     ...(accessLog.length > 0 && { accessLog }),
-    ...(options.connections && buildPortTraffic(options.connections, family === "TLS" ? [tlsInspector] : [])),
+    ...(options.connections && buildPortTraffic(options.connections, inspectors)),
   };
 }
 
-const tlsInspector: ListenerFilter = {
-  name: "envoy.filters.listener.tls_inspector",
-  typedConfig: pack(TlsInspector, {}),
-};
+function buildTlsInspector(fingerprints: PortTraffic["fingerprints"] = []): ListenerFilter {
+  const config: TlsInspector = {
+    ...(fingerprints.includes("JA3") && { enableJa3Fingerprinting: true }),
+    ...(fingerprints.includes("JA4") && { enableJa4Fingerprinting: true }),
+  };
+  return { name: "envoy.filters.listener.tls_inspector", typedConfig: pack(TlsInspector, config) };
+}
 
 function logsOfFamily(family: ProtocolFamily | undefined, logs: AccessLogs): readonly AccessLog[] {
   switch (family) {

@@ -1,3 +1,5 @@
+import { readLength } from "../attach/der.ts";
+
 /** ASN.1 tags (X.690) of the fields that are looked at. */
 const SEQUENCE = 0x30;
 const ENUMERATED = 0x0a;
@@ -16,15 +18,4 @@ export function isStapleOf(staple: Uint8Array, serialNumber: string): boolean {
   if (status[0] !== ENUMERATED || status[1] !== 1 || status[2] !== 0) return false;
   const serial = Buffer.from(serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`, "hex");
   return bytes.includes(serial);
-}
-
-/** Reads a DER length at an offset: where the content starts and ends. */
-function readLength(bytes: Buffer, offset: number): { readonly start: number; readonly end: number } | undefined {
-  const first = bytes[offset];
-  if (first === undefined) return undefined;
-  if (first < 0x80) return { start: offset + 1, end: offset + 1 + first };
-  const count = first & 0x7f;
-  if (count === 0 || count > 4 || offset + 1 + count > bytes.length) return undefined;
-  const start = offset + 1 + count;
-  return { start, end: start + bytes.readUIntBE(offset + 1, count) };
 }

@@ -2,6 +2,7 @@ import type { ConfigMap, Secret as SecretObject } from "../api/core.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
 import { objectBytes } from "../attach/object-data.ts";
 import { readCertificates } from "../attach/pem.ts";
+import { CRL_KEY } from "../attach/revocation.ts";
 import { Secret } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
 import { isStapleOf } from "./ocsp-staple.ts";
@@ -11,14 +12,16 @@ import { isStapleOf } from "./ocsp-staple.ts";
  *
  * @param others objects of `use.also`, in that order: further authorities of a trust bundle. A missing one makes the bundle
  *   smaller, never wider.
+ * @param revoked objects of `use.revoked`. A missing one makes the secret missing: whom it would refuse would be let in.
  */
 export function translateSecret(
   use: SecretUse,
   object: SecretObject | ConfigMap | undefined,
   others: readonly (SecretObject | ConfigMap | undefined)[] = [],
+  revoked: readonly (SecretObject | ConfigMap | undefined)[] = [],
 ): EncodedResource | undefined {
   if (object === undefined) return undefined;
-  const content = contentOf(use, object, others);
+  const content = contentOf(use, object, others, revoked);
   return content && encodeResource(Secret, use.name, { name: use.name, ...content });
 }
 
@@ -26,12 +29,13 @@ function contentOf(
   use: SecretUse,
   object: SecretObject | ConfigMap,
   others: readonly (SecretObject | ConfigMap | undefined)[],
+  revoked: readonly (SecretObject | ConfigMap | undefined)[],
 ): Secret | undefined {
   switch (use.use) {
     case "certificate":
       return certificateContent(object);
     case "trust":
-      return trustContent([object, ...others]);
+      return trustContent([object, ...others], revoked);
     case "credential":
       return credentialContent(object);
   }
@@ -53,12 +57,29 @@ function certificateContent(object: SecretObject | ConfigMap): Secret | undefine
   };
 }
 
-function trustContent(objects: readonly (SecretObject | ConfigMap | undefined)[]): Secret | undefined {
-  const bundles = objects.flatMap((object) => (object && objectBytes(object, "ca.crt")) ?? []);
-  if (bundles.length === 0) return undefined;
-  const [only] = bundles;
-  const inlineBytes = bundles.length === 1 ? only : Buffer.concat(bundles.flatMap((pem) => [pem, Buffer.from("\n")]));
-  return { validationContext: { trustedCa: { inlineBytes } } };
+function trustContent(
+  objects: readonly (SecretObject | ConfigMap | undefined)[],
+  revoked: readonly (SecretObject | ConfigMap | undefined)[],
+): Secret | undefined {
+  const authorities = joinPem(objects, "ca.crt");
+  if (authorities.length === 0) return undefined;
+  const lists = joinPem(revoked, CRL_KEY);
+  if (lists.length < revoked.length) return undefined;
+  return {
+    validationContext: {
+      trustedCa: { inlineBytes: concat(authorities) },
+      ...(lists.length > 0 && { crl: { inlineBytes: concat(lists) } }),
+    },
+  };
+}
+
+function joinPem(objects: readonly (SecretObject | ConfigMap | undefined)[], key: string): readonly Buffer[] {
+  return objects.flatMap((object) => (object && objectBytes(object, key)) ?? []);
+}
+
+function concat(parts: readonly Buffer[]): Buffer {
+  const [only] = parts;
+  return parts.length === 1 && only ? only : Buffer.concat(parts.flatMap((pem) => [pem, Buffer.from("\n")]));
 }
 
 function credentialContent(object: SecretObject | ConfigMap): Secret | undefined {

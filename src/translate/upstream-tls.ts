@@ -7,23 +7,15 @@ import {
   type CertificateValidationContext,
   type SubjectAltNameMatcher,
   SubjectAltNameMatcher_SanType,
-  type TlsParameters,
-  TlsParameters_TlsProtocol,
 } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/common.ts";
 import {
   type CommonTlsContext,
   UpstreamTlsContext,
 } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
+import { buildTlsParameters } from "./tls-parameters.ts";
 
 /** Where Debian, Ubuntu and Envoy's own images keep the authorities that the system trusts. */
 export const SYSTEM_TRUST_FILE = "/etc/ssl/certs/ca-certificates.crt";
-
-const protocols: Readonly<Record<string, TlsParameters_TlsProtocol>> = {
-  "1.0": TlsParameters_TlsProtocol.TLSv1_0,
-  "1.1": TlsParameters_TlsProtocol.TLSv1_1,
-  "1.2": TlsParameters_TlsProtocol.TLSv1_2,
-  "1.3": TlsParameters_TlsProtocol.TLSv1_3,
-};
 
 /** TLS towards a backend. Certificates and authorities come by SDS: a renewed one changes no cluster. */
 export function buildUpstreamTls(spec: ClusterSpec, tls: UpstreamTls, systemTrustFile: string): TransportSocket {
@@ -32,7 +24,7 @@ export function buildUpstreamTls(spec: ClusterSpec, tls: UpstreamTls, systemTrus
     ...(tls.autoSniFromEndpointHostname && { autoHostSni: true }),
     ...(tls.autoSniFromEndpointHostname && !tls.insecureSkipVerify && { autoSniSanValidation: true }),
     commonTlsContext: {
-      tlsParams: buildParameters(tls),
+      tlsParams: buildTlsParameters(tls),
       ...(tls.alpnProtocols && { alpnProtocols: [...tls.alpnProtocols] }),
       ...(tls.clientCertificate !== undefined && {
         tlsCertificateSdsSecretConfigs: [{ name: tls.clientCertificate, sdsConfig: adsConfigSource }],
@@ -41,17 +33,6 @@ export function buildUpstreamTls(spec: ClusterSpec, tls: UpstreamTls, systemTrus
     },
   };
   return { name: "envoy.transport_sockets.tls", typedConfig: pack(UpstreamTlsContext, context) };
-}
-
-function buildParameters(tls: UpstreamTls): TlsParameters {
-  return {
-    ...(tls.minVersion !== undefined && { tlsMinimumProtocolVersion: protocols[tls.minVersion] }),
-    // Said explicitly: releases of Envoy differ on whether a client goes beyond 1.2 by itself.
-    tlsMaximumProtocolVersion: protocols[tls.maxVersion ?? "1.3"],
-    ...(tls.ciphers && { cipherSuites: [...tls.ciphers] }),
-    ...(tls.ecdhCurves && { ecdhCurves: [...tls.ecdhCurves] }),
-    ...(tls.signatureAlgorithms && { signatureAlgorithms: [...tls.signatureAlgorithms] }),
-  };
 }
 
 function buildValidation(spec: ClusterSpec, tls: UpstreamTls, systemTrustFile: string): CommonTlsContext {

@@ -90,6 +90,7 @@ const listenerEntry: readonly ChecklistRow[] = [
   ["Accepted=False/ProtocolConflict", "attach/listener-conflicts.ts", "listener-sets"],
   ["Accepted=False/ListenerConflict", "attach/listener-conflicts.ts", "listener-sets"],
   ["Accepted=False/TooManyListeners", "attach/gateway.ts", "listener-sets-unserved"],
+  ["Accepted=False/NoValidCACertificate", "attach/certificates.ts", "client-tls"],
   ["Conflicted=False/NoConflicts", "status/listener-status.ts", "listener-sets"],
   ["Conflicted=True/HostnameConflict", "attach/listener-conflicts.ts", "listener-sets"],
   ["Conflicted=True/ProtocolConflict", "attach/listener-conflicts.ts", "listener-sets"],

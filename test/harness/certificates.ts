@@ -15,6 +15,9 @@ export interface LeafOptions {
   readonly dnsNames: readonly string[];
   readonly ipAddresses?: readonly string[];
   readonly uris?: readonly string[];
+  readonly emails?: readonly string[];
+  /** As OpenSSL writes them: `1.2.3.4;UTF8:value`. */
+  readonly otherNames?: readonly string[];
   /** Default: the first DNS name. */
   readonly commonName?: string;
   readonly days?: number;
@@ -26,7 +29,13 @@ export interface LeafOptions {
 
 export interface Authority extends KeyPair {
   issue(options: LeafOptions): KeyPair;
+  /** An authority by the grace of this one. */
+  intermediate(commonName: string): Authority;
+  /** The list of what this authority revoked, in PEM. */
+  revoke(...leaves: readonly KeyPair[]): string;
 }
+
+const authorityExtensions = ["basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign"];
 
 /**
  * A certificate authority for tests. Node can read certificates but not issue them, so this runs the `openssl` command,
@@ -35,11 +44,7 @@ export interface Authority extends KeyPair {
 export function createAuthority(commonName = "test authority"): Authority {
   const own = inFolder((folder) => {
     const [certificate, key] = [join(folder, "ca.crt"), join(folder, "ca.key")];
-    const config = writeConfig(folder, [
-      "basicConstraints=critical,CA:TRUE",
-      "keyUsage=critical,keyCertSign,cRLSign",
-      "subjectKeyIdentifier=hash",
-    ]);
+    const config = writeConfig(folder, [...authorityExtensions, "subjectKeyIdentifier=hash"]);
     openssl(
       "req",
       "-x509",
@@ -59,24 +64,65 @@ export function createAuthority(commonName = "test authority"): Authority {
     );
     return { certificate: readFileSync(certificate, "utf8"), key: readFileSync(key, "utf8") };
   });
-  return { ...own, issue: (options) => issue(own, options) };
+  return authorityOf(own);
 }
 
-function issue(authority: KeyPair, options: LeafOptions): KeyPair {
+function authorityOf(own: KeyPair): Authority {
+  return {
+    ...own,
+    issue(options) {
+      const { emails = [], otherNames = [] } = options;
+      const names = [
+        ...options.dnsNames.map((name) => `DNS:${name}`),
+        ...(options.ipAddresses ?? []).map((address) => `IP:${address}`),
+        ...(options.uris ?? []).map((uri) => `URI:${uri}`),
+        ...emails.map((email) => `email:${email}`),
+        ...otherNames.map((name) => `otherName:${name}`),
+      ];
+      return sign(own, options, [
+        "basicConstraints=CA:FALSE",
+        `extendedKeyUsage=${options.usage ?? "serverAuth,clientAuth"}`,
+        ...(names.length > 0 ? [`subjectAltName=${names.join(",")}`] : []),
+      ]);
+    },
+    intermediate: (commonName) => authorityOf(sign(own, { dnsNames: [], commonName }, authorityExtensions)),
+    revoke: (...leaves) => revoke(own, leaves),
+  };
+}
+
+function revoke(authority: KeyPair, leaves: readonly KeyPair[]): string {
   return inFolder((folder) => {
     const path = (name: string) => join(folder, name);
     writeFileSync(path("ca.crt"), authority.certificate);
     writeFileSync(path("ca.key"), authority.key);
-    const names = [
-      ...options.dnsNames.map((name) => `DNS:${name}`),
-      ...(options.ipAddresses ?? []).map((address) => `IP:${address}`),
-      ...(options.uris ?? []).map((uri) => `URI:${uri}`),
+    writeFileSync(path("index.txt"), "");
+    writeFileSync(path("crlnumber"), "01\n");
+    const config = path("revoke.cnf");
+    const lines = [
+      "[ca]",
+      "default_ca=own",
+      "[own]",
+      `database=${path("index.txt")}`,
+      `crlnumber=${path("crlnumber")}`,
     ];
-    const config = writeConfig(folder, [
-      "basicConstraints=CA:FALSE",
-      `extendedKeyUsage=${options.usage ?? "serverAuth,clientAuth"}`,
-      ...(names.length > 0 ? [`subjectAltName=${names.join(",")}`] : []),
-    ]);
+    const settings = ["default_md=sha256", `default_crl_days=${DEFAULT_DAYS}`, ""];
+    writeFileSync(config, [...lines, ...settings].join("\n"));
+    const ca = ["ca", "-config", config, "-cert", path("ca.crt"), "-keyfile", path("ca.key")];
+    for (const { certificate } of leaves) {
+      writeFileSync(path("leaf.crt"), certificate);
+      openssl(...ca, "-revoke", path("leaf.crt"));
+    }
+    openssl(...ca, "-gencrl", "-out", path("list.crl"));
+    return readFileSync(path("list.crl"), "utf8");
+  });
+}
+
+function sign(authority: KeyPair, options: LeafOptions, extensions: readonly string[]): KeyPair {
+  return inFolder((folder) => {
+    const path = (name: string) => join(folder, name);
+    writeFileSync(path("ca.crt"), authority.certificate);
+    writeFileSync(path("ca.key"), authority.key);
+    const config = writeConfig(folder, extensions);
     const name = options.commonName ?? options.dnsNames[0] ?? "leaf";
     openssl(
       "req",
