@@ -40,7 +40,7 @@ const clientSelector = object(
     }),
     sourceCIDR: object("The client's address.", {
       type: choice("Distinct counts each address by itself.", ["Exact", "Distinct"], { default: "Exact" }),
-      value: text("Range of addresses; every address when left out.", { minLength: 1, maxLength: 256 }),
+      value: text("Range of addresses. Shorthand: every address when left out.", { minLength: 1, maxLength: 256 }),
       invert: flag("Requests that do not match.", { default: false }),
     }),
     queryParams: list("Query parameters, all of which must match.", queryParamMatch, { maxItems: 16 }),

@@ -10,7 +10,7 @@ import {
 import { rateLimit } from "./backendtrafficpolicy-rate-limit.ts";
 import { clusterSettingsFields, clusterSettingsRules } from "./cluster-settings.ts";
 import { passive } from "./cluster-settings-health.ts";
-import { allTargetsAre, mergeType, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
+import { allTargetsAre, mergeType, policyColumns, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
 import { byteSize, defineKind, extend, flag, integer, type ObjectOf, object, text } from "./schema.ts";
 import { duration } from "./shared-schemas.ts";
 
@@ -20,11 +20,12 @@ const gateways = ["Gateway", "ListenerSet"];
 
 /** Settings of clusters with the shorthands for them (`attach/policy-shorthands.ts`). */
 const { circuitBreaker, healthCheck, retry, timeout, ...otherSettings } = clusterSettingsFields;
+const limit = (description: string) => integer(description, { format: "int64", minimum: 0, maximum: 4_294_967_295 });
 const settings = {
   ...otherSettings,
   circuitBreaker: extend(circuitBreaker, {
-    maxRequests: integer("Shorthand for maxParallelRequests.", { format: "int64", minimum: 0, maximum: 4_294_967_295 }),
-    maxRetries: integer("Shorthand for maxParallelRetries.", { format: "int64", minimum: 0, maximum: 4_294_967_295 }),
+    maxRequests: limit("Shorthand for maxParallelRequests."),
+    maxRetries: limit("Shorthand for maxParallelRetries."),
   }),
   healthCheck: extend(healthCheck, {
     passive: extend(passive, {
@@ -37,12 +38,9 @@ const settings = {
     backendRequest: duration("Shorthand for retry.perRetry.timeout: the time that one attempt may take."),
   }),
   connectionPool: object("Shorthand for circuitBreaker and timeout.http.connectionIdleTimeout.", {
-    maxConnections: integer("Shorthand for circuitBreaker.maxConnections.", { format: "int64", minimum: 0 }),
-    maxPendingRequests: integer("Shorthand for circuitBreaker.maxPendingRequests.", { format: "int64", minimum: 0 }),
-    maxRequestsPerConnection: integer("Shorthand for circuitBreaker.maxRequestsPerConnection; 0 is no limit.", {
-      format: "int64",
-      minimum: 0,
-    }),
+    maxConnections: limit("Shorthand for circuitBreaker.maxConnections."),
+    maxPendingRequests: limit("Shorthand for circuitBreaker.maxPendingRequests."),
+    maxRequestsPerConnection: limit("Shorthand for circuitBreaker.maxRequestsPerConnection; 0 is no limit."),
     idleTimeout: duration("Shorthand for timeout.http.connectionIdleTimeout."),
   }),
 };
@@ -102,7 +100,7 @@ export const backendTrafficPolicyDefinition = defineKind({
   shortNames: ["btp"],
   categories: ["envoy-gateway"],
   description: "How Envoy treats requests to backends: their balancing, limits, failures and answers.",
-  printerColumns: [{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" }],
+  printerColumns: policyColumns,
   spec,
   status: policyStatus,
 });

@@ -1,7 +1,7 @@
 import { clientHeaders, clientIPDetection, clientPath, clientTimeout, http1 } from "./clienttrafficpolicy-http.ts";
 import { clientTls } from "./clienttrafficpolicy-tls.ts";
 import { clusterSettingsFields, http2 } from "./cluster-settings.ts";
-import { policyStatus, targetFields, targetRules } from "./policy-targets.ts";
+import { policyColumns, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
 import { byteSize, choice, defineKind, flag, integer, type ObjectOf, object, required, text } from "./schema.ts";
 import { duration } from "./shared-schemas.ts";
 
@@ -64,7 +64,7 @@ export const clientTrafficPolicyDefinition = defineKind({
   shortNames: ["ctp"],
   categories: ["envoy-gateway"],
   description: "How Envoy treats the connections and requests of clients.",
-  printerColumns: [{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" }],
+  printerColumns: policyColumns,
   spec,
   status: policyStatus,
 });

@@ -1,5 +1,5 @@
 import { gatewayGroup } from "./gateway-api.ts";
-import { choice, list, object, type Rule, required, text } from "./schema.ts";
+import { choice, list, object, type PrinterColumn, type Rule, required, text } from "./schema.ts";
 import {
   ancestorReference,
   conditions,
@@ -132,3 +132,18 @@ export const policyStatus = object("What became of the policy.", {
     ),
   ),
 });
+
+/** What `kubectl get` shows, of the first ancestor: one where the policy is not accepted, if there is any. */
+export const policyColumns: readonly PrinterColumn[] = [
+  { name: "Status", type: "string", jsonPath: conditionPath("Accepted", "reason") },
+  { name: "Used by", type: "string", jsonPath: ".status.ancestors[*].ancestorRef.name" },
+  { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  { name: "Target", type: "string", jsonPath: ".spec.targetRefs[*].name", priority: 1 },
+  { name: "Overridden", type: "string", jsonPath: conditionPath("Overridden", "status"), priority: 1 },
+  { name: "Warning", type: "string", jsonPath: conditionPath("Warning", "reason"), priority: 1 },
+  { name: "Message", type: "string", jsonPath: conditionPath("Accepted", "message"), priority: 1 },
+];
+
+function conditionPath(type: string, field: string): string {
+  return `.status.ancestors[*].conditions[?(@.type=="${type}")].${field}`;
+}

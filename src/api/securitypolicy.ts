@@ -1,4 +1,4 @@
-import { allTargetsAre, mergeType, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
+import { allTargetsAre, mergeType, policyColumns, policyStatus, targetFields, targetRules } from "./policy-targets.ts";
 import { defineKind, type ObjectOf, object } from "./schema.ts";
 import { authorization } from "./securitypolicy-authorization.ts";
 import { cors, csrf } from "./securitypolicy-browser.ts";
@@ -35,7 +35,7 @@ export const securityPolicyDefinition = defineKind({
   shortNames: ["sp"],
   categories: ["envoy-gateway"],
   description: "Which requests and connections may pass, and whom they come from.",
-  printerColumns: [{ name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" }],
+  printerColumns: policyColumns,
   spec,
   status: policyStatus,
 });

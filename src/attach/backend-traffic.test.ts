@@ -21,48 +21,6 @@ function planOf(spec: Content) {
   return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy, { configMap: () => undefined });
 }
 
-/** Shorthand, the same in fields of the catalogue, and the field that the warning names. */
-test.each<[Content, Content, string[]]>([
-  [
-    { circuitBreaker: { maxRequests: 5, maxRetries: 3 } },
-    { circuitBreaker: { maxParallelRequests: 5, maxParallelRetries: 3 } },
-    ["circuitBreaker.maxParallelRequests", "circuitBreaker.maxParallelRetries"],
-  ],
-  [{ timeout: { request: "10s" } }, { timeout: { http: { requestTimeout: "10s" } } }, ["timeout.http.requestTimeout"]],
-  [
-    { timeout: { backendRequest: "8s" } },
-    { retry: { numRetries: 0, perRetry: { timeout: "8s" } } },
-    ["retry.perRetry.timeout"],
-  ],
-  [
-    { timeout: { backendRequest: "8s" }, retry: { perRetryTimeout: "3s" } },
-    { retry: { perRetry: { timeout: "3s" } } },
-    ["retry.perRetry.timeout", "retry.perRetry.timeout"],
-  ],
-  [
-    { connectionPool: { maxConnections: 7, maxRequestsPerConnection: 0, idleTimeout: "3600s" } },
-    {
-      circuitBreaker: { maxConnections: 7, maxRequestsPerConnection: 0 },
-      timeout: { http: { connectionIdleTimeout: "3600s" } },
-    },
-    ["circuitBreaker.maxConnections", "circuitBreaker.maxRequestsPerConnection", "timeout.http.connectionIdleTimeout"],
-  ],
-])("%j is %j", (shorthand, meant, fields) => {
-  const plan = planOf(shorthand);
-  expect(plan.refused).toEqual([]);
-  expect(plan.traffic).toEqual(withoutDefaults(planOf(meant).traffic, shorthand));
-  expect(plan.warnings.map(({ reason }) => reason)).toEqual(fields.map(() => "Shorthand"));
-  for (const [index, field] of fields.entries()) {
-    expect(plan.warnings[index]?.text).toContain(`write spec.${field} instead`);
-  }
-});
-
-/** Defaults are filled in where circuitBreaker is written, and it is not where a shorthand of another place makes it. */
-function withoutDefaults(traffic: Content | object, { circuitBreaker }: Content): object {
-  if (circuitBreaker !== undefined) return traffic;
-  return JSON.parse(JSON.stringify(traffic), (_key, value: unknown) => (value === 1024 ? undefined : value)) as object;
-}
-
 const bodyRef = { type: "ValueRef", valueRef: { group: "", kind: "ConfigMap", name: "c" } };
 const limited = (...rules: Content[]) => ({ rateLimit: { local: { rules } } });
 const perSecond = { limit: { requests: 1, unit: "Second" } };
@@ -100,16 +58,6 @@ const refusedLimits: [Content, string, string][] = [
 ];
 
 test.each<[Content, string, string]>([
-  [
-    { circuitBreaker: { maxRequests: 5, maxParallelRequests: 6 } },
-    "spec.circuitBreaker.maxRequests",
-    "is a shorthand for spec.circuitBreaker.maxParallelRequests, which says 6",
-  ],
-  [
-    { timeout: { request: "1s", http: { requestTimeout: "2s" } } },
-    "spec.timeout.request",
-    'which says "2s"; remove one of them',
-  ],
   [{ timeout: { tcp: { connectTimeout: "0s" } } }, "spec.timeout.tcp.connectTimeout", "no time at all cannot be"],
   ...refusedLimits,
   [{ http2: { onInvalidMessage: "Die" } }, "spec.http2.onInvalidMessage", "write TerminateConnection or"],

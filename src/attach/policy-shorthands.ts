@@ -38,16 +38,38 @@ const shorthands: Readonly<Record<AttachedPolicyKind, readonly Shorthand[]>> = {
   SecurityPolicy: [],
 };
 
+/**
+ * Fields that the catalogue requires and published guides leave out, with what that means. They stay left out: no one range has the
+ * addresses of both families.
+ */
+const omissions: Readonly<Record<AttachedPolicyKind, readonly Omission[]>> = {
+  BackendTrafficPolicy: ["global", "local"].map((scope) => ({
+    within: `rateLimit.${scope}.rules[].clientSelectors[].sourceCIDR`,
+    field: "value",
+    meaning: "every address, as a shorthand that other implementations may not know; write a range such as 0.0.0.0/0",
+  })),
+  ClientTrafficPolicy: [],
+  SecurityPolicy: [],
+};
+
+interface Omission {
+  /** `[]` is any item of a list. */
+  readonly within: string;
+  readonly field: string;
+  readonly meaning: string;
+}
+
 interface Expanded<S> {
   readonly spec: S;
   readonly refused: readonly PolicyFinding[];
   readonly warnings: readonly PolicyFinding[];
 }
 
-/** The spec in the catalogue's fields alone. The same object when there is no shorthand in it. */
+/** The spec in the catalogue's fields alone, but for those that are left out. The same object when there is no shorthand in it. */
 export function expandShorthands<S extends object>(kind: AttachedPolicyKind, spec: S): Expanded<S> {
+  const leftOut = omissions[kind].flatMap((omission) => findOmissions(spec, omission));
   const present = shorthands[kind].filter(({ from }) => valueAt(spec, from) !== undefined);
-  if (present.length === 0) return { spec, refused: [], warnings: [] };
+  if (present.length === 0) return { spec, refused: [], warnings: leftOut };
   const refused: PolicyFinding[] = [];
   const result = structuredClone(spec) as Record<string, unknown>;
   // An attempt may be limited where nothing is tried again.
@@ -69,7 +91,23 @@ export function expandShorthands<S extends object>(kind: AttachedPolicyKind, spe
     text: `is a shorthand that other implementations may not know; write spec.${to} instead`,
     reason: "Shorthand",
   }));
-  return { spec: result as S, refused, warnings };
+  return { spec: result as S, refused, warnings: [...warnings, ...leftOut] };
+}
+
+function findOmissions(spec: object, { within, field, meaning }: Omission): PolicyFinding[] {
+  return [...valuesAt(spec, within.split(/\.|(?=\[\])/), "spec")].flatMap(([path, value]) =>
+    isRecord(value) && value[field] === undefined
+      ? [{ field: `${path}.${field}`, text: `is left out, which means ${meaning}`, reason: "Shorthand" }]
+      : [],
+  );
+}
+
+function* valuesAt(value: unknown, [step, ...rest]: readonly string[], path: string): Generator<[string, unknown]> {
+  if (step === undefined) yield [path, value];
+  else if (step === "[]") {
+    if (!Array.isArray(value)) return;
+    for (const [index, item] of value.entries()) yield* valuesAt(item, rest, `${path}[${index}]`);
+  } else if (isRecord(value) && value[step] !== undefined) yield* valuesAt(value[step], rest, `${path}.${step}`);
 }
 
 function valueAt(value: object, path: string): unknown {
