@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
 import { waitFor } from "../harness/waiting.ts";
+import { policyOfRoute, routeOf } from "./policy-objects.ts";
 import { serviceObjects, toYaml } from "./traffic-world.ts";
 import { type Answer, createWorld, type RequestOptions, type World } from "./world.ts";
 
@@ -47,24 +48,10 @@ export async function serveSecurityCases(cases: readonly SecurityCase[]): Promis
   const indexOf = (name: string) => cases.findIndex((each) => each.name === name);
   const hostOf = (index: number) => `case-${index}.example.com`;
   const build = (index: number, { spec, objects = [], rule = {} }: Pick<SecurityCase, "spec" | "objects" | "rule">) => {
-    const target = { group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: `case-${index}` };
+    const name = `case-${index}`;
     return [
-      {
-        apiVersion: "gateway.networking.k8s.io/v1",
-        kind: "HTTPRoute",
-        metadata: { name: `case-${index}` },
-        spec: {
-          parentRefs: [{ name: "web" }],
-          hostnames: [hostOf(index)],
-          rules: [{ backendRefs: [{ name: "app", port: 80 }], ...rule }],
-        },
-      },
-      {
-        apiVersion: "gateway.envoyproxy.io/v1alpha1",
-        kind: "SecurityPolicy",
-        metadata: { name: `case-${index}` },
-        spec: { targetRefs: [target], ...spec },
-      },
+      routeOf(name, hostOf(index), { backendRefs: [{ name: "app", port: 80 }], ...rule }),
+      policyOfRoute("SecurityPolicy", name, spec),
       ...objects,
     ];
   };
