@@ -6,8 +6,13 @@ const forbiddenInValue = /[\0\r\n]/;
 
 /** Why Envoy would refuse a header name; completes a sentence that begins with the field. */
 export function findHeaderNameFault(name: string): string | undefined {
+  return findTokenFault(name, "header name");
+}
+
+/** The same for what else has the syntax of a header name (RFC 9110, token). */
+export function findTokenFault(name: string, what: string): string | undefined {
   if (name.length > MAX_HEADER_NAME_LENGTH) return `has more than ${MAX_HEADER_NAME_LENGTH} characters; shorten it`;
-  return tokenPattern.test(name) ? undefined : `is "${name}", which is no header name; use letters, digits and hyphens`;
+  return tokenPattern.test(name) ? undefined : `is "${name}", which is no ${what}; use letters, digits and hyphens`;
 }
 
 /** Why Envoy would refuse to set, add or remove a header. */

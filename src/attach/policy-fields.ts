@@ -58,7 +58,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "timeout",
     "tls",
   ],
-  SecurityPolicy: ["cors", "csrf"],
+  SecurityPolicy: ["apiKeyAuth", "basicAuth", "cors", "csrf"],
 };
 
 /** Where a policy belongs, which is served for all of them. */

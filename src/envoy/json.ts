@@ -188,14 +188,15 @@ export type JsonObject = { readonly [key: string]: unknown };
  * Private keys and passwords are not printed.
  */
 export function resourceToJson(resource: EncodedResource): JsonObject {
-  const json = withProtobufForms(() => messageToJson(resource.type, Buffer.concat(resource.chunks)));
-  return resource.type === typeUrl(Secret) ? (redact(json) as JsonObject) : json;
+  return withProtobufForms(() => messageToJson(resource.type, Buffer.concat(resource.chunks)));
 }
 
 function messageToJson(type: string, bytes: Uint8Array): JsonObject {
   const message = registry.get(type);
   if (message === undefined) return { "@type": type, value: Buffer.from(bytes).toString("base64") };
-  return { "@type": type, ...(message.toJSON(message.decode(bytes) as never) as JsonObject) };
+  const json = { "@type": type, ...(message.toJSON(message.decode(bytes) as never) as JsonObject) };
+  const hidden = privateFields.get(type);
+  return hidden === undefined ? json : (redact(json, hidden) as JsonObject);
 }
 
 /**
@@ -215,18 +216,18 @@ function withProtobufForms<T>(run: () => T): T {
   }
 }
 
-const privateFields: ReadonlySet<string> = new Set([
-  "privateKey",
-  "password",
-  "secret",
-  "secrets",
-  "sessionTicketKeys",
+/** By type of message: what is not printed, wherever it stands in the message. */
+const privateFields: ReadonlyMap<string, ReadonlySet<string>> = new Map([
+  [typeUrl(Secret), new Set(["privateKey", "password", "secret", "secrets", "sessionTicketKeys"])],
+  [typeUrl(BasicAuth), new Set(["users"])],
+  [typeUrl(apiKeyAuth.ApiKeyAuth), new Set(["key"])],
+  [typeUrl(apiKeyAuth.ApiKeyAuthPerRoute), new Set(["key"])],
 ]);
 
-function redact(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(redact);
+function redact(value: unknown, hidden: ReadonlySet<string>): unknown {
+  if (Array.isArray(value)) return value.map((item) => redact(item, hidden));
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, field]) => [key, privateFields.has(key) ? "[redacted]" : redact(field)]),
+    Object.entries(value).map(([key, field]) => [key, hidden.has(key) ? "[redacted]" : redact(field, hidden)]),
   );
 }

@@ -1,4 +1,4 @@
-import { findHeaderNameFault } from "../header-syntax.ts";
+import { findTokenFault } from "../header-syntax.ts";
 import type { ReportFault, SecurityGroup, SecuritySettings } from "./model.ts";
 
 /** As Envoy answers for it. */
@@ -25,11 +25,11 @@ export const cors: SecurityGroup<"cors"> = {
   },
 };
 
-/** Methods have the syntax of header names (RFC 9110, token), and so has the wildcard. */
+/** The wildcard has the syntax of a name, too. */
 function judgeNames(settings: NonNullable<SecuritySettings["cors"]>, report: ReportFault): void {
   for (const field of ["allowMethods", "allowHeaders", "exposeHeaders"] as const) {
     for (const [index, name] of (settings[field] ?? []).entries()) {
-      const fault = findHeaderNameFault(name);
+      const fault = findTokenFault(name, field === "allowMethods" ? "method" : "header name");
       if (fault !== undefined) report(`${field}[${index}]`, fault);
     }
   }

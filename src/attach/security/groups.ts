@@ -1,4 +1,6 @@
 import type { PolicyFinding } from "../policy-model.ts";
+import { apiKeyAuth } from "./api-key-auth.ts";
+import { basicAuth } from "./basic-auth.ts";
 import { cors } from "./cors.ts";
 import { csrf } from "./csrf.ts";
 import type {
@@ -13,7 +15,7 @@ import type {
 type AnyGroup = { readonly [Name in SecurityGroupName]: SecurityGroup<Name> }[SecurityGroupName];
 
 /** The groups that are served. What each of them serves is listed in `servedFields`. */
-const groups: readonly AnyGroup[] = [cors, csrf];
+const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth];
 
 /** The settings with the references of all groups followed. */
 export function followReferences(written: WrittenSecurity, context: FollowContext): SecuritySettings {

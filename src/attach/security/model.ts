@@ -2,6 +2,8 @@ import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import type { ClusterSpec } from "../cluster-model.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import type { ResolveReader } from "../resolve-reader.ts";
+import type { ApiKeyModel, ApiKeySettings } from "./api-key-auth.ts";
+import type { BasicAuthModel, BasicAuthSettings } from "./basic-auth.ts";
 import type { CorsModel } from "./cors.ts";
 import type { CsrfModel } from "./csrf.ts";
 
@@ -19,7 +21,10 @@ export type SecurityGroupName = keyof WrittenSecurity;
  * texts too; what must not be mixed with another policy's has to be one of these. A group that has references says here what becomes
  * of them.
  */
-export type SecuritySettings = WrittenSecurity;
+export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth"> {
+  readonly basicAuth?: BasicAuthSettings;
+  readonly apiKeyAuth?: ApiKeySettings;
+}
 
 /** In place of what a reference should have led to. Completes a sentence that begins with the field. */
 export interface FollowFault {
@@ -30,6 +35,8 @@ export interface FollowFault {
 export interface SecurityModel {
   readonly cors?: CorsModel;
   readonly csrf?: CsrfModel;
+  readonly basicAuth?: BasicAuthModel;
+  readonly apiKeyAuth?: ApiKeyModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
    * serve the rule, and are adapted to these as backends are, so a group must name the cluster by what stands here.

@@ -1,5 +1,7 @@
 import type { SecurityModel } from "../../attach/security/model.ts";
 import type { Any } from "../../envoy/any.ts";
+import { configureApiKeyAuth } from "./api-key-auth.ts";
+import { configureBasicAuth } from "./basic-auth.ts";
 import { configureCors } from "./cors.ts";
 import { configureCsrf } from "./csrf.ts";
 
@@ -7,7 +9,7 @@ import { configureCsrf } from "./csrf.ts";
 type GroupFilter = (security: SecurityModel) => readonly [filter: string, config: Any] | undefined;
 
 /** One for each group, each in a file of its own. Their order is of no meaning: filters stand as the listener has them. */
-const groupFilters: readonly GroupFilter[] = [configureCors, configureCsrf];
+const groupFilters: readonly GroupFilter[] = [configureCors, configureCsrf, configureBasicAuth, configureApiKeyAuth];
 
 /** Turns on the listener's filters for what a SecurityPolicy says of a route, and gives them what they need to know. */
 export function configureSecurityFilters(security: SecurityModel): (readonly [filter: string, config: Any])[] {
