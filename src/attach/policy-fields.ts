@@ -51,6 +51,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "healthCheck",
     "http1",
     "http2",
+    "http3",
     "path",
     "proxyProtocol",
     "scheme",

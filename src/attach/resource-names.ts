@@ -30,3 +30,8 @@ export function namePort(
   }
   return { listener: `${fleet}/${place}-${port}`, httpTable: `${fleet}/http-${port}` };
 }
+
+/** Of the Envoy Listener for HTTP/3 beside that of TCP, as in Envoy Gateway. */
+export function quicName(listener: string): string {
+  return `${listener}-quic`;
+}

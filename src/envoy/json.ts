@@ -44,6 +44,7 @@ import * as rbac from "./generated/envoy/extensions/filters/http/rbac/v3/rbac.ts
 import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
+import { ConnectionLimit } from "./generated/envoy/extensions/filters/network/connection_limit/v3/connection_limit.ts";
 import { HttpConnectionManager } from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { TcpProxy } from "./generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts";
 import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/route.ts";
@@ -69,6 +70,7 @@ import { AlwaysOnSamplerConfig } from "./generated/envoy/extensions/tracers/open
 import { ParentBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/parent_based_sampler.ts";
 import { TraceIdRatioBasedSamplerConfig } from "./generated/envoy/extensions/tracers/opentelemetry/samplers/v3/trace_id_ratio_based_sampler.ts";
 import { ProxyProtocolUpstreamTransport } from "./generated/envoy/extensions/transport_sockets/proxy_protocol/v3/upstream_proxy_protocol.ts";
+import { QuicDownstreamTransport } from "./generated/envoy/extensions/transport_sockets/quic/v3/quic_transport.ts";
 import { RawBuffer } from "./generated/envoy/extensions/transport_sockets/raw_buffer/v3/raw_buffer.ts";
 import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { DownstreamTlsContext, UpstreamTlsContext } from "./generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
@@ -138,6 +140,8 @@ const messages: readonly PrintableMessage[] = [
   OpenTelemetryConfig,
   ZipkinConfig,
   PreserveCaseFormatterConfig,
+  ConnectionLimit,
+  QuicDownstreamTransport,
   UuidRequestIdConfig,
   StaticConfigResourceDetectorConfig,
   AlwaysOnSamplerConfig,

@@ -7,6 +7,7 @@ import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph } from "../dataflow/graph.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { GatewayNodes } from "./gateways.ts";
+import type { Http3Nodes } from "./http3.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
 /** The part of an EnvoyProxy that decides how Envoy is run. The rest comes to a running Envoy over xDS. */
@@ -73,6 +74,7 @@ export function createInfrastructure(
   sources: Sources,
   gateways: GatewayNodes,
   proxies: ProxyNodes,
+  { portsByFleet: http3Ports }: Pick<Http3Nodes, "portsByFleet">,
 ): Collection<GatewayInfrastructure> {
   return graph.reduce("infrastructure", gateways.plansByFleet, (fleet, members, read) => {
     const served = [...members.values()].flatMap((plan): ServedGateway[] => {
@@ -91,7 +93,7 @@ export function createInfrastructure(
     const { uid } = first.object.metadata;
     return {
       gateway: fleet,
-      ...describePorts(serving),
+      ...describePorts(serving, new Set([...read.lookup(http3Ports, fleet).values()].map(({ port }) => port.bindPort))),
       ...(bindAddress !== undefined && { bindAddress }),
       settings: workloadSettings(level.spec, read.get(proxies.telemetry, first.plan.key)?.metricSinks),
       held: serving.length === 0 || serving.some(({ plan }) => plan.problems.length > 0),
@@ -121,13 +123,22 @@ function describeMember({ plan, object }: ServedGateway): FleetMember {
   return { gateway: plan.key, ...(uid !== undefined && { uid }), labels, annotations };
 }
 
-function describePorts(gateways: readonly ServedGateway[]): Pick<GatewayInfrastructure, "ports" | "served"> {
+/** @param http3 ports that Envoy binds for HTTP/3, too */
+function describePorts(
+  gateways: readonly ServedGateway[],
+  http3: ReadonlySet<number>,
+): Pick<GatewayInfrastructure, "ports" | "served"> {
   // The oldest Gateway of a port names it, so that it keeps its name whoever comes.
   const ports = gateways.flatMap(({ plan }) => plan.ports).reverse();
   const byPort = new Map(ports.map((port) => [`${transportOf(port.protocol)} ${port.bindPort}`, port]));
   const served = [...byPort.values()]
-    .map(({ port, bindPort, protocol }): ServedPort => {
-      return { name: `${protocol.toLowerCase()}-${port}`, port, bindPort, protocol: transportOf(protocol) };
+    .flatMap(({ port, bindPort, protocol }): ServedPort[] => {
+      const transport = transportOf(protocol);
+      const own: ServedPort = { name: `${protocol.toLowerCase()}-${port}`, port, bindPort, protocol: transport };
+      // As in Envoy Gateway.
+      return transport === "TCP" && http3.has(bindPort)
+        ? [own, { ...own, name: `${own.name}-h3`, protocol: "UDP" }]
+        : [own];
     })
     .sort((a, b) => a.bindPort - b.bindPort || compareStrings(a.protocol, b.protocol));
   return { ports: [...new Set(served.map(({ bindPort }) => bindPort))], served };

@@ -1,6 +1,8 @@
+import { quicName } from "../attach/resource-names.ts";
 import type { FleetKey } from "../base/keys.ts";
 import type { Collection, Graph, Reader, Source } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
+import { quicShare } from "../translate/quic-listener.ts";
 import { findRefusal, type Refusal } from "./envoys.ts";
 import type { EnvoyListener } from "./listeners.ts";
 import { wordsOf } from "./route-findings.ts";
@@ -65,10 +67,32 @@ export function createListenerProgress(
   return { shares, taken, refusals };
 }
 
-/** A listener is accepted when every Envoy that serves acknowledged a version with all that it means now. */
+interface PlacedPort {
+  /** Of the Envoy Listener. */
+  readonly name: string;
+  readonly bindPort: number;
+}
+
+/**
+ * A listener is accepted when every Envoy that serves acknowledged a version with all that it means now, over HTTP/3 too where it is
+ * served so.
+ */
 export function judgeListener(
   key: string,
-  { name, bindPort }: { readonly name: string; readonly bindPort: number },
+  port: PlacedPort,
+  answering: number,
+  nodes: ListenerProgressNodes,
+  read: Reader,
+): ListenerProgress {
+  const overTcp = judgeShare(key, port, answering, nodes, read);
+  if (overTcp.state !== "Accepted" || read.get(nodes.shares, quicShare(key)) === undefined) return overTcp;
+  const overQuic = judgeShare(quicShare(key), { ...port, name: quicName(port.name) }, answering, nodes, read);
+  return overQuic.state === "Rejected" ? { ...overQuic, resource: `port ${port.bindPort} of UDP` } : overQuic;
+}
+
+function judgeShare(
+  key: string,
+  { name, bindPort }: PlacedPort,
   answering: number,
   { shares, taken, refusals }: ListenerProgressNodes,
   read: Reader,

@@ -95,6 +95,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
     plansByPort: 1,
     fleetPorts: 2,
     clientPorts: 1,
+    datagramPorts: 1,
     tlsOverlaps: 1,
     misdirectedHosts: 1,
     servedListeners: 1,

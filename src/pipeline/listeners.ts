@@ -25,14 +25,16 @@ import {
   translateHttpPart,
   translateHttpsPart,
 } from "../translate/listener-part.ts";
+import { quicShare, translateQuicListener, translateQuicPart } from "../translate/quic-listener.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type FleetResource, type GatewayNodes, sameFleetResource } from "./gateways.ts";
+import { createHttp3Nodes, type Http3Nodes } from "./http3.ts";
 import type { Shares } from "./listener-progress.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { readSettings, type Sources } from "./sources.ts";
 
 /** A port that the Envoys of a fleet open, with the listeners of all its Gateways there. */
-interface FleetPort extends Pick<GatewayPlan, "fleet" | "bindAddress"> {
+export interface FleetPort extends Pick<GatewayPlan, "fleet" | "bindAddress"> {
   /** One of its Gateways: in what shapes listeners all of them are alike. */
   readonly gateway: ObjectKey;
   readonly port: PortPlan;
@@ -69,6 +71,7 @@ export interface ListenerNodes {
   readonly clientPorts: Collection<ClientPort>;
   /** Key: listener: routes keep upper and lower case of header names there. */
   readonly keepsHeaderCase: Collection<true>;
+  readonly http3: Http3Nodes;
 }
 
 /** What listeners come to without routes. A certificate's content is not among the inputs of a Listener. */
@@ -126,7 +129,8 @@ export function createListenerNodes(
     keys.map((key): [string, true] => [key, true]),
   );
   const nodes = { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports };
-  return { ...nodes, clientPorts, keepsHeaderCase };
+  const http3 = createHttp3Nodes(graph, sources, { plans, certificates, ports, clientPorts });
+  return { ...nodes, clientPorts, keepsHeaderCase, http3 };
 }
 
 /**
@@ -139,7 +143,7 @@ export function createListenerResources(
   sources: Sources,
   proxies: ProxyNodes,
   clients: ClientNodes,
-  { certificates, served, ports, clientPorts }: ListenerNodes,
+  { certificates, served, ports, clientPorts, http3 }: ListenerNodes,
   streamParts: Collection<ListenerPart>,
 ): Collection<EnvoyListener> {
   const httpsParts = graph.map(
@@ -152,9 +156,20 @@ export function createListenerResources(
     },
     { equals: sameListenerPart },
   );
-  const parts = graph.union("listenerParts", httpsParts, streamParts);
+  const quicParts = graph.flatMap(
+    "quicParts",
+    http3.served,
+    ({ fleet, port, listener }, key, read): [string, ListenerPart][] => {
+      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), clientsOf(listener, clients, read));
+      const part = translateQuicPart(port, listener, read.get(certificates, key), shape);
+      return part === undefined ? [] : [[quicShare(key), part]];
+    },
+    { equals: sameListenerPart },
+  );
+  const parts = graph.union("listenerParts", httpsParts, streamParts, quicParts);
   const partsByPort = graph.index("partsByPort", parts, ({ port }) => port);
-  return graph.map(
+  const equals = (a: EnvoyListener, b: EnvoyListener) => sameFleetResource(a, b) && sameData(a.shares, b.shares);
+  const overTcp = graph.map(
     "listeners",
     ports,
     (place, name, read): EnvoyListener | undefined => {
@@ -172,8 +187,20 @@ export function createListenerResources(
       const translated = translateListener(place, place.port, all, options);
       return translated && { fleet: place.fleet, ...translated };
     },
-    { equals: (a, b) => sameFleetResource(a, b) && sameData(a.shares, b.shares) },
+    { equals },
   );
+  const overQuic = graph.flatMap(
+    "quicListeners",
+    http3.ports,
+    ({ port, gateway, ...place }, _name, read): [string, EnvoyListener][] => {
+      const settings = read.get(proxies.listenerSettings, gateway);
+      const own = read.lookup(partsByPort, port.name).values();
+      const translated = translateQuicListener(place, port, own, settings && { settings });
+      return translated === undefined ? [] : [[port.name, { fleet: place.fleet, ...translated }]];
+    },
+    { equals },
+  );
+  return graph.union("envoyListeners", overTcp, overQuic);
 }
 
 /** How the EnvoyProxy of a Gateway shapes its listeners. */

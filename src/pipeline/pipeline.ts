@@ -107,7 +107,7 @@ export function createPipeline(
     streams,
     clusters,
   });
-  const infrastructure = createInfrastructure(graph, sources, gateways, proxies);
+  const infrastructure = createInfrastructure(graph, sources, gateways, proxies, listeners.http3);
 
   const publication = createPublication(graph, envoyListeners, routes, clusters);
   const news = createReplicaNews();

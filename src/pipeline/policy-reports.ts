@@ -16,6 +16,7 @@ import { flatText } from "../base/memory.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import type { GatewayNodes } from "./gateways.ts";
+import type { Http3Port } from "./http3.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import type { RouteNodes } from "./routes.ts";
@@ -59,7 +60,7 @@ export function createPolicyReports(
   sources: Sources,
   policies: PolicyNodes,
   gateways: GatewayNodes,
-  listeners: Pick<ListenerNodes, "clientPorts">,
+  listeners: Pick<ListenerNodes, "clientPorts" | "http3">,
   routes: RouteNodes,
 ): Collection<PolicyReport> {
   const byPolicy = createPlaces(graph, policies, gateways, listeners, routes);
@@ -95,7 +96,7 @@ function createPlaces(
   graph: Graph,
   policies: PolicyNodes,
   gateways: GatewayNodes,
-  { clientPorts }: Pick<ListenerNodes, "clientPorts">,
+  { clientPorts, http3 }: Pick<ListenerNodes, "clientPorts" | "http3">,
   routes: RouteNodes,
 ): Index<PolicyAtPlace> {
   const standings = graph.flatMap<PoliciesByKind, Standing>(
@@ -118,15 +119,16 @@ function createPlaces(
       ]);
     },
   );
-  const atPorts = graph.flatMap<ClientPort, Standing>("portStandings", clientPorts, ({ findings }, port, read) =>
-    findings.flatMap(({ policy, place, gateway, problem }, index): [string, Standing][] => {
+  const standAtPort = (what: string) => (port: Pick<ClientPort, "findings">, name: string, read: Reader) =>
+    port.findings.flatMap(({ policy, place, gateway, problem }, index): [string, Standing][] => {
       const controllerName = read.get(gateways.parents, parentKey("Gateway", gateway))?.controllerName;
       if (controllerName === undefined) return [];
       const standing = { policy: policyId("ClientTrafficPolicy", policy), place, controllerName, fault: problem };
-      return [[flatText(groupOf(standing), "|port ", port, "|", String(index)), standing]];
-    }),
-  );
-  const all = graph.union("allStandings", standings, atPorts);
+      return [[flatText(groupOf(standing), what, name, "|", String(index)), standing]];
+    });
+  const atPorts = graph.flatMap<ClientPort, Standing>("portStandings", clientPorts, standAtPort("|port "));
+  const overHttp3 = graph.flatMap<Http3Port, Standing>("http3Standings", http3.ports, standAtPort("|http3 "));
+  const all = graph.union("allStandings", standings, atPorts, overHttp3);
   const byPlace = graph.index("standingsByPlace", all, groupOf);
   const places = graph.reduce<Standing, PolicyAtPlace>("policyPlaces", byPlace, (_group, members) => {
     const first = members.values().next().value;

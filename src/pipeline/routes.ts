@@ -268,7 +268,9 @@ function createTables(
       const hosts = [...read.lookup(hostsByTable, name).values()];
       const empty = hostnames.filter((hostname) => read.get(virtualHosts, `${name}|${hostname}`) === undefined);
       const elsewhere = read.get(misdirected, name);
-      return { fleet, resource: translateRouteTable(name, elsewhere ? [...hosts, elsewhere] : hosts, empty) };
+      const all = elsewhere ? [...hosts, elsewhere] : hosts;
+      const http3Port = read.get(listeners.http3.alternatives, name);
+      return { fleet, resource: translateRouteTable(name, all, empty, http3Port) };
     },
     { equals: sameFleetResource },
   );

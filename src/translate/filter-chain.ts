@@ -1,7 +1,7 @@
 import { defaultHostOf } from "../attach/client-http1.ts";
 import type { ListenerCertificates, ListenerPlan, PortPlan } from "../attach/model.ts";
 import type { Filter, FilterChain } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
-import { buildHttpConnectionManager, type ListenerShape } from "./http-connection-manager.ts";
+import { buildHttpConnectionManager, type HttpVersions, type ListenerShape } from "./http-connection-manager.ts";
 import { buildDownstreamTls } from "./listener-tls.ts";
 import { buildConnectionLimit } from "./policy/client-http.ts";
 import { limitHandshake } from "./policy/client-timeouts.ts";
@@ -44,15 +44,16 @@ export function buildHttpsChain(
 }
 
 /** @param listeners that are served by it */
-function buildHttpReaders(
+export function buildHttpReaders(
   statPrefix: string,
   routeTable: string,
   listeners: readonly ListenerPlan[],
   shape: ListenerShape,
+  version: HttpVersions = "AUTO",
 ): Filter[] {
   const defaultHost = shape.clients?.http1?.http10?.useDefaultHost ? defaultHostOf(listeners) : undefined;
   return [
     ...buildConnectionLimit(statPrefix, shape.clients),
-    buildHttpConnectionManager(statPrefix, routeTable, shape, defaultHost),
+    buildHttpConnectionManager(statPrefix, routeTable, shape, { defaultHost, version }),
   ];
 }

@@ -33,6 +33,16 @@ export interface ListenerShape {
   readonly clients?: ClientTrafficSettings;
 }
 
+/** `AUTO`: HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge). */
+export type HttpVersions = "AUTO" | "HTTP3";
+
+/** Of the connections that are read. */
+interface ConnectionShape {
+  /** Of HTTP/1.0 requests that name none. */
+  readonly defaultHost?: string | undefined;
+  readonly version?: HttpVersions;
+}
+
 /** In place of the listener's routes. */
 const refuseAll: HttpConnectionManager = {
   routeConfig: {
@@ -48,18 +58,16 @@ const refuseAll: HttpConnectionManager = {
  * Settings follow Envoy's guide "Configuring Envoy as an edge proxy" and Envoy Gateway's defaults.
  *
  * @param statPrefix as in `http-8080`; statistics of all filter chains of a port share it
- * @param defaultHost of HTTP/1.0 requests that name none
  */
 export function buildHttpConnectionManager(
   statPrefix: string,
   routeTable: string,
   shape: ListenerShape,
-  defaultHost?: string,
+  { defaultHost, version = "AUTO" }: ConnectionShape = {},
 ): Filter {
   const { tracing, requestIdTracing } = shape.settings.telemetry;
   const usual: HttpConnectionManager = {
-    // HTTP/1.1, and HTTP/2 by ALPN or, on plain HTTP, by its preface (h2c with prior knowledge).
-    codecType: HttpConnectionManager_CodecType.AUTO,
+    codecType: HttpConnectionManager_CodecType[version],
     statPrefix,
     ...(shape.refused ? refuseAll : { rds: { configSource: adsConfigSource, routeConfigName: routeTable } }),
     httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts, shape.clients),

@@ -7,6 +7,15 @@ import { DownstreamTlsContext } from "../envoy/generated/envoy/extensions/transp
 import { buildClientValidation } from "./policy/client-tls.ts";
 import { buildTlsParameters } from "./tls-parameters.ts";
 
+/** TLS over TCP. As {@link buildDownstreamContext}. */
+export function buildDownstreamTls(
+  certificates: ListenerCertificates,
+  alpnProtocols: readonly string[],
+): TransportSocket {
+  const context = buildDownstreamContext(certificates, alpnProtocols);
+  return { name: "envoy.transport_sockets.tls", typedConfig: pack(DownstreamTlsContext, context) };
+}
+
 /**
  * TLS towards clients. Certificates and authorities are named, not held: they come by SDS, so that a renewed one changes no
  * Listener and closes no connection.
@@ -14,11 +23,11 @@ import { buildTlsParameters } from "./tls-parameters.ts";
  * @param certificates Envoy picks one of several by the client's server name
  * @param alpnProtocols what is offered to the client where no policy says so; none: ALPN takes no part
  */
-export function buildDownstreamTls(
+export function buildDownstreamContext(
   { secrets, clientValidation, clientTls }: ListenerCertificates,
   alpnProtocols: readonly string[],
-): TransportSocket {
-  const context: DownstreamTlsContext = {
+): DownstreamTlsContext {
+  return {
     ...(clientValidation?.required && { requireClientCertificate: true }),
     commonTlsContext: {
       tlsParams: buildTlsParameters({ minVersion: "1.2", ...clientTls }),
@@ -28,7 +37,6 @@ export function buildDownstreamTls(
     },
     ...(clientTls && buildResumption(clientTls)),
   };
-  return { name: "envoy.transport_sockets.tls", typedConfig: pack(DownstreamTlsContext, context) };
 }
 
 function buildResumption({ resumption: { stateless, stateful } }: ClientTls): DownstreamTlsContext {

@@ -16,11 +16,14 @@ import type { ListenerPart } from "./listener-part.ts";
 import { buildPortTraffic } from "./policy/client-connections.ts";
 
 /** Bytes that Envoy buffers for one connection before it stops reading. Envoy's guide for edge proxies. */
-const CONNECTION_BUFFER_BYTES = 32_768;
+export const CONNECTION_BUFFER_BYTES = 32_768;
 
 /** All addresses of a family; those of IPv6 take IPv4 too where both are wanted. */
 const ANY_IPV4 = "0.0.0.0";
 const ANY_IPV6 = "::";
+
+/** The Envoys that have a Listener, and the address that they bind. */
+export type ListenerPlace = Pick<GatewayPlan, "fleet" | "bindAddress">;
 
 export interface ListenerOptions {
   /**
@@ -41,7 +44,7 @@ export interface TranslatedListener {
   readonly shares: ReadonlyMap<string, string>;
 }
 
-const usualSettings: ListenerSettings = { telemetry: {} };
+export const usualSettings: ListenerSettings = { telemetry: {} };
 
 /**
  * The Envoy Listener of one port of a fleet; undefined when nothing on the port can be served (HTTPS without a usable
@@ -51,19 +54,38 @@ const usualSettings: ListenerSettings = { telemetry: {} };
  * @param parts in any order
  */
 export function translateListener(
-  place: Pick<GatewayPlan, "fleet" | "bindAddress">,
+  place: ListenerPlace,
   port: PortPlan,
   parts: Iterable<ListenerPart>,
   options: ListenerOptions = {},
 ): TranslatedListener | undefined {
-  const sorted = [...parts].sort((a, b) => compareStrings(a.name, b.name) || compareStrings(a.of, b.of));
-  if (sorted.length === 0) return undefined;
+  const all = [...parts];
+  if (all.length === 0) return undefined;
   const settings = options.settings ?? usualSettings;
   const logs = buildAccessLogs(place.fleet, settings.telemetry.accessLogs);
   const base = Listener.encode(buildFrame(place, port, logs, options)).finish();
   const frame = contentHash(base);
+  return { resource: joinParts(port, base, frame, all), shares: shareOut(port, frame, all.sort(compareParts)) };
+}
+
+function compareParts(a: ListenerPart, b: ListenerPart): number {
+  return compareStrings(a.name, b.name) || compareStrings(a.of, b.of);
+}
+
+/**
+ * A frame and the parts in it.
+ *
+ * @param frame hash of `base`
+ */
+export function joinParts(
+  port: Pick<PortPlan, "name" | "bindPort">,
+  base: Uint8Array,
+  frame: string,
+  parts: readonly ListenerPart[],
+): EncodedResource {
+  const sorted = [...parts].sort(compareParts);
   const secrets = new Set(sorted.flatMap((part) => part.secrets));
-  const resource: EncodedResource = {
+  return {
     type: resourceTypes.listener,
     name: port.name,
     version: contentHash([frame, ...sorted.map(({ hash }) => hash)].join("\n")),
@@ -73,7 +95,6 @@ export function translateListener(
     clusters: [[...new Set(sorted.flatMap((part) => part.clusters))]],
     port: port.bindPort,
   };
-  return { resource, shares: shareOut(port, frame, sorted) };
 }
 
 /** A listener means the frame, its own parts, and those that are nobody's alone. */
@@ -90,12 +111,7 @@ function shareOut(port: PortPlan, frame: string, parts: readonly ListenerPart[])
 }
 
 /** All of a Listener but its parts. Nothing here may depend on a listener or route that can come and go while others stay. */
-function buildFrame(
-  place: Pick<GatewayPlan, "fleet" | "bindAddress">,
-  port: PortPlan,
-  logs: AccessLogs,
-  options: ListenerOptions,
-): Listener {
+function buildFrame(place: ListenerPlace, port: PortPlan, logs: AccessLogs, options: ListenerOptions): Listener {
   const family = familyOf(port.protocol);
   const address = addressOf(place, options.settings ?? usualSettings);
   if (family === "UDP") {
@@ -141,7 +157,10 @@ function logsOfFamily(family: ProtocolFamily | undefined, logs: AccessLogs): rea
   }
 }
 
-function addressOf({ bindAddress }: Pick<GatewayPlan, "bindAddress">, { ipFamily }: ListenerSettings): SocketAddress {
+export function addressOf(
+  { bindAddress }: Pick<GatewayPlan, "bindAddress">,
+  { ipFamily }: ListenerSettings,
+): SocketAddress {
   // Who writes `::` means every address, IPv4 too, as other servers take it.
   if (bindAddress === ANY_IPV6) return { address: ANY_IPV6, ipv4Compat: true };
   if (bindAddress !== undefined) return { address: bindAddress };

@@ -1,4 +1,5 @@
 import { compareStrings } from "../base/keys.ts";
+import { HeaderValueOption_HeaderAppendAction } from "../envoy/generated/envoy/config/core/v3/base.ts";
 import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/route.ts";
 import { contentHash } from "../envoy/hash.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
@@ -19,15 +20,36 @@ const settings = RouteConfiguration.encode({
 }).finish();
 const settingsHash = contentHash(settings);
 
+/** How long clients may remember where else they are served, in seconds. */
+const ALTERNATIVE_AGE_S = 86_400;
+
+/**
+ * Tells clients of HTTP/3 (RFC 7838). What a backend says of its own is not true of the gateway. Here, and not in the Listener,
+ * a change of which would drain its connections.
+ */
+function announceHttp3(port: number): Uint8Array {
+  return RouteConfiguration.encode({
+    responseHeadersToAdd: [
+      {
+        header: { key: "alt-svc", value: `h3=":${port}"; ma=${ALTERNATIVE_AGE_S}` },
+        appendAction: HeaderValueOption_HeaderAppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+      },
+    ],
+  }).finish();
+}
+
 /**
  * Joins virtual hosts, in any order, to a RouteConfiguration. `emptyHosts` are hostnames of listeners that no route is
  * attached to: each gets a virtual host without routes, so that its requests are answered with 404 and do not fall to a
  * broader hostname. O(hosts): no host's bytes are touched.
+ *
+ * @param http3Port at which clients find the same over HTTP/3; undefined: nowhere
  */
 export function translateRouteTable(
   name: string,
   hosts: readonly EncodedVirtualHost[],
   emptyHosts: readonly string[],
+  http3Port?: number,
 ): EncodedResource {
   // Without a virtual host for "*" Envoy answers 404 anyway.
   const empty = emptyHosts.filter((host) => host !== "*").map((host) => emptyVirtualHost(name, host));
@@ -41,6 +63,12 @@ export function translateRouteTable(
     hashes.push(host.hash);
     byteLength += fieldSize(VIRTUAL_HOSTS, host.byteLength);
     for (const list of host.clusters) clusters.push(list);
+  }
+  if (http3Port !== undefined) {
+    const announced = announceHttp3(http3Port);
+    chunks.push(announced);
+    hashes.push(contentHash(announced));
+    byteLength += announced.byteLength;
   }
   chunks.push(settings);
   return {

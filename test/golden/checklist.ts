@@ -214,6 +214,7 @@ const clientTrafficPolicy: readonly ChecklistRow[] = [
   ["Overridden=True/Overridden", "attach/policy-standing.ts", "client-traffic"],
   ["Warning=True/NoEffect", "attach/client-traffic-ports.ts", "client-traffic"],
   ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
+  ["Warning=True/UnsupportedHTTP3ClientValidation", "attach/http3.ts", "http3"],
 ];
 
 const securityPolicy: readonly ChecklistRow[] = [
