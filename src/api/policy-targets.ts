@@ -138,7 +138,8 @@ export const policyColumns: readonly PrinterColumn[] = [
   { name: "Status", type: "string", jsonPath: conditionPath("Accepted", "reason") },
   { name: "Used by", type: "string", jsonPath: ".status.ancestors[*].ancestorRef.name" },
   { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
-  { name: "Target", type: "string", jsonPath: ".spec.targetRefs[*].name", priority: 1 },
+  // Of the older name of the field as well.
+  { name: "Target", type: "string", jsonPath: ".spec['targetRef.name','targetRefs..name']", priority: 1 },
   { name: "Overridden", type: "string", jsonPath: conditionPath("Overridden", "status"), priority: 1 },
   { name: "Warning", type: "string", jsonPath: conditionPath("Warning", "reason"), priority: 1 },
   { name: "Message", type: "string", jsonPath: conditionPath("Accepted", "message"), priority: 1 },

@@ -26,6 +26,7 @@ export const images: readonly Image[] = [
     group: NOBODY,
   },
   testProgram("echo"),
+  testProgram("behaving-echo"),
   testProgram("otlp-receiver"),
 ];
 
