@@ -5,6 +5,7 @@ import type { XdsLimits } from "./limits.ts";
 import type { ListenerPauses } from "./listener-pauses.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
 import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
+import { wordsOfRefusal } from "./refusal-words.ts";
 import type { GatewayResources } from "./resource-store.ts";
 import { displaceHolders, mayPass, planRetry } from "./retry.ts";
 import type { SentResponse, Subscription } from "./subscription.ts";
@@ -78,7 +79,7 @@ export function receiveRequest(session: Session, request: DeltaDiscoveryRequest,
   if (response !== undefined) {
     subscription.inFlight.delete(response.nonce);
     if (request.errorDetail === undefined) settleAccepted(session, subscription, response);
-    else settleRefused(session, subscription, response, request.errorDetail.message ?? "", now);
+    else settleRefused(session, subscription, response, wordsOfRefusal(request.errorDetail.message ?? ""), now);
   }
   for (const resource of applyRequest(subscription, request, session.gateway)) {
     reportAccepted(session, subscription, resource);

@@ -38,7 +38,10 @@ export type KeyPlace = { readonly header: string } | { readonly query: string } 
 
 /** What can be sent in a header as it is; a line break at the end is an easy mistake to make. */
 const sendable = /^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/;
+/** What an API server takes as the name of a Secret's entry; files may have others. */
+const entryName = /^[-._a-zA-Z0-9]{1,253}$/;
 const PLACES_MAX = 64;
+const PARAMETER_LENGTH_MAX = 256;
 
 export const apiKeyAuth: SecurityGroup<"apiKeyAuth"> = {
   name: "apiKeyAuth",
@@ -63,6 +66,10 @@ export const apiKeyAuth: SecurityGroup<"apiKeyAuth"> = {
 function readKeys(secret: Secret): SecretKeys | FollowFault {
   const name = objectKey(secret.metadata.namespace, secret.metadata.name);
   const clients = Object.keys({ ...secret.data, ...secret.stringData }).sort();
+  if (!clients.every((client) => entryName.test(client))) {
+    const text = "which has an entry that no client can be called; use letters, digits, hyphens, dots and underscores";
+    return { fault: `names Secret ${name}, ${text}` };
+  }
   const keys = clients.map((client) => ({ client, key: secretBytes(secret, client)?.toString("utf8") ?? "" }));
   const bad = keys.find(({ key }) => !sendable.test(key));
   if (bad === undefined) return { secret: name, keys };
@@ -110,6 +117,13 @@ function listPlaces(extractFrom: Written["extractFrom"], report: ReportFault): r
       }
     };
     judge("headers", headers, "header name");
+    for (const [position, name] of params.entries()) {
+      if (name.length <= PARAMETER_LENGTH_MAX) continue;
+      report(
+        `extractFrom[${index}].params[${position}]`,
+        `has more than ${PARAMETER_LENGTH_MAX} characters; shorten it`,
+      );
+    }
     judge("cookies", cookies, "name of a cookie");
     return [
       ...headers.map((header) => ({ header })),

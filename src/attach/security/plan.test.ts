@@ -40,6 +40,7 @@ spec: {from: [{group: gateway.envoyproxy.io, kind: BackendTrafficPolicy, namespa
     secret("same-keys", { four: "tell-nobody-1" }),
     secret("broken-keys", { five: "tell-nobody-5\n" }),
     secret("no-keys", {}),
+    secret("odd-keys", { "a b": "tell-nobody-6" }),
     secret("large-keys", { six: "k".repeat(40_000), seven: "l".repeat(40_000) }),
     secret("granted", { ".htpasswd": bob }, "b"),
     secret("kept", { ".htpasswd": bob }, "b"),
@@ -84,6 +85,14 @@ describe("refused, and the status says so", () => {
     [basic("users", { forwardUsernameHeader: "Host" }), "spec.basicAuth.forwardUsernameHeader is Host,"],
     [keys(["keys", "absent"]), "spec.apiKeyAuth.credentialRefs[1] names Secret a/absent, which does not exist;"],
     [keys(["no-keys"]), "spec.apiKeyAuth.credentialRefs name no key at all,"],
+    [
+      keys(["odd-keys"]),
+      "spec.apiKeyAuth.credentialRefs[0] names Secret a/odd-keys, which has an entry that no client",
+    ],
+    [
+      keys(["keys"], { extractFrom: [{ params: ["a", "x".repeat(257)] }] }),
+      "spec.apiKeyAuth.extractFrom[0].params[1] has more than 256 characters;",
+    ],
     [keys([]), "spec.apiKeyAuth.credentialRefs name no key at all,"],
     [keys(["broken-keys"]), "spec.apiKeyAuth.credentialRefs[0] names Secret a/broken-keys, whose key of client five"],
     [

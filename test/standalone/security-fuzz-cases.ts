@@ -1,0 +1,162 @@
+import { createHash } from "node:crypto";
+import fc from "fast-check";
+
+/** SecurityPolicies, rules of HTTPRoutes and Secrets that somebody writes who means no good, or does not know better. */
+
+type Content = Readonly<Record<string, unknown>>;
+
+export interface FuzzCase {
+  /** Of the SecurityPolicy, without its targets. */
+  readonly spec: Content;
+  /** Matches and filters of the route's rule. */
+  readonly rule: Content;
+  /** Contents of the Secrets `<case>-0` and `<case>-1`; undefined: there is none. */
+  readonly secrets: readonly (Readonly<Record<string, string>> | undefined)[];
+}
+
+/** Stands for the name of the case's Secret of this number. */
+export const secretName = (number: number) => `SECRET-${number}`;
+
+const hostile = fc.oneof(
+  fc.constantFrom(
+    ...["", " ", "*", "%", "%REQ(:path)%", "a\r\nx-injected: 1", "\n", "\u0000", "ü", "\u{1f600}", "..", "/", ":path"],
+    ...['"', "'", "\\", "{{x}}", "a:b", "(a+)+$", "[", "(?=a)", "\\C", "-1", "null", "true", "__proto__"],
+    ...["constructor", "$patch", "%00", "a,b", "a;b", "a=b", "host", "authorization", "content-length", "x-envoy-"],
+  ),
+  fc.string({ maxLength: 40 }),
+  fc.string({ unit: "grapheme", maxLength: 20 }),
+  fc.integer({ min: 200, max: 5000 }).map((length) => "x".repeat(length)),
+);
+const usual = fc.constantFrom("x-a", "X-B", "x_c", "user", "Authorization", "cookie", "key");
+const name = fc.oneof({ weight: 3, arbitrary: usual }, hostile);
+
+const hash = (password: string) => `{SHA}${createHash("sha1").update(password).digest("base64")}`;
+const line = fc.oneof(
+  {
+    weight: 6,
+    arbitrary: fc.string({ minLength: 1, maxLength: 8 }).map((user) => `${user.replace(/[:\s#]/g, "u")}:${hash("p")}`),
+  },
+  { weight: 1, arbitrary: fc.tuple(hostile, hostile).map(([user, rest]) => `${user}:${rest}`) },
+  { weight: 1, arbitrary: hostile },
+  { weight: 1, arbitrary: fc.constantFrom("a:$apr1$x$y", "a:$2y$05$x", "a:{SHA}", `:${hash("")}`, "#", "") },
+);
+const htpasswd = fc
+  .oneof(
+    { weight: 3, arbitrary: fc.uniqueArray(fc.integer({ min: 0, max: 9 }).map((index) => `u${index}:${hash("p")}`)) },
+    fc.array(line, { maxLength: 6 }),
+  )
+  .map((lines) => lines.join("\n"));
+
+const client = fc.oneof({ weight: 3, arbitrary: fc.constantFrom("a", "b", "c.d", "E-f") }, hostile);
+const key = fc.oneof({ weight: 4, arbitrary: fc.uuid() }, hostile);
+const secret = fc.oneof(
+  { weight: 4, arbitrary: htpasswd.map((users): Record<string, string> => ({ ".htpasswd": users })) },
+  { weight: 4, arbitrary: fc.dictionary(client, key, { maxKeys: 4 }) },
+  { weight: 1, arbitrary: fc.constant(undefined) },
+);
+
+const reference = fc.record(
+  {
+    name: fc.oneof({ weight: 8, arbitrary: fc.constantFrom(secretName(0), secretName(1)) }, hostile),
+    namespace: fc.constantFrom("default", "other"),
+    kind: fc.constantFrom("Secret", "ConfigMap"),
+  },
+  { requiredKeys: ["name"], noNullPrototype: true },
+);
+const seldom = <T>(arbitrary: fc.Arbitrary<T>) =>
+  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
+
+const basicAuth = fc.record({
+  users: fc.oneof({ weight: 4, arbitrary: fc.constant({ name: secretName(0) }) }, reference),
+  forwardUsernameHeader: seldom(name),
+});
+const apiKeyAuth = fc.record({
+  credentialRefs: fc.array(fc.oneof({ weight: 6, arbitrary: fc.constant({ name: secretName(1) }) }, reference), {
+    maxLength: 3,
+  }),
+  extractFrom: fc.array(
+    fc.oneof(
+      fc.record({ headers: fc.array(name, { minLength: 1, maxLength: 3 }) }),
+      fc.record({ params: fc.array(name, { minLength: 1, maxLength: 3 }) }),
+      fc.record({ cookies: fc.array(name, { minLength: 1, maxLength: 3 }) }),
+    ),
+    { minLength: 1, maxLength: 3 },
+  ),
+  forwardClientIDHeader: seldom(name),
+  sanitize: fc.option(fc.boolean(), { nil: undefined }),
+});
+
+const origin = fc.oneof(
+  fc.constantFrom("*", "https://*", "https://*.a.test", "http://a.test:81", "x+y.z://a_b", "https://*:65535"),
+  fc.tuple(fc.constantFrom("http", "https", "a-b"), fc.domain()).map(([scheme, host]) => `${scheme}://${host}`),
+  hostile,
+);
+const duration = fc.constantFrom("0s", "10m", "99999h99999h99999h99999h", "1ms", "1d", "");
+const names = fc.option(fc.array(name, { maxLength: 3 }), { nil: undefined });
+const cors = fc.record({
+  allowOrigins: fc.option(fc.array(origin, { maxLength: 4 }), { nil: undefined }),
+  allowMethods: names,
+  allowHeaders: names,
+  exposeHeaders: names,
+  maxAge: seldom(duration),
+  allowCredentials: fc.option(fc.boolean(), { nil: undefined }),
+});
+const csrf = fc.record({
+  additionalOrigins: fc.option(fc.array(origin, { maxLength: 4 }), { nil: undefined }),
+  shadowFraction: seldom(
+    fc.record({
+      numerator: fc.integer({ min: 0, max: 2 ** 31 }),
+      denominator: fc.integer({ min: 1, max: 2 ** 31 - 1 }),
+    }),
+  ),
+});
+
+const spec = fc
+  .tuple(
+    fc.constantFrom(
+      ["basicAuth"],
+      ["apiKeyAuth"],
+      ["basicAuth", "apiKeyAuth"],
+      ["apiKeyAuth", "cors", "csrf"],
+      ["basicAuth", "cors"],
+    ),
+    fc.record({ basicAuth, apiKeyAuth, cors, csrf }),
+    seldom(fc.constantFrom<Content>({ mergeType: "StrategicMerge" }, { mergeType: "JSONMerge" })),
+  )
+  .map(
+    ([groups, all, more]): Content => ({
+      ...Object.fromEntries(groups.map((group) => [group, all[group as keyof typeof all]])),
+      ...more,
+    }),
+  );
+
+const match = fc.record(
+  {
+    path: fc.record({
+      type: fc.constantFrom("Exact", "PathPrefix", "RegularExpression"),
+      value: fc.oneof(
+        fc.constantFrom("/", "/a", "/a/", "/.*"),
+        hostile.map((text) => `/${text}`),
+      ),
+    }),
+    headers: fc.array(fc.record({ name, value: hostile }), { maxLength: 2 }),
+    method: fc.constantFrom("GET", "POST", "OPTIONS"),
+  },
+  { requiredKeys: [], noNullPrototype: true },
+);
+const filter = fc.record({
+  type: fc.constant("RequestHeaderModifier"),
+  requestHeaderModifier: fc.record({
+    set: fc.array(fc.record({ name, value: hostile }), { minLength: 1, maxLength: 2 }),
+  }),
+});
+const rule = fc.oneof(
+  { weight: 3, arbitrary: fc.constant<Content>({}) },
+  fc.record<Content>({ matches: fc.array(match, { minLength: 1, maxLength: 2 }) } as never),
+  fc.record<Content>({ filters: fc.array(filter, { minLength: 1, maxLength: 1 }) } as never),
+);
+
+/** The same for the same seed. */
+export function fuzzCases(seed: number, count: number): readonly FuzzCase[] {
+  return fc.sample(fc.record({ spec, rule, secrets: fc.tuple(secret, secret) }), { seed, numRuns: count });
+}
