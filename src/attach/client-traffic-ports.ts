@@ -5,9 +5,10 @@ import { contradictsGateway, fingerprintsOf, type ListenerClients } from "./clie
 import { type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
 import { findIdleFields } from "./client-traffic-effect.ts";
 import { sortKeys } from "./connection-settings.ts";
+import { hostOf } from "./hostname.ts";
 import { findHttp3Wishes, type Http3Wish } from "./http3.ts";
 import { carriesStreams, familyOf, transportOf } from "./listener-protocol.ts";
-import type { ListenerPlan, PortPlan } from "./model.ts";
+import { type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 import type { InheritedPolicy, PolicyPlace } from "./policy-model.ts";
 
 /** A listener of a port with the ClientTrafficPolicy that it has, or inherits. */
@@ -18,12 +19,19 @@ export interface ClientListener extends ListenerClients {
   >;
 }
 
+/** The policy of a Gateway or ListenerSet as a whole, whether or not a listener inherits it. */
+export type WholePolicyReader = (place: PolicyPlace) => Pick<ClientListener, "inherited" | "plan"> | undefined;
+
 /** What the listeners of a port have in common with regard to clients. */
 export interface ClientPort {
   /** Of the one filter chain of plain HTTP. */
   readonly clients?: ClientTrafficSettings;
-  /** The one filter chain of plain HTTP answers with 500. */
+  /** The one filter chain of plain HTTP answers with 500, whatever is asked for. */
   readonly refused?: true;
+  /** Where it does not as a whole: hosts of listeners whose requests are answered with 500; `*` for any. */
+  readonly shut?: readonly string[];
+  /** Keys of listeners whose policy has no effect here, since they share a filter chain of plain HTTP with others. */
+  readonly without?: readonly string[];
   /** What an Envoy Listener has once, whatever filter chains it has. */
   readonly connections?: PortTraffic;
   /** Keys of listeners whose routes keep upper and lower case of header names. */
@@ -43,52 +51,83 @@ export interface ClientPortFinding {
 
 /**
  * Listeners of plain HTTP on one port are one filter chain, so one policy counts for all of them or none does: what all of them
- * have, else what a Gateway as a whole has. On other ports each listener has filter chains of its own, and what an Envoy Listener has
- * once is taken from the first listener with a policy. O(listeners).
+ * have, else what a ListenerSet or Gateway as a whole has that has the port for itself. Whoever's policy cannot do what it says
+ * answers with 500 alone, and is in nobody's way. On other ports each listener has filter chains of its own, and what an Envoy Listener
+ * has once is taken from the first listener with a policy. O(listeners).
  */
 export function settleClientPort(
   port: Pick<PortPlan, "port" | "protocol">,
   all: readonly ClientListener[],
+  wholeAt: WholePolicyReader = () => undefined,
 ): ClientPort {
-  return familyOf(port.protocol) === "HTTP" ? settleHttpPort(port.port, all) : settleOtherPort(port, all);
+  return familyOf(port.protocol) === "HTTP" ? settleHttpPort(port.port, all, wholeAt) : settleOtherPort(port, all);
 }
 
-function settleHttpPort(port: number, all: readonly ClientListener[]): ClientPort {
-  const policies = new Set(all.map(({ inherited }) => inherited?.policy));
-  const chosen =
-    policies.size === 1 ? all[0] : isOfOneGateway(all) ? all.find(({ inherited }) => isWide(inherited)) : undefined;
+function settleHttpPort(port: number, all: readonly ClientListener[], wholeAt: WholePolicyReader): ClientPort {
+  const open = all.filter(({ plan }) => plan === undefined || plan.settings !== undefined);
+  const { inherited: counting, plan } = choosePolicy(open, wholeAt) ?? {};
+  const lost = open.filter(({ inherited }) => inherited !== undefined && inherited.policy !== counting?.policy);
+  // Who shares no port does without the listener rather than without its policy. Of others a newcomer would shut it.
+  const closes = counting === undefined && isOfOneOwner(open);
   const findings = new Map<string, ClientPortFinding>();
-  for (const { listener, inherited } of all) {
-    if (inherited === undefined || inherited.policy === chosen?.inherited?.policy) continue;
-    const other = all.find((each) => each.inherited?.policy !== inherited.policy) as ClientListener;
+  for (const { listener, inherited } of lost) {
+    const other = open.find((each) => each.inherited?.policy !== inherited?.policy) as ClientListener;
+    const instead = closes
+      ? "until then its requests are answered with 500"
+      : counting === undefined
+        ? "until then there is none in effect"
+        : `until then ClientTrafficPolicy ${counting.policy} is in effect`;
     const text =
       `does not count on port ${port}: plain HTTP listeners of a port are one to clients, and ${nameOf(other.listener)} ` +
-      "has another ClientTrafficPolicy or none; attach one policy to all listeners of the port, or use a port of its own";
-    note(findings, inherited, listener.gateway, {
+      `has another ClientTrafficPolicy or none; attach one policy to all listeners of the port, or use a port of its own; ${instead}`;
+    note(findings, inherited as InheritedPolicy, listener.gateway, {
       condition: "Accepted",
       reason: "Invalid",
       message: `Policy ${text}`,
     });
   }
-  const own = chosen?.inherited && chosen.plan;
-  const connections = own?.settings && portPart(own.settings);
-  const keepsHeaderCase = listenersKeepingCase(all.map(({ listener }) => ({ listener, settings: own?.settings })));
-  if (chosen?.inherited && own?.settings) {
-    noteIdle(findings, chosen.listener, chosen.inherited, own.settings);
+  const settings = counting && plan?.settings;
+  const connections = settings && portPart(settings);
+  const keepsHeaderCase = listenersKeepingCase(all.map(({ listener }) => ({ listener, settings })));
+  const [first] = open;
+  if (first && counting && settings) {
+    noteIdle(findings, first.listener, counting, settings);
     if (defaultHostOf(all.map(({ listener }) => listener)) === undefined) {
-      noteHostless(findings, chosen.listener, chosen.inherited, own.settings);
+      noteHostless(findings, first.listener, counting, settings);
     }
   }
-  // Whose listeners these are alone does without them rather than without the policy. Nobody does harm to others.
-  const closed = own === undefined ? findings.size > 0 && isOfOneOwner(all) : own.settings === undefined;
+  const shut = all.filter((each) => !open.includes(each) || (closes && lost.includes(each)));
   return {
-    ...(own?.settings && { clients: own.settings }),
-    ...(closed && { refused: true }),
+    ...(settings && { clients: settings }),
+    ...shutting(shut, all),
+    ...(lost.length > 0 && { without: lost.map(({ listener }) => listenerKey(listener)) }),
     ...(connections && { connections }),
     ...(keepsHeaderCase.length > 0 && { keepsHeaderCase }),
-    ...(chosen && own?.settings?.http3 && { http3: findHttp3Wishes([chosen]) }),
+    ...(first && settings?.http3 && { http3: findHttp3Wishes([{ ...first, inherited: counting, plan }]) }),
     findings: [...findings.values()],
   };
+}
+
+/** The policy that counts for a filter chain of plain HTTP. @param open listeners whose policies can do what they say */
+function choosePolicy(
+  open: readonly ClientListener[],
+  wholeAt: WholePolicyReader,
+): Pick<ClientListener, "inherited" | "plan"> | undefined {
+  const [first] = open;
+  if (first === undefined) return undefined;
+  if (open.every(({ inherited }) => inherited?.policy === first.inherited?.policy)) return first;
+  const { gateway, listenerSet } = first.listener;
+  const places: PolicyPlace[] = [
+    ...(isOfOneOwner(open) && listenerSet !== undefined ? [{ kind: "ListenerSet" as const, key: listenerSet }] : []),
+    ...(isOfOneGateway(open) ? [{ kind: "Gateway" as const, key: gateway }] : []),
+  ];
+  return places.map(wholeAt).find((whole) => whole?.plan?.settings !== undefined);
+}
+
+/** All of a port is shut at once with the policy that goes; a part of it with the routes. */
+function shutting(shut: readonly ClientListener[], all: readonly ClientListener[]): Partial<ClientPort> {
+  if (shut.length === 0) return {};
+  return shut.length === all.length ? { refused: true } : { shut: shut.map(({ listener }) => hostOf(listener)).sort() };
 }
 
 function settleOtherPort(
@@ -209,10 +248,6 @@ function note(
 ): void {
   const key = `${policy} ${from.kind} ${from.key} ${from.section ?? ""}`;
   if (!findings.has(key)) findings.set(key, { policy, place: from, gateway, problem });
-}
-
-function isWide(inherited: InheritedPolicy | undefined): boolean {
-  return inherited?.from.kind === "Gateway" && inherited.from.section === undefined;
 }
 
 function isOfOneGateway(all: readonly ClientListener[]): boolean {

@@ -31,6 +31,11 @@ export function widerHostnames(hostname: string): string[] {
   return [...labels.map((_, position) => `*.${labels.slice(position).join(".")}`), ANY_HOST];
 }
 
+/** The narrowest of some hostnames that covers a host, perhaps the host itself. O(labels). */
+export function narrowestOver(host: string, among: ReadonlySet<string>): string | undefined {
+  return [host, ...widerHostnames(host)].find((hostname) => among.has(hostname));
+}
+
 /** More specific first: exact before wildcard, then the longer, `*` last. Not a total order. */
 export function compareHostnameSpecificity(a: string, b: string): number {
   const rank = (hostname: string) => (hostname === ANY_HOST ? 2 : hostname.startsWith("*.") ? 1 : 0);

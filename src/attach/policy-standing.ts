@@ -34,6 +34,8 @@ export interface ListenersFacts {
   readonly listeners: readonly string[];
   /** Of a ListenerSet: its Gateway and what is in effect there. */
   readonly gateway?: { readonly key: ObjectKey; readonly policies: PoliciesByKind | undefined };
+  /** Of these listeners, those whose ClientTrafficPolicy has no effect and so takes nobody's place. */
+  readonly withoutPolicy?: ReadonlySet<string>;
 }
 
 /** Of the policies at a Gateway or ListenerSet. O(claims). */
@@ -41,7 +43,7 @@ export function standAtListeners(
   target: string,
   claims: Iterable<PolicyClaim>,
   settled: PoliciesByKind,
-  { controllerName, listeners, gateway }: ListenersFacts,
+  { controllerName, listeners, gateway, withoutPolicy }: ListenersFacts,
 ): Standing[] {
   const { kind, key } = splitTargetKey(target) as Pick<PolicyPlace, "kind" | "key">;
   const result: Standing[] = [];
@@ -57,7 +59,7 @@ export function standAtListeners(
       ? findConflict(claim, settled)
       : targetNotFound(`${kind} ${key} has no listener ${section}; name one of ${listeners.join(", ")}`);
     result.push(fault === undefined ? own : { ...own, fault });
-    if (fault !== undefined) continue;
+    if (fault !== undefined || (withoutPolicy && isWithoutEffect(claim, settled, listeners, withoutPolicy))) continue;
     const what = section === undefined ? `${kind} ${key}` : `listener ${section} of ${kind} ${key}`;
     const wider = (place: PolicyPlace, policies: PoliciesByKind | undefined) => {
       const whole = policies?.[claim.kind]?.whole;
@@ -68,6 +70,19 @@ export function standAtListeners(
     if (gateway) wider({ kind: "Gateway", key: gateway.key }, gateway.policies);
   }
   return result;
+}
+
+/** Whether all listeners that a ClientTrafficPolicy is for do without it. */
+function isWithoutEffect(
+  { kind, section }: PolicyClaim,
+  settled: PoliciesByKind,
+  listeners: readonly string[],
+  withoutPolicy: ReadonlySet<string>,
+): boolean {
+  if (kind !== "ClientTrafficPolicy") return false;
+  if (section !== undefined) return withoutPolicy.has(section);
+  const own = listeners.filter((name) => policyOf(settled[kind], name) === undefined);
+  return own.length > 0 && own.every((name) => withoutPolicy.has(name));
 }
 
 /** Of the policies at a route. O(claims × listeners). */

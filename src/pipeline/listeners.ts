@@ -11,7 +11,7 @@ import {
   type PortPlan,
 } from "../attach/model.ts";
 import { overlappingTls } from "../attach/overlap.ts";
-import { isAttached, type ParentPlan } from "../attach/parents.ts";
+import { isAttached, type ParentPlan, parentKey } from "../attach/parents.ts";
 import { compareStrings, type FleetKey, type ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import { type Collection, type Graph, type Index, type Reader, sameData } from "../dataflow/graph.ts";
@@ -72,6 +72,10 @@ export interface ListenerNodes {
   /** Key: listener: routes keep upper and lower case of header names there. */
   readonly keepsHeaderCase: Collection<true>;
   readonly http3: Http3Nodes;
+  /** Key: listener: its ClientTrafficPolicy has no effect, since another counts for the port or none. */
+  readonly withoutPolicy: Collection<true>;
+  /** Key: route table of plain HTTP: hosts whose requests are answered with 500, those of some of its listeners. */
+  readonly shutHosts: Collection<readonly string[]>;
 }
 
 /** What listeners come to without routes. A certificate's content is not among the inputs of a Listener. */
@@ -128,9 +132,16 @@ export function createListenerNodes(
   const keepsHeaderCase = graph.flatMap("keepsHeaderCase", clientPorts, ({ keepsHeaderCase: keys = [] }) =>
     keys.map((key): [string, true] => [key, true]),
   );
+  const withoutPolicy = graph.flatMap("withoutClientPolicy", clientPorts, ({ without = [] }) =>
+    without.map((key): [string, true] => [key, true]),
+  );
+  const shutHosts = graph.flatMap("shutHosts", clientPorts, ({ shut }, name, read) => {
+    const table = shut && read.get(ports, name)?.port.listeners[0]?.routeTable;
+    return shut && table !== undefined ? [[table, shut] as const] : [];
+  });
   const nodes = { attachedSets, attachedSetsByGateway, certificates, tlsOverlaps, misdirected, served, ports };
   const http3 = createHttp3Nodes(graph, sources, { plans, certificates, ports, clientPorts });
-  return { ...nodes, clientPorts, keepsHeaderCase, http3 };
+  return { ...nodes, clientPorts, keepsHeaderCase, withoutPolicy, shutHosts, http3 };
 }
 
 /**
@@ -212,13 +223,20 @@ export function readShape(proxies: ProxyNodes, fleet: FleetKey, gateway: ObjectK
 /** What ClientTrafficPolicies say, and of which listeners. */
 export interface ClientNodes {
   readonly gateways: Pick<GatewayNodes, "listenerPolicies">;
-  readonly policies: Pick<PolicyNodes, "clientTraffic">;
+  readonly policies: Pick<PolicyNodes, "clientTraffic" | "ofTargets">;
 }
 
 function createClientPorts(graph: Graph, ports: Collection<FleetPort>, clients: ClientNodes): Collection<ClientPort> {
   return graph.map("clientPorts", ports, ({ port }, _name, read): ClientPort | undefined => {
     const all = port.listeners.map((listener) => ({ listener, ...readClient(listener, clients, read) }));
-    return all.some(({ inherited }) => inherited !== undefined) ? settleClientPort(port, all) : undefined;
+    if (!all.some(({ inherited }) => inherited !== undefined)) return undefined;
+    return settleClientPort(port, all, (from) => {
+      const target = parentKey(from.kind, from.key);
+      const policy = read.get(clients.policies.ofTargets, target)?.ClientTrafficPolicy?.whole?.policy;
+      return policy === undefined
+        ? undefined
+        : { inherited: { policy, from }, plan: read.get(clients.policies.clientTraffic, policy) };
+    });
   });
 }
 

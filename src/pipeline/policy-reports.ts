@@ -1,11 +1,13 @@
 import type { Route } from "../api/gateway-api.ts";
 import type { KubernetesObject } from "../api/object.ts";
 import type { ClientPort } from "../attach/client-traffic-ports.ts";
+import { listenerKey } from "../attach/model.ts";
 import { parentKey } from "../attach/parents.ts";
 import { policyId, splitTargetKey } from "../attach/policy-claims.ts";
 import type {
   AttachedPolicyKind,
   PoliciesByKind,
+  PolicyClaim,
   PolicyFinding,
   PolicyHead,
   PolicyPlace,
@@ -60,7 +62,7 @@ export function createPolicyReports(
   sources: Sources,
   policies: PolicyNodes,
   gateways: GatewayNodes,
-  listeners: Pick<ListenerNodes, "clientPorts" | "http3">,
+  listeners: Pick<ListenerNodes, "clientPorts" | "http3" | "withoutPolicy">,
   routes: RouteNodes,
 ): Collection<PolicyReport> {
   const byPolicy = createPlaces(graph, policies, gateways, listeners, routes);
@@ -96,7 +98,7 @@ function createPlaces(
   graph: Graph,
   policies: PolicyNodes,
   gateways: GatewayNodes,
-  { clientPorts, http3 }: Pick<ListenerNodes, "clientPorts" | "http3">,
+  { clientPorts, http3, withoutPolicy }: Pick<ListenerNodes, "clientPorts" | "http3" | "withoutPolicy">,
   routes: RouteNodes,
 ): Index<PolicyAtPlace> {
   const standings = graph.flatMap<PoliciesByKind, Standing>(
@@ -110,7 +112,7 @@ function createPlaces(
         target,
         settled,
         claims.map(([, claim]) => claim),
-        { policies, gateways, routes },
+        { policies, gateways, routes, withoutPolicy },
         read,
       );
       return found.map((each, index): [string, Standing] => [
@@ -144,15 +146,18 @@ function groupOf({ policy, place: { kind, key, section = "" } }: Standing): stri
   return flatText(policy, "|", kind, "/", key, "|", section);
 }
 
+interface StandingNodes {
+  readonly policies: PolicyNodes;
+  readonly gateways: GatewayNodes;
+  readonly routes: RouteNodes;
+  readonly withoutPolicy: Collection<true>;
+}
+
 function standAt(
   target: string,
   settled: PoliciesByKind,
-  claims: Parameters<typeof standAtRoute>[0] & readonly { readonly section?: string }[],
-  {
-    policies,
-    gateways,
-    routes,
-  }: { readonly policies: PolicyNodes; readonly gateways: GatewayNodes; readonly routes: RouteNodes },
+  claims: readonly PolicyClaim[],
+  { policies, gateways, routes, withoutPolicy }: StandingNodes,
   read: Reader,
 ): Standing[] {
   const { kind } = splitTargetKey(target);
@@ -166,6 +171,13 @@ function standAt(
       controllerName,
       listeners: listeners.map(({ name }) => name),
       ...(above && { gateway: { key: gateway, policies: above } }),
+      ...(settled.ClientTrafficPolicy && {
+        withoutPolicy: new Set(
+          listeners.flatMap((listener) =>
+            read.get(withoutPolicy, listenerKey(listener)) === undefined ? [] : listener.name,
+          ),
+        ),
+      }),
     });
   }
   const attachment = read.get(routes.attachments, target);

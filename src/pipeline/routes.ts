@@ -19,7 +19,7 @@ import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
-import { misdirectedVirtualHost } from "../translate/misdirected-host.ts";
+import { misdirectedVirtualHost, refuseHosts } from "../translate/misdirected-host.ts";
 import type { EntryShape } from "../translate/route-entry.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
 import { translateRouteTable } from "../translate/route-table.ts";
@@ -265,8 +265,12 @@ function createTables(
     "routeConfigurations",
     routeTables,
     ({ fleet, hostnames }, name, read): FleetResource => {
-      const hosts = [...read.lookup(hostsByTable, name).values()];
-      const empty = hostnames.filter((hostname) => read.get(virtualHosts, `${name}|${hostname}`) === undefined);
+      const shut = read.get(listeners.shutHosts, name);
+      const found = [...read.lookup(hostsByTable, name).values()];
+      const hosts = shut === undefined ? found : refuseHosts(name, found, shut, hostnames);
+      const empty = hostnames.filter(
+        (hostname) => !shut?.includes(hostname) && read.get(virtualHosts, `${name}|${hostname}`) === undefined,
+      );
       const elsewhere = read.get(misdirected, name);
       const all = elsewhere ? [...hosts, elsewhere] : hosts;
       const http3Port = read.get(listeners.http3.alternatives, name);

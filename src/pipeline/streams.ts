@@ -82,12 +82,24 @@ export function createStreamNodes(
       if (!carriesStreams(listener.protocol)) {
         // A broader HTTPS listener answers with 421 by itself.
         if (serves || !isUnderStreams(listener, read.get(listeners.ports, port.name)?.port.listeners)) return undefined;
-      } else if (serves && read.get(hosts, `${key}|${host}`) !== undefined) return undefined;
+      } else if (serves && !isShut(listener, clients, read) && read.get(hosts, `${key}|${host}`) !== undefined) {
+        return undefined;
+      }
       return translateRefusal(port, listener, readShape(proxies, fleet, listener.gateway, read).logs);
     },
     { equals: sameListenerPart },
   );
   return { hosts, parts: graph.union("allStreamParts", parts, refusals) };
+}
+
+/**
+ * Whether the ClientTrafficPolicy of a listener cannot do what it says: nothing is connected rather than without it. For datagrams
+ * no such policy says anything, so that none is missed.
+ */
+function isShut(listener: ListenerPlan, clients: ClientNodes, read: Reader): boolean {
+  if (listener.protocol === "UDP") return false;
+  const { plan } = readClient(listener, clients, read);
+  return plan !== undefined && plan.settings === undefined;
 }
 
 /** Whether a broader listener of the port would hand on what is for this one. */
@@ -156,6 +168,7 @@ function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Rea
   const resolved = read.get(nodes.routes.resolved, claim.route);
   if (won.length === 0 || served === undefined || resolved === undefined) return undefined;
   const { fleet, port, listener } = served;
+  if (isShut(listener, nodes.clients, read)) return undefined;
   const object = () => read.get(nodes.routes.routes, claim.route)?.route;
   const here = listener.tlsMode === "Passthrough" ? asPassedThrough(resolved) : resolved;
   const { rules } = adaptRoute(here, claim.routing, object, policiesOf(claim, object, nodes.routes, read));
