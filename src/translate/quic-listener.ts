@@ -108,6 +108,7 @@ function buildQuicSocket(certificates: ListenerCertificates): TransportSocket {
   const downstreamTlsContext = buildDownstreamContext(held, alpnProtocols);
   return {
     name: "envoy.transport_sockets.quic",
-    typedConfig: pack(QuicDownstreamTransport, { downstreamTlsContext }),
+    // What is sent before hands are shaken can be sent again by whoever saw it (RFC 8470), and backends are not made for that.
+    typedConfig: pack(QuicDownstreamTransport, { downstreamTlsContext, enableEarlyData: false }),
   };
 }

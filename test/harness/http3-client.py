@@ -72,11 +72,19 @@ async def main(address, port, server_name, authority, limit_s):
         configuration.verify_mode = ssl.CERT_NONE
     lines = await read_lines()
     async with AsyncExitStack() as stack:
-        opening = connect(address, port, configuration=configuration, create_protocol=Client)
+        tickets = []
+        opening = connect(
+            address,
+            port,
+            configuration=configuration,
+            create_protocol=Client,
+            session_ticket_handler=lambda ticket: tickets.append(ticket.max_early_data_size or 0),
+        )
         client = await asyncio.wait_for(stack.enter_async_context(opening), limit_s)
         print("{}", flush=True)
         while line := await lines.readline():
-            print(json.dumps(await client.ask(**json.loads(line))), flush=True)
+            answer = await client.ask(**json.loads(line))
+            print(json.dumps({**answer, "tickets": tickets}), flush=True)
 
 
 if __name__ == "__main__":

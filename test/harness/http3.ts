@@ -17,6 +17,8 @@ export interface Http3Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+  /** Of each ticket to resume the session with: bytes that a client may send with it before hands are shaken. */
+  readonly tickets: readonly number[];
 }
 
 /** One connection of QUIC, kept until it is closed. */

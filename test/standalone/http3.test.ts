@@ -116,6 +116,10 @@ test("what the policy says of requests counts over HTTP/3, too", async () => {
   await expect(ask("a.wild.test", { headers: { x_under: "1" } })).rejects.toThrow("stream reset");
 });
 
+test("a session can be resumed, and no request is taken before hands are shaken again", async () => {
+  expect(new Set((await ask("a.wild.test")).tickets)).toEqual(new Set([0]));
+});
+
 test("answers over TCP tell of it, with the port that clients see; what a backend says of its own is replaced", async () => {
   const announced = `h3=":${port}"; ma=86400`;
   const own = { "x-behave": JSON.stringify({ headers: { "alt-svc": 'h3=":9"' } }) };
