@@ -155,7 +155,7 @@ describe("who is in effect", () => {
       "a rule, merged over the listener's",
       { [kind]: rules },
       "r",
-      { policy: "rule", mergedOver: { policy: "parent", from } },
+      { policy: "rule", mergedOver: { policy: "parent", from }, mergeType: "JSONMerge" },
     ],
     [
       "a route, instead of the listener's",

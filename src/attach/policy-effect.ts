@@ -89,6 +89,8 @@ export interface EffectivePolicy {
   readonly policy: ObjectKey;
   /** Set: what it is merged over. */
   readonly mergedOver?: InheritedPolicy;
+  /** How. */
+  readonly mergeType?: NonNullable<PlacedPolicy["mergeType"]>;
   /** Set: what it takes the place of. */
   readonly instead?: InheritedPolicy;
 }
@@ -109,5 +111,5 @@ export function effectivePolicy(
 /** What a policy of a route does with the one of the listener. */
 export function effectOf({ policy, mergeType }: PlacedPolicy, inherited: InheritedPolicy | undefined): EffectivePolicy {
   if (inherited === undefined || inherited.policy === policy) return { policy };
-  return mergeType === undefined ? { policy, instead: inherited } : { policy, mergedOver: inherited };
+  return mergeType === undefined ? { policy, instead: inherited } : { policy, mergedOver: inherited, mergeType };
 }

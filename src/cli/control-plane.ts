@@ -67,7 +67,7 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
       reportFailures(pipeline, reported, options.log.with({ component: "xds-translator" }));
     },
   };
-  const pipeline = createPipeline(options.settings, outputs, options);
+  const pipeline = createPipeline(options.settings, outputs, { ...options, isBehind: () => xds.isBehind() });
   const xds = createXdsServer({
     store,
     ...(options.security ?? { authorize: believeNode }),

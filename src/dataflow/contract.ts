@@ -53,6 +53,28 @@ export interface TransformOptions<O> {
   readonly equals?: (a: O, b: O) => boolean;
 }
 
+export interface MapOptions<O> extends TransformOptions<O> {
+  /** While keys of paced transforms lag it runs with commits that bring edits alone: for what is large and made anew at each change. */
+  readonly isPatient?: boolean;
+}
+
+export interface SourceOptions<V> extends TransformOptions<V> {
+  /** What comes in is nobody's edit: a commit that takes nothing else leaves the thread to the keys that wait (see `Pace`). */
+  readonly isBackground?: boolean;
+}
+
+/**
+ * How a transform catches up when something that many of its keys read has changed: so many keys with each sliced commit, and none with
+ * the first one that brings an edit, which so waits for one share at most. Every key that reads a collection in `behind` is some
+ * commits behind it while they last, and what is made of the transform's values is consistent for each key by itself. Changes of its
+ * input, and of other collections, take effect at once.
+ */
+export interface Pace {
+  readonly behind: readonly Collection<unknown>[];
+  /** Keys of a share; fewer that wait are a commit's own work. */
+  readonly keys: number;
+}
+
 export type MapFunction<I, O> = (value: I, key: string, read: Reader) => O | undefined;
 export type FlatMapFunction<I, O> = (value: I, key: string, read: Reader) => Iterable<readonly [string, O]>;
 /** A bare string is one group (and not, as an iterable, one per character). */
@@ -78,4 +100,8 @@ export interface CommitReport {
   readonly changed: ReadonlyMap<string, number>;
   /** Time spent inside the engine, functions and subscribers included, pauses between slices excluded. */
   readonly milliseconds: number;
+  /** It took edits: changes of a source that is not in the background. */
+  readonly isFresh: boolean;
+  /** Keys wait for the next commits (see `Pace`). */
+  readonly isLagging: boolean;
 }

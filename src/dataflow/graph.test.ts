@@ -20,7 +20,13 @@ describe("readiness", () => {
     const copy = graph.map("copy", a, (value) => value);
     a.set("x", 1);
     a.markSynced();
-    expect(graph.commit()).toEqual({ runs: new Map(), changed: new Map(), milliseconds: 0 });
+    expect(graph.commit()).toEqual({
+      runs: new Map(),
+      changed: new Map(),
+      milliseconds: 0,
+      isFresh: false,
+      isLagging: false,
+    });
     expect(graph.commitSlice(1)).toBeDefined();
     expect([graph.ready, graph.pending, copy.size, a.synced, b.synced]).toEqual([false, true, 0, true, false]);
     b.markSynced();

@@ -6,8 +6,11 @@ import type {
   GroupFunction,
   Index,
   MapFunction,
+  MapOptions,
+  Pace,
   ReduceFunction,
   Source,
+  SourceOptions,
   Subscriber,
   TransformOptions,
 } from "./contract.ts";
@@ -16,6 +19,7 @@ import { FlatMapNode } from "./flattening.ts";
 import { IndexNode } from "./grouping.ts";
 import { MapNode, ReduceNode } from "./mapping.ts";
 import type { Context, Node } from "./node.ts";
+import { PacedMapNode } from "./pacing.ts";
 import { SourceNode } from "./source.ts";
 import { TrackingReader } from "./tracking.ts";
 import { UnionNode } from "./union.ts";
@@ -42,6 +46,7 @@ export class Graph {
   private readonly context: Context;
   private readonly nodes: Node[] = [];
   private readonly sources: SourceNode<unknown>[] = [];
+  private readonly paced: PacedMapNode<unknown, unknown>[] = [];
   /** A sliced commit has begun and has not settled. */
   private unsettled = false;
   /** Inside `advance`: neither functions nor subscribers may commit. */
@@ -49,6 +54,7 @@ export class Graph {
   /** Nodes before this one have done their share of the commit that is under way. */
   private position = 0;
   private milliseconds = 0;
+  private isFresh = false;
 
   constructor(options: GraphOptions = {}) {
     const failures = new Map<string, Error>();
@@ -56,16 +62,28 @@ export class Graph {
     this.context = { failures, reader: new TrackingReader(), now: options.now ?? (() => performance.now()) };
   }
 
-  source<V>(name: string, options?: TransformOptions<V>): Source<V> {
-    const node = new SourceNode<V>(this.context, name, this.rank(name), options?.equals ?? sameData);
+  source<V>(name: string, options?: SourceOptions<V>): Source<V> {
+    const equals = options?.equals ?? sameData;
+    const node = new SourceNode<V>(this.context, name, this.rank(name), equals, options?.isBackground ?? false);
     this.sources.push(node as SourceNode<unknown>);
     return this.added(node);
   }
 
   /** One value per input key, or none. */
-  map<I, O>(name: string, input: Collection<I>, fn: MapFunction<I, O>, options?: TransformOptions<O>): Collection<O> {
+  map<I, O>(name: string, input: Collection<I>, fn: MapFunction<I, O>, options?: MapOptions<O>): Collection<O> {
     const equals = options?.equals ?? sameData;
-    return this.added(new MapNode(this.context, name, this.rank(name), equals, this.own(input), fn));
+    const node = this.added(new MapNode(this.context, name, this.rank(name), equals, this.own(input), fn));
+    node.isPatient = options?.isPatient ?? false;
+    return node;
+  }
+
+  /** As `map`, but many keys that something concerns which they all read follow one share after the other. */
+  pacedMap<I, O>(name: string, input: Collection<I>, fn: MapFunction<I, O>, pace: Pace): Collection<O> {
+    const behind = new Set<Node>(pace.behind.map((collection) => this.own(collection)));
+    const { context } = this;
+    const node = new PacedMapNode(context, name, this.rank(name), sameData, this.own(input), fn, behind, pace.keys);
+    this.paced.push(node as PacedMapNode<unknown, unknown>);
+    return this.added(node);
   }
 
   /** Any number of values per input key. Their keys must be unique over all inputs. */
@@ -109,38 +127,49 @@ export class Graph {
     return this.sources.every((source) => source.synced);
   }
 
-  /** Staged changes wait, or a sliced commit has not settled. */
+  /** Staged changes wait, or a sliced commit has not settled, or keys wait for their share. */
   get pending(): boolean {
-    return this.unsettled || this.sources.some((source) => source.pending);
+    return this.unsettled || this.isLagging || this.isStaged;
+  }
+
+  /** Staged changes wait. */
+  get isStaged(): boolean {
+    return this.sources.some((source) => source.pending);
+  }
+
+  /** Keys of paced transforms wait for the next commits. */
+  get isLagging(): boolean {
+    return this.paced.some((node) => node.isLagging);
   }
 
   /**
-   * Takes all staged changes and runs until everything has settled, a sliced commit that is under way included. Before every
+   * Takes all staged changes and runs until everything has settled, a sliced commit that is under way and all that lags included. Before every
    * source has synced it does nothing and the changes stay staged.
    */
   commit(): CommitReport {
     const finishing = this.unsettled;
-    if (finishing || this.ready) this.advance(Infinity);
-    if (finishing && this.pending && this.ready) this.advance(Infinity);
+    if (finishing || this.ready) this.advance(Infinity, true);
+    if (finishing && this.pending && this.ready) this.advance(Infinity, true);
     return this.report();
   }
 
   /**
    * As `commit`, for about so many milliseconds (at least one function runs). Undefined: not settled, call again. Changes
-   * staged until then go to the next commit; subscribers are told when it has settled.
+   * staged until then go to the next commit; subscribers are told when it has settled. Paced transforms take their share.
    */
   commitSlice(budgetMilliseconds: number): CommitReport | undefined {
-    if ((this.unsettled || this.ready) && !this.advance(this.context.now() + budgetMilliseconds)) return undefined;
+    if ((this.unsettled || this.ready) && !this.advance(this.context.now() + budgetMilliseconds, false))
+      return undefined;
     return this.report();
   }
 
   /** False when the deadline came before everything had settled. */
-  private advance(deadline: number): boolean {
+  private advance(deadline: number, isWhole: boolean): boolean {
     if (this.working) throw new Error("a transform or a subscriber commits its own graph");
     this.working = true;
     const start = this.context.now();
     try {
-      if (!this.unsettled) this.begin();
+      if (!this.unsettled) this.begin(isWhole);
       for (let node = this.nextWaiting(); node !== undefined; node = this.nextWaiting()) {
         if (!node.work(deadline)) return false;
       }
@@ -153,9 +182,11 @@ export class Graph {
     }
   }
 
-  private begin(): void {
+  private begin(isWhole: boolean): void {
     this.unsettled = true;
     this.position = 0;
+    this.isFresh = this.sources.some((source) => source.pending && !source.isBackground);
+    for (const node of this.paced) node.begin(this.isFresh, isWhole);
     for (const source of this.sources) source.take();
   }
 
@@ -163,7 +194,8 @@ export class Graph {
   private nextWaiting(): Node | undefined {
     while (this.position < this.nodes.length) {
       const node = this.nodes[this.position] as Node;
-      if (node.waiting) return node;
+      // Nodes whose keys lag have taken their share: they are never created later than a patient one that they concern.
+      if (node.waiting && !(node.isPatient && this.isLagging && !this.isFresh)) return node;
       this.position += 1;
     }
     return undefined;
@@ -179,9 +211,9 @@ export class Graph {
       node.runCount = 0;
       node.changeCount = 0;
     }
-    const { milliseconds } = this;
+    const { milliseconds, isFresh, isLagging } = this;
     this.milliseconds = 0;
-    return { runs, changed, milliseconds };
+    return { runs, changed, milliseconds, isFresh, isLagging };
   }
 
   private rank(name: string): number {

@@ -26,6 +26,8 @@ export abstract class Node {
   readonly name: string;
   readonly rank: number;
   readonly context: Context;
+  /** See `MapOptions`. */
+  isPatient = false;
   /** Calls of the node's function and changed keys since the last report. */
   runCount = 0;
   changeCount = 0;
@@ -59,6 +61,11 @@ export abstract class Node {
   feed(child: Node): void {
     this.children.push(child);
     for (const key of this.keys()) child.dirty.add(key);
+  }
+
+  /** A key's last run read something of `source` that has changed. */
+  markedBy(_source: Node, key: string): void {
+    this.dirty.add(key);
   }
 
   get waiting(): boolean {
@@ -96,8 +103,8 @@ export abstract class Node {
   }
 
   private mark(readers: Readers): void {
-    if ("node" in readers) readers.node.dirty.add(readers.key);
-    else for (const run of readers) run.node.dirty.add(run.key);
+    if ("node" in readers) readers.node.markedBy(this, readers.key);
+    else for (const run of readers) run.node.markedBy(this, run.key);
   }
 
   /** Without a key: a reader of the whole collection. Adding twice is the same as once. */

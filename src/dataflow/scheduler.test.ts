@@ -1,9 +1,16 @@
 import { expect, test } from "@jest/globals";
 import { type CommitReport, Graph, type Source } from "./graph.ts";
-import { createScheduler, maximumRestMilliseconds, minimumRestMilliseconds, sliceMilliseconds } from "./scheduler.ts";
+import {
+  createScheduler,
+  maximumPauseMilliseconds,
+  maximumRestMilliseconds,
+  minimumRestMilliseconds,
+  pauseStepMilliseconds,
+  sliceMilliseconds,
+} from "./scheduler.ts";
 
 /** A clock and an event loop that run by hand. Each key that a transform computes takes `costMilliseconds`. */
-function simulate(costMilliseconds: number, synced = true) {
+function simulate(costMilliseconds: number, synced = true, isBehind: () => boolean = () => false) {
   let time = 0;
   let due: { at: number; callback: () => void }[] = [];
   const enqueue = (callback: () => void, milliseconds: number) => {
@@ -19,6 +26,10 @@ function simulate(costMilliseconds: number, synced = true) {
     time += costMilliseconds;
     return value;
   });
+  const limits = graph.source<number>("limits");
+  limits.markSynced();
+  const behind = { behind: [limits], keys: 2 };
+  graph.pacedMap("paced", source, (_value, _key, read) => read.get(limits, "limit"), behind);
   if (synced) source.markSynced();
   const commits: { at: number; runs: number }[] = [];
   const extra: { onCommit?: (report: CommitReport) => void } = {};
@@ -28,6 +39,7 @@ function simulate(costMilliseconds: number, synced = true) {
       commits.push({ at: time, runs: report.runs.get("slow") ?? 0 });
       extra.onCommit?.(report);
     },
+    isBehind,
     now: () => time,
     setImmediate: (callback) => enqueue(callback, 0),
     setTimer: enqueue,
@@ -47,7 +59,7 @@ function simulate(costMilliseconds: number, synced = true) {
   const fill = (count: number) => {
     for (let i = 0; i < count; i += 1) source.set(`${i}`, time + i);
   };
-  return { graph, source, scheduler, commits, extra, turn, fill, nextAt: () => due[0]?.at, pass };
+  return { graph, source, limits, scheduler, commits, extra, turn, fill, nextAt: () => due[0]?.at, pass };
 }
 
 test("a lone edit commits in the next turn, with all that is staged in this one", () => {
@@ -108,7 +120,7 @@ test("a long commit is sliced, other work goes between, and its rest follows the
     turn();
     turns += 1;
   }
-  expect(turns).toBe((10 * 5) / sliceMilliseconds + 0.5);
+  expect(turns).toBe((10 * 5) / sliceMilliseconds + 1);
   scheduler.notify();
   expect(nextAt()).toBe(50 + 50);
 });
@@ -122,6 +134,42 @@ test("what is staged during a sliced commit is the next commit", () => {
   scheduler.notify();
   while (turn());
   expect(commits.map((commit) => commit.runs)).toEqual([10, 1]);
+});
+
+test("keys that lag are committed without rests, and wait a while for who takes the outcome", () => {
+  let isBusy = false;
+  const { source, limits, scheduler, commits, turn, fill } = simulate(10, true, () => isBusy);
+  fill(5);
+  scheduler.notify();
+  while (turn());
+  const start = commits.at(-1)!.at + maximumRestMilliseconds;
+  commits.length = 0;
+  limits.set("limit", 1);
+  scheduler.notify();
+  while (turn());
+  // The edit itself, and five keys in shares of two.
+  expect(commits.map(({ at }) => at - start)).toEqual([-50, -50, -50, -50]);
+  commits.length = 0;
+
+  isBusy = true;
+  limits.set("limit", 2);
+  scheduler.notify();
+  while (commits.length === 0) turn();
+  const edited = commits[0]!.at;
+  while (commits.length === 1) turn();
+  const [waited] = commits.slice(1);
+  expect(waited!.at - edited).toBeGreaterThanOrEqual(maximumPauseMilliseconds);
+  expect(waited!.at - edited).toBeLessThan(maximumPauseMilliseconds + pauseStepMilliseconds);
+  // An edit does not wait, nor does anything when nobody is busy.
+  source.set("new", 1);
+  scheduler.notify();
+  turn();
+  turn();
+  expect(commits.at(-1)).toMatchObject({ runs: 1 });
+  isBusy = false;
+  const end = commits.at(-1)!.at;
+  while (turn());
+  expect(commits.at(-1)!.at - end).toBeLessThanOrEqual(pauseStepMilliseconds);
 });
 
 test("what is staged by who is told of a commit is committed without another notification", () => {

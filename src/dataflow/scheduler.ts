@@ -4,16 +4,22 @@ import type { CommitReport, Graph } from "./graph.ts";
  * One slice of a long commit. Between slices the event loop goes on with I/O, so this is about the longest that a long commit
  * delays anything else.
  */
-export const sliceMilliseconds = 20;
+export const sliceMilliseconds = 10;
 
 /** Rest after a commit that took t: clamp(t, minimum, maximum). A storm is coalesced, and half the thread stays free. */
 export const minimumRestMilliseconds = 1;
 export const maximumRestMilliseconds = 100;
 
+/** How long keys that lag wait for whoever takes the outcome, and how often that is asked. */
+export const maximumPauseMilliseconds = 300;
+export const pauseStepMilliseconds = 3;
+
 export interface SchedulerOptions {
-  readonly graph: Pick<Graph, "ready" | "pending" | "commitSlice">;
+  readonly graph: Pick<Graph, "ready" | "pending" | "isStaged" | "isLagging" | "commitSlice">;
   /** Called after each commit, an empty one included; not called before every source has synced. It may stage changes. */
   readonly onCommit: (report: CommitReport) => void;
+  /** Whoever takes the outcome of commits has enough to do for now. Default: never. */
+  readonly isBehind?: () => boolean;
   /** Milliseconds from any start. Default: `performance.now`. */
   readonly now?: () => number;
   /** Runs the callback when pending I/O has been handled; returns how to cancel it. Default: `setImmediate`. */
@@ -37,6 +43,7 @@ export interface Scheduler {
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const { graph, onCommit } = options;
+  const isBehind = options.isBehind ?? (() => false);
   const now = options.now ?? (() => performance.now());
   const defer = options.setImmediate ?? deferToImmediate;
   const setTimer = options.setTimer ?? deferToTimer;
@@ -52,6 +59,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   /** What the commit that is under way has taken so far. */
   let spent = 0;
   let restUntil = -Infinity;
+  /** Keys that lag go on then at the latest. */
+  let pauseUntil = -Infinity;
   let waiters: (() => void)[] = [];
 
   function schedule(): void {
@@ -59,7 +68,15 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     cancel = rest > 0 ? setTimer(step, rest) : defer(step);
   }
 
+  function mustPause(): boolean {
+    return !sliced && graph.isLagging && !graph.isStaged && now() < pauseUntil && isBehind();
+  }
+
   function step(): void {
+    if (mustPause()) {
+      cancel = setTimer(step, pauseStepMilliseconds);
+      return;
+    }
     cancel = undefined;
     stepping = true;
     if (!sliced) notified = false;
@@ -80,7 +97,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       cancel = defer(step);
       return;
     }
-    restUntil = now() + Math.min(Math.max(spent, minimumRestMilliseconds), maximumRestMilliseconds);
+    // Keys that lag are one piece of work, between whose shares edits come in: it ends the sooner without rests.
+    const rest = Math.min(Math.max(spent, minimumRestMilliseconds), maximumRestMilliseconds);
+    restUntil = graph.isLagging ? now() : now() + rest;
+    pauseUntil = now() + maximumPauseMilliseconds;
     spent = 0;
     // What a subscriber staged need not be notified again. Before all sources have synced, only a notification helps.
     if (!stopped && (notified || (graph.pending && graph.ready))) schedule();

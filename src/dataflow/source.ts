@@ -1,13 +1,20 @@
 import { CollectionNode } from "./collection-node.ts";
 import type { Source } from "./contract.ts";
+import type { Context } from "./node.ts";
 
 /** Fed from outside; see `Source`. */
 export class SourceNode<V> extends CollectionNode<V> implements Source<V> {
   synced = false;
+  readonly isBackground: boolean;
   /** What the next commit takes; undefined deletes. */
   private staged = new Map<string, V | undefined>();
   /** What the commit that is under way has taken. */
   private taken: ReadonlyMap<string, V | undefined> = new Map();
+
+  constructor(context: Context, name: string, rank: number, equals: (a: V, b: V) => boolean, isBackground: boolean) {
+    super(context, name, rank, equals);
+    this.isBackground = isBackground;
+  }
 
   get pending(): boolean {
     return this.staged.size > 0;

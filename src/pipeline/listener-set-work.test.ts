@@ -119,6 +119,7 @@ test.each([3, 60])("beside %i others, an edit costs the routes of its own Listen
     listenersByTable: 1,
     routeTables: 1,
     routeConfigurations: 1,
+    routePolicies: ROUTES,
     clusterUses: ROUTES,
     gatewayReports: 2,
     routeReports: ROUTES,

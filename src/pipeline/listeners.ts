@@ -198,7 +198,7 @@ export function createListenerResources(
       const translated = translateListener(place, place.port, all, options);
       return translated && { fleet: place.fleet, ...translated };
     },
-    { equals },
+    { equals, isPatient: true },
   );
   const overQuic = graph.flatMap(
     "quicListeners",

@@ -69,6 +69,8 @@ export interface Pipeline {
 export interface PipelineOptions {
   /** How long an Envoy without a stream counts as connected: it may be on its way to another replica. Default 0. */
   readonly absenceMilliseconds?: number;
+  /** Envoys have yet to take what was published: keys that lag wait, for a while (see `SchedulerOptions`). */
+  readonly isBehind?: () => boolean;
 }
 
 /**
@@ -78,7 +80,7 @@ export interface PipelineOptions {
 export function createPipeline(
   settings: Settings,
   outputs: PipelineOutputs,
-  { absenceMilliseconds = 0 }: PipelineOptions = {},
+  { absenceMilliseconds = 0, isBehind = () => false }: PipelineOptions = {},
 ): Pipeline {
   const graph = new Graph();
   const sources = createSources(graph, settings);
@@ -138,9 +140,9 @@ export function createPipeline(
   graph.subscribe(reports, (changes) => outputs.statuses(changes));
   graph.subscribe(infrastructure, (changes) => outputs.infrastructure(changes));
 
-  const scheduler = createScheduler({ graph, onCommit: finishCommit });
+  const scheduler = createScheduler({ graph, onCommit: finishCommit, isBehind });
   function finishCommit(report: CommitReport): void {
-    outputs.xds(publication.take());
+    outputs.xds(publication.take(report.isLagging && !report.isFresh));
     outputs.committed?.(report);
     if (quarantine.committed()) stagedByOutputs = true;
     news.committed();

@@ -21,6 +21,7 @@ import type { GatewayNodes } from "./gateways.ts";
 import type { Http3Port } from "./http3.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
+import { attachmentWithPolicies } from "./route-policies.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 
@@ -188,7 +189,7 @@ function standAt(
   return standAtRoute(
     claims,
     settled,
-    attachment,
+    attachmentWithPolicies(routes.policies.places, attachment, read),
     rules.flatMap(({ name }) => name ?? []),
   );
 }

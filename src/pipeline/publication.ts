@@ -7,8 +7,13 @@ import type { RouteNodes } from "./routes.ts";
 
 /** Gathers, over one commit, what changed for each fleet. */
 export interface Publication {
-  /** The changes since the last call; empties the record. */
-  take(): ResourceChange[];
+  /**
+   * The changes since the last call; empties the record.
+   *
+   * @param isLagging more of the same change follows, with tables and Listeners that lead to what was added: until then nothing is
+   *   removed.
+   */
+  take(isLagging: boolean): ResourceChange[];
 }
 
 /** Joins shared resources with the fleets that have them. O(changes × fleets that share the changed resource). */
@@ -85,9 +90,13 @@ export function createPublication(
   );
 
   return {
-    take() {
-      const changes = [...touched.values()];
-      touched.clear();
+    take(isLagging) {
+      const changes: ResourceChange[] = [];
+      for (const [key, change] of touched) {
+        if (isLagging && change.resource === undefined) continue;
+        changes.push(change);
+        touched.delete(key);
+      }
       return changes;
     },
   };

@@ -47,7 +47,7 @@ export function variantsOf(
     const { routing, listeners } = parent;
     for (const listener of listeners.length === 0 ? [undefined] : listeners) {
       const here = listener?.streams?.passesTls ? passed : resolved;
-      const policies = listener && readPolicies(nodes, key, object, attachment, listener, read);
+      const policies = listener && readPolicies(nodes, key, parent, listener, read);
       const place = { parent, ...(listener && { listener }) };
       const known = settings.find(
         (each) => each.resolved === here && each.routing === routing && isSame(each.policies, policies),

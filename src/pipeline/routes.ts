@@ -5,11 +5,11 @@ import {
   type AttachedHost,
   type AttachedListener,
   listenerKey,
+  type ParentAttachment,
   type ResolvedRoute,
   type RouteAttachment,
 } from "../attach/model.ts";
 import { parentKey } from "../attach/parents.ts";
-import { withPolicies } from "../attach/policy-effect.ts";
 import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { resolveStreamRoute, resolveTlsRoute } from "../attach/resolve-stream.ts";
@@ -96,15 +96,14 @@ export function createRouteNodes(
       parent: (kind, key) => read.get(gateways.parents, parentKey(kind, key)),
       namespaceLabels: (namespace) => readLabels(sources, namespace, read),
     });
-    if (attachment.parents.length === 0) return undefined;
-    return withPolicies(
-      attachment,
-      (target) => read.get(policies.ofTargets, target),
-      (listener) => read.get(gateways.listenerPolicies, listenerKey(listener)),
-      (listener) => read.get(listeners.keepsHeaderCase, listenerKey(listener)) === true,
-    );
+    return attachment.parents.length === 0 ? undefined : attachment;
   });
-  const ofRoutes = createRoutePolicyNodes(graph, policies, attachments);
+  const places = {
+    policies,
+    listenerPolicies: gateways.listenerPolicies,
+    keepsHeaderCase: listeners.keepsHeaderCase,
+  };
+  const ofRoutes = createRoutePolicyNodes(graph, places, routes, attachments);
   const resolved = createResolvedRoutes(graph, sources, tlsPolicies, gateways, routes, attachments);
   // A route that is refused for what it says itself is attached all the same, and must not be counted.
   const accepted = graph.map("acceptedAttachments", attachments, (attachment, key, read) => {
@@ -124,8 +123,8 @@ export function createRouteNodes(
       const object = read.get(routes, key);
       const references = read.get(resolved, key);
       if (object === undefined || references === undefined) return [];
-      return translateAttachment(object, attachment, references, (listener) =>
-        readPolicies(ofRoutes, key, () => object.route, attachment, listener, read),
+      return translateAttachment(object, attachment, references, (parent, listener) =>
+        readPolicies(ofRoutes, key, parent, listener, read),
       );
     },
     { equals: sameHostEntries },
@@ -179,16 +178,17 @@ function translateAttachment(
   object: RouteObject,
   attachment: RouteAttachment,
   resolved: ResolvedRoute,
-  policiesAt: (listener: AttachedListener) => readonly RulePolicies[] | undefined,
+  policiesAt: (parent: ParentAttachment, listener: AttachedListener) => readonly RulePolicies[] | undefined,
 ): Iterable<readonly [string, HostEntries]> {
   const key = routeKey(object.kind, object.key);
   const result = new Map<string, HostEntries>();
-  for (const { listeners, routing } of attachment.parents) {
+  for (const parent of attachment.parents) {
+    const { listeners, routing } = parent;
     const shape = { keepsOrder: routing?.keepsOrder === true };
     for (const listener of listeners) {
       const table = listener.routeTable;
       if (table === undefined) continue;
-      const adapted = adaptRoute(resolved, routing, () => object.route, policiesAt(listener));
+      const adapted = adaptRoute(resolved, routing, () => object.route, policiesAt(parent, listener));
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;
@@ -276,7 +276,7 @@ function createTables(
       const http3Port = read.get(listeners.http3.alternatives, name);
       return { fleet, resource: translateRouteTable(name, all, empty, http3Port) };
     },
-    { equals: sameFleetResource },
+    { equals: sameFleetResource, isPatient: true },
   );
   return { overlapsByRoute, routeConfigurations };
 }

@@ -1,5 +1,4 @@
-import type { Route } from "../api/gateway-api.ts";
-import { adaptRoute, type RulePolicies } from "../attach/adapt-route.ts";
+import { adaptRoute } from "../attach/adapt-route.ts";
 import { ANY_HOST, compareHostnameSpecificity, coversHostname } from "../attach/hostname.ts";
 import { carriesStreams } from "../attach/listener-protocol.ts";
 import {
@@ -18,7 +17,6 @@ import { type ListenerPart, sameListenerPart } from "../translate/listener-part.
 import { shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type ClientNodes, type ListenerNodes, readClient, readShape } from "./listeners.ts";
-import { readPolicies } from "./route-policies.ts";
 import type { RouteNodes } from "./routes.ts";
 
 /** That a route would take connections of a listener. Key `<listener>|<route key>`. */
@@ -146,22 +144,6 @@ interface Nodes {
   readonly hostsByClaim: Index<StreamHost>;
 }
 
-/** What policies say of the route where it is served. */
-function policiesOf(
-  { route, listener }: StreamClaim,
-  object: () => Route | undefined,
-  { attachments, policies }: RouteNodes,
-  read: Reader,
-): readonly RulePolicies[] | undefined {
-  const attachment = read.get(attachments, route);
-  const place = attachment?.parents
-    .flatMap((parent) =>
-      parent.listeners.map((each) => ({ key: listenerKey({ ...parent, name: each.listener }), each })),
-    )
-    .find(({ key }) => key === listener)?.each;
-  return attachment && place && readPolicies(policies, route, object, attachment, place, read);
-}
-
 function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Reader): ListenerPart | undefined {
   const won = [...read.lookup(nodes.hostsByClaim, key).values()].map(({ host }) => host).sort(compareStrings);
   const served = read.get(nodes.listeners.served, claim.listener);
@@ -171,7 +153,8 @@ function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Rea
   if (isShut(listener, nodes.clients, read)) return undefined;
   const object = () => read.get(nodes.routes.routes, claim.route)?.route;
   const here = listener.tlsMode === "Passthrough" ? asPassedThrough(resolved) : resolved;
-  const { rules } = adaptRoute(here, claim.routing, object, policiesOf(claim, object, nodes.routes, read));
+  const policies = read.get(nodes.routes.policies.ofRoutes, claim.route)?.[claim.listener];
+  const { rules } = adaptRoute(here, claim.routing, object, policies);
   const { logs } = readShape(nodes.proxies, fleet, listener.gateway, read);
   const slash = claim.route.indexOf("/");
   // As Envoy Gateway calls what it makes of such routes, which have no numbered rules.

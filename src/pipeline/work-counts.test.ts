@@ -134,6 +134,7 @@ const routeAddition = {
   fleetClusters: 1,
   gatewayReports: 1,
   fleetsByCluster: 1,
+  routePolicies: 1,
   slicesByService: 1,
   tlsTargetUses: 1,
   usesByCluster: 1,
@@ -171,6 +172,66 @@ test.each([
     pipeline.stop();
   },
 );
+
+const trafficPolicy = (index: number, requestTimeout: string, maxConnections: number) => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind: "BackendTrafficPolicy",
+  metadata: { name: `traffic-${index}`, namespace: "default" },
+  spec: {
+    targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: `route-${index}` }],
+    timeout: { http: { requestTimeout } },
+    circuitBreaker: { maxConnections },
+  },
+});
+/** What an edit of a policy runs: the policy, and its route from where it takes policies over. */
+const trafficEdit = {
+  headsOfBackendTrafficPolicy: 1,
+  backendTraffic: 1,
+  policyReports: 1,
+  routePolicies: 1,
+  clusterUses: 1,
+  hostEntries: 1,
+  servedEntries: 1,
+  entriesByHost: 1,
+  virtualHosts: 1,
+  routeOverlaps: 1,
+  hostsByTable: 1,
+  routeConfigurations: 1,
+  routeReports: 1,
+};
+
+test.each([10, 300])("with %i routes and policies, an edit of one policy runs the same few functions", (count) => {
+  const { pipeline, changes } = createLoaded(count);
+  pipeline.stage(batchOf(...Array.from({ length: count }, (_, index) => trafficPolicy(index, "1s", 5))));
+  pipeline.commitNow();
+  pipeline.commitNow();
+  changes();
+  pipeline.stage(batchOf(trafficPolicy(3, "2s", 5)));
+  expect(runsOf(pipeline)).toEqual(trafficEdit);
+  expect(namesOf(changes())).toEqual(["RouteConfiguration default/web/http"]);
+  // What clusters have of it makes another cluster, in the place of the one before.
+  pipeline.stage(batchOf(trafficPolicy(3, "2s", 6)));
+  expect(runsOf(pipeline)).toEqual({
+    ...trafficEdit,
+    usesByCluster: 1,
+    fleetClusters: 1,
+    fleetsByCluster: 1,
+    clusterSpecs: 1,
+    clusters: 1,
+    endpoints: 1,
+    clusterAvailability: 1,
+    clusterSecretUses: 1,
+  });
+  const name = "service/default/service-3";
+  expect(namesOf(changes())).toEqual([
+    `Cluster ${name}`,
+    `Cluster ${name}`,
+    `ClusterLoadAssignment ${name}`,
+    `ClusterLoadAssignment ${name}`,
+    "RouteConfiguration default/web/http",
+  ]);
+  pipeline.stop();
+});
 
 const policy = (index: number, hostname: string, created: string, name = `policy-${index}`) => ({
   apiVersion: gateway,

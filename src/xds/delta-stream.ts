@@ -2,7 +2,7 @@ import type { DeltaDiscoveryRequest } from "../envoy/generated/envoy/service/dis
 import { resourceTypes } from "../envoy/resource.ts";
 import { nextResponse } from "./next-response.ts";
 import { createResponseMemory, encodeDeltaResponse } from "./response.ts";
-import { applyChanges, createSession, receiveRequest } from "./session.ts";
+import { applyChanges, createSession, isBehind, receiveRequest } from "./session.ts";
 import type { Protocol, StreamContext } from "./stream.ts";
 import { buildOf } from "./stream.ts";
 
@@ -44,6 +44,7 @@ export function deltaProtocol(context: StreamContext): Protocol<DeltaDiscoveryRe
         },
         wakeAt: () => session.wakeAt,
         failure: () => session.failure,
+        isBehind: () => isBehind(session),
         finish() {
           stopObserving();
           counters.streams--;

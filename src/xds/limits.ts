@@ -2,8 +2,16 @@
 export interface XdsLimits {
   /** How long a route table waits for the acknowledgement of clusters that this Envoy does not have yet (docs/architecture.md section 6). */
   readonly clusterWaitMilliseconds: number;
+  /** How long it waits in all for an Envoy that has not come to look at these clusters, or takes one after the other of them. */
+  readonly slowEnvoyWaitMilliseconds: number;
+  /** Clusters that an Envoy has yet to take beyond which it is behind, and more of the same change is kept from it. */
+  readonly clustersBehind: number;
   /** How long a removed cluster is kept for the acknowledgement of the tables that dropped it (docs/architecture.md section 6). */
   readonly removalWaitMilliseconds: number;
+  /** Clusters in one response that removes them: some 10 ms of Envoy's main thread, between which it takes edits. */
+  readonly maxClusterRemovals: number;
+  /** How long such a response blocks the next one when Envoy does not answer. */
+  readonly removalPauseMilliseconds: number;
   /**
    * How long a pushed RouteConfiguration or Listener blocks the next version of itself when Envoy does not answer. Longer than
    * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
@@ -26,7 +34,11 @@ export interface XdsLimits {
 
 export const defaultLimits: XdsLimits = {
   clusterWaitMilliseconds: 2_000,
+  slowEnvoyWaitMilliseconds: 10_000,
+  clustersBehind: 250,
   removalWaitMilliseconds: 5_000,
+  maxClusterRemovals: 200,
+  removalPauseMilliseconds: 1_000,
   pushWaitMilliseconds: 5_000,
   listenerBytesPerMillisecond: 5_000,
   retryMilliseconds: 250,

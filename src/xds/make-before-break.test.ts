@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import { resourceTypes } from "../envoy/resource.ts";
 import { createModelEnvoy } from "./model-envoy.test-support.ts";
-import { receiveRequest } from "./session.ts";
+import { isBehind, receiveRequest } from "./session.ts";
 import { base, started, without, withResources } from "./started.test-support.ts";
 import { cluster, endpoints, listener, table } from "./world.test-support.ts";
 
@@ -17,8 +17,11 @@ test("a table waits for the acknowledgement of its new cluster", () => {
 
 test("a table waits no longer than two seconds, however often it changes meanwhile", () => {
   const simulation = started(base);
-  const next = withResources(base, cluster("b"), endpoints("b"));
+  const next = withResources(base, cluster("b"));
   simulation.publish(withResources(next, table("main", ["a", "b"])));
+  while (simulation.write());
+  // Envoy asks for the endpoints, and there are none: the cluster never gets ready.
+  while (simulation.read() || simulation.request());
   while (simulation.write());
   simulation.now = 1_500;
   simulation.publish(withResources(next, table("main", ["a", "b"], 1)));
@@ -26,10 +29,79 @@ test("a table waits no longer than two seconds, however often it changes meanwhi
   expect(simulation.session.wakeAt).toBe(2_000);
   simulation.now = 1_999;
   while (simulation.write());
-  expect(simulation.sent).toEqual(["cluster b"]);
+  expect(simulation.sent).toEqual(["cluster b", "-endpoints b"]);
   simulation.now = 2_000;
   while (simulation.write());
+  expect(simulation.sent.at(-1)).toBe("table main");
+});
+
+test("a table waits for an Envoy that is busy, or takes one of many clusters after the other, but not for ever", () => {
+  const simulation = started(base);
+  const next = withResources(base, cluster("b"), endpoints("b"), cluster("c"), endpoints("c"));
+  simulation.publish(withResources(next, table("main", ["a", "b", "c"])));
+  while (simulation.write());
+  // It has not even asked for the endpoints.
+  simulation.now = 5_000;
+  while (simulation.write());
+  expect(simulation.sent).toEqual(["cluster b", "cluster c"]);
+  expect(simulation.session.wakeAt).toBe(10_000);
+  // Now it asks, and two seconds begin.
+  while (simulation.read() || simulation.request());
+  while (simulation.write());
+  simulation.now = 6_999;
+  while (simulation.write());
+  expect(simulation.sent).toEqual(["cluster b", "cluster c", "endpoints b", "endpoints c"]);
+  simulation.now = 7_000;
+  while (simulation.write());
+  expect(simulation.sent.at(-1)).toBe("table main");
+});
+
+test("an Envoy that does not say a word gets the table after ten seconds", () => {
+  const simulation = started(base);
+  simulation.publish(withResources(base, cluster("b"), endpoints("b"), table("main", ["a", "b"])));
+  while (simulation.write());
+  simulation.now = 9_999;
+  while (simulation.write());
+  expect(simulation.sent).toEqual(["cluster b"]);
+  simulation.now = 10_000;
+  while (simulation.write());
   expect(simulation.sent).toEqual(["cluster b", "table main"]);
+});
+
+test("many clusters go one part after the other, so that a change comes between them", () => {
+  const names = ["b", "c", "d"];
+  const more = withResources(base, ...names.flatMap((name) => [cluster(name), endpoints(name)]));
+  const simulation = started(more, createModelEnvoy(), { maxClusterRemovals: 2 });
+  simulation.publish(base);
+  while (simulation.write());
+  expect(simulation.sent).toEqual(["-cluster b", "-cluster c"]);
+  simulation.publish(withResources(base, table("main", ["a"], 1)));
+  simulation.settle();
+  expect(simulation.sent).toEqual(["-cluster b", "-cluster c", "table main", "-cluster d"]);
+
+  // A client that does not answer delays the rest by a second.
+  const silent = started(more, createModelEnvoy(), { maxClusterRemovals: 2 });
+  silent.publish(base);
+  while (silent.write());
+  expect(silent.session.wakeAt).toBe(1_000);
+  silent.now = 1_000;
+  while (silent.write());
+  expect(silent.sent).toEqual(["-cluster b", "-cluster c", "-cluster d"]);
+});
+
+test("an Envoy is behind while it has more than a few new clusters to take, or a table", () => {
+  const simulation = started(base, createModelEnvoy(), { clustersBehind: 1 });
+  expect(isBehind(simulation.session)).toBe(false);
+  const next = withResources(base, cluster("b"), endpoints("b"), cluster("c"), endpoints("c"));
+  simulation.publish(next);
+  expect(isBehind(simulation.session)).toBe(true);
+  simulation.settle();
+  expect(isBehind(simulation.session)).toBe(false);
+  simulation.publish(withResources(next, table("main", ["b"])));
+  simulation.write();
+  expect(isBehind(simulation.session)).toBe(true);
+  simulation.settle();
+  expect(isBehind(simulation.session)).toBe(false);
 });
 
 test("a table that waited once waits as long for its next new cluster", () => {

@@ -1,7 +1,7 @@
 import type { EncodedResource, ResourceType } from "../envoy/resource.ts";
 import { resourceTypes } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
-import type { Subscription } from "./subscription.ts";
+import type { SentResponse, Subscription } from "./subscription.ts";
 
 /**
  * No request is lost to a change (docs/architecture.md section 6): a route table waits for the clusters that this Envoy does not have yet, a
@@ -12,6 +12,8 @@ export interface ClusterOrder {
   readonly clusters: Subscription;
   /** Subscriptions of the types that refer to clusters: route tables, and listeners that proxy TCP. */
   readonly users: readonly Subscription[];
+  /** Of the endpoints of clusters, under the same names. */
+  readonly endpoints: Subscription;
   readonly limits: XdsLimits;
   /** Resources waiting for clusters, by type and name. */
   readonly holds: Map<ResourceType, Map<string, Hold>>;
@@ -19,6 +21,8 @@ export interface ClusterOrder {
   usageChanged: boolean;
   /** When the next kept cluster goes whatever uses it. */
   removalDeadline: number;
+  /** When the Envoy came closer to having its new clusters: it asked for endpoints of one, had them, or took one. */
+  progressAt: number;
 }
 
 interface Hold {
@@ -34,23 +38,34 @@ export const clusterUsers: readonly ResourceType[] = [resourceTypes.listener, re
 export function createClusterOrder(
   clusters: Subscription,
   users: readonly Subscription[],
+  endpoints: Subscription,
   limits: XdsLimits,
 ): ClusterOrder {
   return {
     clusters,
     users,
+    endpoints,
     limits,
     holds: new Map(users.map(({ type }) => [type, new Map()])),
     usageChanged: false,
     removalDeadline: Number.POSITIVE_INFINITY,
+    progressAt: Number.NEGATIVE_INFINITY,
   };
 }
 
 /**
- * Until when a resource must wait for its clusters; undefined: it may go. O(1) while no cluster is on its way, else
+ * Until when a resource must wait for its clusters; undefined: it may go. A cluster that does not become ready, whatever it waits for, must not
+ * hold up all others; but an Envoy that is busy, or has many to take, gets the time. O(1) while no cluster is on its way, else
  * O(clusters of the resource), once per version.
+ *
+ * @param hasEndpoints whether Envoy asks for endpoints of a cluster as soon as it looks at it
  */
-export function clusterWait(order: ClusterOrder, resource: EncodedResource, now: number): number | undefined {
+export function clusterWait(
+  order: ClusterOrder,
+  resource: EncodedResource,
+  hasEndpoints: (cluster: string) => boolean,
+  now: number,
+): number | undefined {
   const holds = order.holds.get(resource.type);
   if (holds === undefined) return undefined;
   let hold = holds.get(resource.name);
@@ -59,8 +74,30 @@ export function clusterWait(order: ClusterOrder, resource: EncodedResource, now:
     hold = { resource, since: hold?.since ?? now, missing };
     if (missing.size > 0) holds.set(resource.name, hold);
   }
-  const deadline = hold.since + order.limits.clusterWaitMilliseconds;
-  return hold.missing.size > 0 && now < deadline ? deadline : undefined;
+  if (hold.missing.size === 0) return undefined;
+  const { limits, progressAt, endpoints } = order;
+  const last = hold.since + limits.slowEnvoyWaitMilliseconds;
+  const deadline = Math.min(Math.max(hold.since, progressAt) + limits.clusterWaitMilliseconds, last);
+  if (now < deadline) return deadline;
+  if (now >= last) return undefined;
+  for (const name of hold.missing) if (!endpoints.names.has(name) && hasEndpoints(name)) return last;
+  return undefined;
+}
+
+/** An Envoy says something of clusters or their endpoints, which is not applied yet. O(names). */
+export function noteProgress(
+  order: ClusterOrder,
+  subscription: Subscription,
+  asked: readonly string[],
+  answered: SentResponse | undefined,
+  now: number,
+): void {
+  const { clusters, endpoints } = order;
+  if (clusters.unconfirmed.size === 0 || (subscription !== clusters && subscription !== endpoints)) return;
+  const isNews = ({ client }: SentResponse["resources"][number]) =>
+    client.accepted === undefined && clusters.unconfirmed.has(client.name);
+  const isAsked = subscription === endpoints && asked.some((name) => clusters.unconfirmed.has(name));
+  if (isAsked || answered?.resources.some(isNews)) order.progressAt = now;
 }
 
 /** The resource was sent, or will not be. */

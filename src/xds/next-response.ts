@@ -7,9 +7,6 @@ import { reportKnown, reportSpared, type Session } from "./session.ts";
 import type { ClientResource, Subscription } from "./subscription.ts";
 import { createClientResource, forget, isRoot, markChanged, markForced, takeDueRetries } from "./subscription.ts";
 
-/** Names in one response that only removes. */
-const MAX_REMOVALS = 10_000;
-
 /** A response to be encoded and written. */
 export interface Response {
   readonly type: ResourceType;
@@ -123,7 +120,10 @@ function judge(
   }
   // Begun first: a pause goes by while other things are waited for.
   const pause = forced ? undefined : listenerPause(session.listenerPauses, chosen, client, session.limits, now);
-  const until = pushWait(session, subscription, client, now) ?? clusterWait(session.order, chosen, now) ?? pause;
+  const until =
+    pushWait(session, subscription, client, now) ??
+    clusterWait(session.order, chosen, (cluster) => hasEndpoints(session, cluster), now) ??
+    pause;
   if (until === undefined) return chosen;
   wake(session, until);
   return "wait";
@@ -146,6 +146,11 @@ function pushWait(
   return now < until ? until : undefined;
 }
 
+function hasEndpoints({ gateway }: Session, cluster: string): boolean {
+  const { dependents } = gateway.current(resourceTypes.cluster, cluster) ?? {};
+  return dependents?.some(({ type }) => type === resourceTypes.endpoints) ?? false;
+}
+
 /** Not before every pending listener is on its way: one that waits may be the successor of the removed on its address. */
 function mayRemoveListeners({ type, pending, alone }: Subscription): boolean {
   return type === resourceTypes.listener && pending.size + alone.size === 0;
@@ -158,14 +163,20 @@ function removeListeners(session: Session, listeners: Subscription, now: number)
 }
 
 function removeClusters(session: Session, now: number): Response | undefined {
-  const { order } = session;
+  const { order, limits } = session;
   if (order.clusters.removals.size === 0 || !hasRoom(session, order.clusters, now)) return undefined;
+  for (const { sentAt, removed } of order.clusters.inFlight.values()) {
+    const until = sentAt + limits.removalPauseMilliseconds;
+    if (removed.length === 0 || now >= until) continue;
+    wake(session, until);
+    return undefined;
+  }
   const isRefused = (type: ResourceType, name: string): boolean => {
     const { client, retries } = session.subscriptions.get(type)!;
     const current = session.gateway.current(type, name);
     return current !== undefined && (retries.has(name) || client.get(name)?.refused.includes(current.version) === true);
   };
-  const names = removableClusters(order, isRefused, now).slice(0, MAX_REMOVALS);
+  const names = removableClusters(order, isRefused, now).slice(0, limits.maxClusterRemovals);
   if (names.length > 0) {
     // Asked again right after this write, for what did not fit and for the next deadline.
     order.usageChanged = true;

@@ -84,6 +84,8 @@ export interface XdsServer {
   listen(address: string): Promise<string>;
   /** Only with `tls`. For new handshakes; streams go on. @throws Error when certificate and key do not fit each other */
   setCertificates(material: TlsMaterial): void;
+  /** An Envoy has more to take than it should be given at once. O(streams). */
+  isBehind(): boolean;
   /** Ends all streams and, after the grace, the connections of those who do not take it. */
   close(options: { readonly graceMilliseconds: number }): Promise<void>;
 }
@@ -138,6 +140,10 @@ export function createXdsServer(options: XdsServerOptions): XdsServer {
     setCertificates(material) {
       if (secure === undefined) throw new Error("this xDS server was made without TLS");
       secure.update(material);
+    },
+    isBehind() {
+      for (const stream of open) if (stream.isBehind()) return true;
+      return false;
     },
     async close({ graceMilliseconds }) {
       closing = true;

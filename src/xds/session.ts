@@ -4,7 +4,7 @@ import { resourceTypes } from "../envoy/resource.ts";
 import type { XdsLimits } from "./limits.ts";
 import type { ListenerPauses } from "./listener-pauses.ts";
 import type { ClusterOrder } from "./make-before-break.ts";
-import { clusterUsers, createClusterOrder, settleCluster } from "./make-before-break.ts";
+import { clusterUsers, createClusterOrder, noteProgress, settleCluster } from "./make-before-break.ts";
 import { wordsOfRefusal } from "./refusal-words.ts";
 import type { GatewayResources } from "./resource-store.ts";
 import { displaceHolders, mayPass, planRetry } from "./retry.ts";
@@ -56,7 +56,12 @@ export function createSession(
     build,
     limits,
     subscriptions,
-    order: createClusterOrder(subscriptions.get(resourceTypes.cluster)!, users, limits),
+    order: createClusterOrder(
+      subscriptions.get(resourceTypes.cluster)!,
+      users,
+      subscriptions.get(resourceTypes.endpoints)!,
+      limits,
+    ),
     listenerPauses: new Map(),
     acknowledge,
     tableSent,
@@ -64,6 +69,13 @@ export function createSession(
     wakeAt: Number.POSITIVE_INFINITY,
     failure: undefined,
   };
+}
+
+/** The Envoy has so many clusters to take, or is busy with a table, that more of the same change is better kept from it. */
+export function isBehind({ order, limits, subscriptions }: Session): boolean {
+  return (
+    order.clusters.unconfirmed.size > limits.clustersBehind || subscriptions.get(resourceTypes.route)!.inFlight.size > 0
+  );
 }
 
 /** Published names changed. O(changes). */
@@ -76,6 +88,7 @@ export function receiveRequest(session: Session, request: DeltaDiscoveryRequest,
   const subscription = session.subscriptions.get(request.typeUrl ?? "");
   if (subscription === undefined) return;
   const response = subscription.inFlight.get(request.responseNonce ?? "");
+  noteProgress(session.order, subscription, request.resourceNamesSubscribe ?? [], response, now);
   if (response !== undefined) {
     subscription.inFlight.delete(response.nonce);
     if (request.errorDetail === undefined) settleAccepted(session, subscription, response);

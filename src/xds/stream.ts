@@ -71,6 +71,8 @@ export type XdsCall<Request> = ServerDuplexStream<Request, Buffer>;
 
 export interface OpenStream {
   end(code: status, details: string): void;
+  /** Its client has more to take than it should be given at once. */
+  isBehind(): boolean;
 }
 
 /**
@@ -90,6 +92,8 @@ export interface Conversation<Request> {
   wakeAt(): number;
   /** Why the stream must end. */
   failure(): string | undefined;
+  /** As in {@link OpenStream}; absent: never. */
+  isBehind?(): boolean;
   finish(): void;
 }
 
@@ -197,7 +201,7 @@ export function serveStream<Request>(
     call.end();
   });
   for (const event of ["cancelled", "close", "error"]) call.on(event, finish);
-  return { end, closed };
+  return { end, closed, isBehind: () => conversation?.isBehind?.() ?? false };
 }
 
 interface Outlet {
