@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
@@ -5,7 +6,7 @@ import { waitFor } from "../harness/waiting.ts";
 import { type PolicyAnswer, type PolicyRequest, type PolicyWorld, startPolicyWorld } from "./policies-world.ts";
 import { START_LIMIT_MS, STEP_LIMIT_MS } from "./world.ts";
 
-/** BackendTrafficPolicies and ClientTrafficPolicies as guides show them do in a real cluster what they say. */
+/** BackendTrafficPolicies, ClientTrafficPolicies and SecurityPolicies as guides show them do in a real cluster what they say. */
 
 jest.setTimeout(STEP_LIMIT_MS);
 const REPEATS = 12;
@@ -52,12 +53,13 @@ test.each([
       "timeout.http.connectionIdleTimeout",
     ],
   ],
+  ["sp/pages", []],
   ["ctp/slow-clients", []],
   ["ctp/versions", []],
   ["ctp/hops", []],
   ["ctp/paths", ["path.disableMergeSlashes"]],
 ])("%s is accepted and warns of %j", async (policy, fields) => {
-  const namespace = policy.startsWith("btp") ? "shop" : "edge";
+  const namespace = policy.startsWith("ctp") ? "edge" : "shop";
   const accepted = '{.status.ancestors[0].conditions[?(@.type=="Accepted")].status}';
   await world.kubectl("wait", policy, "-n", namespace, `--for=jsonpath=${accepted}=True`, "--timeout=30s");
   const warning = (await conditionsOf(policy, namespace)).find(({ type }: { type: string }) => type === "Warning");
@@ -75,6 +77,53 @@ test("a limit for each account, and one for each address", async () => {
   const address = (text: string) => ask("per-address", { headers: { "x-forwarded-for": text } });
   expect(statuses(await times(3, () => address("192.0.2.1")))).toEqual([200, 200, 429]);
   expect((await address("192.0.2.2")).status).toBe(200);
+});
+
+test("pages of some origins may read", async () => {
+  const preflight = (origin: string) =>
+    ask("pages", { method: "OPTIONS", headers: { origin, "access-control-request-method": "PUT" } });
+  for (const origin of ["https://shop.test", "https://a.shop.test"]) {
+    const { headers, seen } = await preflight(origin);
+    expect([headers["access-control-allow-origin"], headers["access-control-max-age"]]).toEqual([origin, "86400"]);
+    expect(seen).toBeUndefined();
+  }
+  expect((await preflight("https://evil.test")).headers["access-control-allow-origin"]).toBeUndefined();
+});
+
+test("users of a Secret that is missing, made, edited, badly written and deleted", async () => {
+  const as = (user: string, password: string) => ({
+    headers: { authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` },
+  });
+  const answers = (status: number, request?: PolicyRequest) =>
+    waitFor(`an answer ${status}`, async () => (await ask("members", request)).status === status);
+  const line = (user: string, password: string) =>
+    `${user}:{SHA}${createHash("sha1").update(password).digest("base64")}`;
+  const users = (...lines: string[]) => {
+    const metadata = { name: "members", namespace: "shop" };
+    const secret = { apiVersion: "v1", kind: "Secret", metadata, stringData: { ".htpasswd": lines.join("\n") } };
+    return world.apply(JSON.stringify(secret));
+  };
+  const says = (text: string) =>
+    waitFor(`a status with ${text}`, async () =>
+      (await conditionsOf("sp/members", "shop")).some(({ message }: { message: string }) => message.includes(text)),
+    );
+  await says("names Secret shop/members, which does not exist");
+  expect((await ask("members", as("ann", "first"))).status).toBe(500);
+  await users(line("ann", "first"));
+  await answers(200, as("ann", "first"));
+  expect((await ask("members")).status).toBe(401);
+  await users(line("ann", "second"), line("bob", "third"));
+  await answers(200, as("bob", "third"));
+  expect((await ask("members", as("ann", "first"))).status).toBe(401);
+  expect((await ask("members", as("ann", "second"))).status).toBe(200);
+  await users(line("ann", "second"), "bob:$apr1$x$y");
+  await answers(500, as("ann", "second"));
+  await says("whose .htpasswd has in line 2 an MD5 hash (apr1)");
+  await users(line("ann", "second"));
+  await answers(200, as("ann", "second"));
+  await world.kubectl("delete", "secret", "members", "-n", "shop");
+  await answers(500, as("ann", "second"));
+  expect((await ask("plain")).status).toBe(200);
 });
 
 test("the proxy before tells the client's address", async () => {
