@@ -16,6 +16,7 @@ export interface PlannedClientValidation {
   /** To be used only where nothing is found. */
   readonly validation: ClientValidation;
   readonly findings: readonly PolicyFinding[];
+  readonly warnings: readonly PolicyFinding[];
 }
 
 const FIELD = "spec.tls.clientValidation";
@@ -68,7 +69,21 @@ export function planClientValidation(
       ...(context.allowExpiredCertificate && trust.size > 0 && { expiredAllowed: true }),
     },
     findings,
+    warnings: findDemand(context, mode, names),
   };
+}
+
+/** Envoy compares names and hashes with nothing where no certificate is, and finds that they differ. */
+function findDemand(context: Context, mode: Mode, names: readonly ClientName[]): readonly PolicyFinding[] {
+  const { certificateHashes = [], spkiHashes = [] } = context;
+  const [field] = [
+    ...(certificateHashes.length > 0 ? ["certificateHashes"] : []),
+    ...(spkiHashes.length > 0 ? ["spkiHashes"] : []),
+    ...(names.length > 0 ? ["subjectAltNames"] : []),
+  ];
+  if (mode !== "VerifyIfGiven" || field === undefined) return [];
+  const text = `has clients without a certificate refused, whom mode ${mode} would serve; remove it, or write mode RequireAndVerify`;
+  return [{ field: `${FIELD}.${field}`, text, reason: "NoEffect" }];
 }
 
 /** Of a reference that is not allowed nothing else is told: it does not show whether the object exists. */

@@ -4,8 +4,8 @@ import { expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
 import { validateObject } from "../api/kinds.ts";
-import { contradictsGateway, settleListenerTls } from "./client-tls.ts";
-import { planClientTraffic } from "./client-traffic.ts";
+import { contradictionOf, settleListenerTls } from "./client-tls.ts";
+import { type ClientTrafficPlan, planClientTraffic } from "./client-traffic.ts";
 import { authority, revocations } from "./key-pairs.test-support.ts";
 import { readObjects } from "./objects.test-support.ts";
 
@@ -37,6 +37,9 @@ function planOf(spec: Content) {
   return planClientTraffic(object as ClientTrafficPolicy, objects);
 }
 
+const validationOf = ({ clientTls }: ClientTrafficPlan) =>
+  clientTls === "refused" ? undefined : clientTls?.validation;
+
 const hash = "a".repeat(64);
 const refs = (...names: string[]) => names.map((name) => ({ kind: "ConfigMap", name }));
 const clients = (context: Content) => ({ clientValidation: context });
@@ -66,9 +69,11 @@ test.each<[Content, string[]]>([
   [names({ ipAddresses: [{ value: "2001:db8::1" }, { value: "host" }, { type: "Prefix", value: "10." }] }), ["clientValidation.subjectAltNames.ipAddresses[1].value"]],
   [names({ otherNames: [{ oid: "1.3.6", value: "a" }, { oid: "3.1", value: "a" }] }), ["clientValidation.subjectAltNames.otherNames[1].oid"]],
 ])("of %j is refused: %j", (tls, fields) => {
-  const { refused, settings } = planOf({ tls });
+  const { refused, settings, clientTls } = planOf({ tls });
   expect(refused.map(({ field }) => field)).toEqual(fields.map((field) => `spec.tls.${field}`));
-  expect(settings === undefined).toBe(fields.length > 0);
+  // What else the policy says is for listeners without TLS.
+  expect(settings?.tls).toBeDefined();
+  expect(clientTls === "refused").toBe(fields.length > 0);
   for (const { text } of refused) expect(text).toContain("; ");
 }); // biome-ignore format: a table
 
@@ -76,6 +81,11 @@ test.each<[Content, string]>([
   [{ minVersion: "1.0" }, "NoEffect spec.tls.minVersion"],
   [{ minVersion: "1.1", ciphers: ["AES128-GCM-SHA256"] }, "NoEffect spec.tls.minVersion"],
   [{ minVersion: "1.0", ciphers: ["[AES128-SHA|AES256-SHA]"] }, ""],
+  [
+    clients({ certificateHashes: [hash], mode: "VerifyIfGiven" }),
+    "NoEffect spec.tls.clientValidation.certificateHashes",
+  ],
+  [trusting({ mode: "VerifyIfGiven", crl: { refs: refs("list") } }), ""],
   [trusting({ optional: false }), "DeprecatedField spec.tls.clientValidation.optional"],
 ])("of %j is warned: %s", (tls, warning) => {
   expect(
@@ -86,7 +96,7 @@ test.each<[Content, string]>([
 });
 
 test("the older word and the newer: the newer counts", () => {
-  const plan = (context: Content) => planOf({ tls: trusting(context) }).clientTls?.validation;
+  const plan = (context: Content) => validationOf(planOf({ tls: trusting(context) }));
   expect(plan({ optional: true })).toEqual(plan({ mode: "VerifyIfGiven" }));
   expect(plan({ optional: true, mode: "RequireAndVerify" })).toEqual(plan({}));
 });
@@ -97,10 +107,10 @@ test("the examples of the documentation say nothing that is refused or warned of
   expect(examples.length).toBeGreaterThan(1);
   const plans = examples.map(({ spec }) => planOf(spec));
   expect(plans.flatMap(({ refused, warnings }) => [...refused, ...warnings])).toEqual([]);
-  expect(plans.find(({ clientTls }) => clientTls)?.clientTls?.validation).toMatchObject({
-    trust: ["configmap/a/partners"],
-    revoked: ["secret/a/revoked-partners"],
-  });
+  const validations = plans.flatMap((plan) => validationOf(plan) ?? []);
+  expect(validations).toEqual([
+    expect.objectContaining({ trust: ["configmap/a/partners"], revoked: ["secret/a/revoked-partners"] }),
+  ]);
 });
 
 test.each([
@@ -115,7 +125,7 @@ test.each([
   const found = { inherited, plan: planOf({ tls: trusting() }) };
   const settled = settleListenerTls({ ...held, listener, frontend }, found);
   expect(settled.clientValidation?.trust).toEqual([winner === "policy" ? "configmap/a/ca" : "configmap/a/frontend"]);
-  expect(contradictsGateway(listener, found)).toBe(winner === "frontend");
+  expect(contradictionOf(listener, found)).toBe(winner === "frontend" ? "said by the Gateway" : undefined);
   // What says nothing of clients leaves them to the Gateway.
   const silent = { inherited, plan: planOf({ tls: { minVersion: "1.3" } }) };
   expect(settleListenerTls({ ...held, listener, frontend }, silent)).toMatchObject({

@@ -2,7 +2,7 @@ import type { ObjectKey } from "../base/keys.ts";
 import type { ListenerReferences } from "./certificates.ts";
 import { planClientValidation } from "./client-certificates.ts";
 import type { ClientTrafficPlan, ClientTrafficSettings } from "./client-traffic.ts";
-import type { ClientValidation, ClientValidationReader } from "./client-validation.ts";
+import { type ClientValidation, type ClientValidationReader, takesAnyone } from "./client-validation.ts";
 import type { ListenerCertificates, ListenerPlan } from "./model.ts";
 import type { InheritedPolicy, PolicyFinding } from "./policy-model.ts";
 import { findChoiceFaults, type TlsChoices } from "./tls-choices.ts";
@@ -50,7 +50,7 @@ export function planClientTls(
   return {
     planned: { tls, ...(validated && { validation: validated.validation }) },
     refused: [...choices, ...(validated?.findings ?? [])],
-    warnings: [...findIdle(settings), ...findDeprecated(settings)],
+    warnings: [...findIdle(settings), ...findDeprecated(settings), ...(validated?.warnings ?? [])],
   };
 }
 
@@ -95,28 +95,42 @@ export interface ListenerClients {
   readonly plan?: ClientTrafficPlan | undefined;
 }
 
+/** Why a policy cannot be done on one listener, though on another it could: see {@link contradictionOf}. */
+export type TlsContradiction = "said by the Gateway" | "not for streams";
+
+type Placed = Pick<ListenerPlan, "protocol" | "frontendValidation">;
+
 /**
  * Whom the listeners of a Gateway serve is for the Gateway to say, so the policy of a ListenerSet must not say it again: it may be
  * somebody else's. That of the Gateway, or of a listener of it, takes the place of `spec.tls.frontend`.
+ * Any certificate, without authorities, is demanded when the client has sent something, and on a stream a backend may speak first.
  */
-export function contradictsGateway(
-  { frontendValidation }: Pick<ListenerPlan, "frontendValidation">,
+export function contradictionOf(
+  { protocol, frontendValidation }: Placed,
   { inherited, plan }: ListenerClients,
-): boolean {
+): TlsContradiction | undefined {
+  const validation = plan?.clientTls === "refused" ? undefined : plan?.clientTls?.validation;
+  if (validation === undefined) return undefined;
+  if (frontendValidation !== undefined && inherited?.from.kind === "ListenerSet") return "said by the Gateway";
+  return protocol === "TLS" && takesAnyone(validation) ? "not for streams" : undefined;
+}
+
+/** The policy of a listener that terminates TLS cannot be done: nobody is served there. */
+export function isTlsRefused(listener: Placed, clients: ListenerClients): boolean {
+  const { plan } = clients;
+  if (plan === undefined) return false;
   return (
-    frontendValidation !== undefined &&
-    inherited?.from.kind === "ListenerSet" &&
-    plan?.clientTls?.validation !== undefined
+    plan.settings === undefined || plan.clientTls === "refused" || contradictionOf(listener, clients) !== undefined
   );
 }
 
 /** What a listener that terminates TLS has in the end: its certificates, and whom it serves and how. */
 export function settleListenerTls(references: ListenerReferences, clients: ListenerClients): ListenerCertificates {
   const { frontend, listener, ...certificates } = references;
-  const { plan } = clients;
-  const refused = (plan !== undefined && plan.settings === undefined) || contradictsGateway(listener, clients);
+  const refused = isTlsRefused(listener, clients);
   if (refused && listener.protocol === "TLS") return closedBy(clients.inherited?.policy ?? "", certificates);
-  const { tls, validation } = (refused ? undefined : plan?.clientTls) ?? {};
+  const planned = clients.plan?.clientTls;
+  const { tls, validation } = refused || planned === "refused" ? {} : (planned ?? {});
   const own = { ...certificates, ...(tls && { clientTls: tls }) };
   if (validation) return { ...own, clientValidation: validation };
   if (frontend === undefined) return own;

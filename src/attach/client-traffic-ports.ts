@@ -1,7 +1,7 @@
 import type { ObjectKey } from "../base/keys.ts";
 import { type Problem, problemAt } from "../base/problems.ts";
 import { defaultHostOf, listenersKeepingCase } from "./client-http1.ts";
-import { contradictsGateway, fingerprintsOf, type ListenerClients } from "./client-tls.ts";
+import { contradictionOf, fingerprintsOf, type ListenerClients, type TlsContradiction } from "./client-tls.ts";
 import { type ClientTrafficSettings, type PortTraffic, portPart } from "./client-traffic.ts";
 import { findIdleFields } from "./client-traffic-effect.ts";
 import { sortKeys } from "./connection-settings.ts";
@@ -139,8 +139,9 @@ function settleOtherPort(
   const counting = textOf(ofChosen);
   const findings = new Map<string, ClientPortFinding>();
   for (const { listener, inherited, plan } of all) {
-    if (inherited && contradictsGateway(listener, { inherited, plan })) {
-      noteContradiction(findings, listener, inherited);
+    const contradiction = contradictionOf(listener, { inherited, plan });
+    if (inherited && contradiction && listener.tlsMode === "Terminate") {
+      noteContradiction(findings, listener, inherited, contradiction);
     } else if (inherited && plan?.settings) {
       noteIdle(findings, listener, inherited, plan.settings);
       if (defaultHostOf([listener]) === undefined) noteHostless(findings, listener, inherited, plan.settings);
@@ -172,9 +173,19 @@ function noteContradiction(
   findings: Map<string, ClientPortFinding>,
   listener: ClientListener["listener"],
   inherited: InheritedPolicy,
+  contradiction: TlsContradiction,
 ): void {
-  const text = `is said by Gateway ${listener.gateway} for ${nameOf(listener)} (spec.tls.frontend), and the policy of a ListenerSet cannot say otherwise; remove it`;
-  const problem = problemAt("Accepted", "Invalid", "spec.tls.clientValidation", text);
+  const [field, text] =
+    contradiction === "said by the Gateway"
+      ? [
+          "",
+          `is said by Gateway ${listener.gateway} for ${nameOf(listener)} (spec.tls.frontend), and the policy of a ListenerSet cannot say otherwise; remove it`,
+        ]
+      : [
+          ".mode",
+          `is RequireAny, which cannot be without caCertificateRefs on ${nameOf(listener)}, whose protocol is TLS; name authorities, or write RequireAndVerify`,
+        ];
+  const problem = problemAt("Accepted", "Invalid", `spec.tls.clientValidation${field}`, text);
   note(findings, inherited, listener.gateway, problem);
 }
 

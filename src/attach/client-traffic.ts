@@ -26,8 +26,8 @@ export interface PortTraffic {
 export interface ClientTrafficPlan {
   /** Undefined: the policy cannot do what it says, and its listeners answer every request with 500. */
   readonly settings?: ClientTrafficSettings;
-  /** What `spec.tls` comes to. */
-  readonly clientTls?: PlannedClientTls;
+  /** What `spec.tls` comes to; `refused`: it cannot be done, which is the end of listeners that terminate TLS and of no others. */
+  readonly clientTls?: PlannedClientTls | "refused";
   readonly refused: readonly PolicyFinding[];
   readonly warnings: readonly PolicyFinding[];
 }
@@ -44,8 +44,8 @@ export function planClientTraffic(policy: ClientTrafficPolicy, read: ClientValid
       text: "is not implemented in this version; remove it",
     })),
     ...judgeClientTraffic(spec),
-    ...(tls?.refused ?? []),
   ];
+  const tlsFaults = tls?.refused ?? [];
   const deprecated = [
     ...(targetRef === undefined ? [] : [findDeprecated("targetRef", "targetRefs")]),
     ...(spec.headers?.preserveXRequestID === undefined
@@ -53,8 +53,9 @@ export function planClientTraffic(policy: ClientTrafficPolicy, read: ClientValid
       : [findDeprecated("headers.preserveXRequestID", "headers.requestID")]),
   ];
   return {
-    ...(faults.length === 0 && { settings: spec, ...(tls && { clientTls: tls.planned }) }),
-    refused: faults,
+    ...(faults.length === 0 && { settings: spec }),
+    ...(tls && { clientTls: tlsFaults.length === 0 ? tls.planned : "refused" }),
+    refused: [...faults, ...tlsFaults],
     warnings: [...deprecated, ...(tls?.warnings ?? []), ...warnings],
   };
 }

@@ -33,6 +33,11 @@ export interface ClientValidation extends ClientIdentity {
   readonly expiredAllowed?: true;
 }
 
+/** A certificate is demanded, and no authority is named to the client. */
+export function takesAnyone({ required, verified, trust }: ClientValidation): boolean {
+  return required && !verified && trust.length === 0;
+}
+
 /** Which certificates it must be, beside being signed by an authority. */
 export interface ClientIdentity {
   /** SHA-256 of certificates, in hex, and of public keys, in base64: it is one of either. */

@@ -1,6 +1,6 @@
 import type { ObjectKey } from "../base/keys.ts";
 import { problemAt } from "../base/problems.ts";
-import { contradictsGateway } from "./client-tls.ts";
+import { isTlsRefused } from "./client-tls.ts";
 import type { ClientListener, ClientPortFinding } from "./client-traffic-ports.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type PortPlan } from "./model.ts";
 import type { PolicyPlace } from "./policy-model.ts";
@@ -24,7 +24,7 @@ const versionsBefore13: readonly string[] = ["1.0", "1.1", "1.2"];
 export function findHttp3Wishes(all: readonly ClientListener[]): readonly Http3Wish[] {
   return all.flatMap(({ listener, inherited, plan }) => {
     const { http3, tls } = plan?.settings ?? {};
-    if (contradictsGateway(listener, { inherited, plan })) return [];
+    if (isTlsRefused(listener, { inherited, plan })) return [];
     if (inherited === undefined || http3 === undefined || !["HTTP", "HTTPS"].includes(listener.protocol)) return [];
     const { maxVersion } = tls ?? {};
     return {

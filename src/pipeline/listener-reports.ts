@@ -165,13 +165,18 @@ function findRefusedSecret(
   { sources, clusters }: ListenerReportNodes,
   read: Reader,
 ): ListenerProgress | undefined {
-  for (const { name, source, key } of secrets) {
-    const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.secret, name));
-    const refusal = answers && findRefusal(answers, read.get(clusters.secrets, name)?.version);
-    const kind = source === "secret" ? "Secret" : "ConfigMap";
-    if (refusal) return { state: "Rejected", resource: `${kind} ${key}`, error: wordsOf(refusal) };
+  for (const use of secrets) {
+    const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.secret, use.name));
+    const refusal = answers && findRefusal(answers, read.get(clusters.secrets, use.name)?.version);
+    if (refusal) return { state: "Rejected", resource: nameObjects(use), error: wordsOf(refusal) };
   }
   return undefined;
+}
+
+/** The objects that a secret is made of, any of which Envoy may mean. */
+function nameObjects({ source, key, also = [], revoked = [] }: SecretUse): string {
+  const objects = [{ source, key }, ...also, ...revoked];
+  return objects.map((each) => `${each.source === "secret" ? "Secret" : "ConfigMap"} ${each.key}`).join(" with ");
 }
 
 /** Of the routes of a table an Envoy refuses the quarantine finds the one to blame; this is what is left when there is none. */

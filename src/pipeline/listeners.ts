@@ -1,5 +1,5 @@
 import { type ListenerReferences, resolveCertificates } from "../attach/certificates.ts";
-import { contradictsGateway, type ListenerClients, settleListenerTls } from "../attach/client-tls.ts";
+import { isTlsRefused, type ListenerClients, settleListenerTls } from "../attach/client-tls.ts";
 import { type ClientPort, settleClientPort } from "../attach/client-traffic-ports.ts";
 import { misdirectedHosts } from "../attach/misdirected.ts";
 import {
@@ -259,7 +259,7 @@ function clientsOf(
   const found = readClient(listener, clients, read);
   if (found.plan === undefined) return {};
   const { settings } = found.plan;
-  return settings === undefined || contradictsGateway(listener, found) ? { refused: true } : { clients: settings };
+  return settings === undefined || isTlsRefused(listener, found) ? { refused: true } : { clients: settings };
 }
 
 /** The Gateways that have the port agree about it: what they could not agree upon is refused. */

@@ -5,6 +5,7 @@ import { buildHttpConnectionManager, type HttpVersions, type ListenerShape } fro
 import { buildDownstreamTls } from "./listener-tls.ts";
 import { buildConnectionLimit } from "./policy/client-http.ts";
 import { limitHandshake } from "./policy/client-timeouts.ts";
+import { demandCertificate } from "./policy/client-tls.ts";
 
 /**
  * The one filter chain of a plain HTTP port: listeners that share it differ by host only, and hosts are told apart by the
@@ -39,7 +40,10 @@ export function buildHttpsChain(
     ...(listener.hostname === undefined ? {} : { filterChainMatch: { serverNames: [listener.hostname] } }),
     transportSocket: buildDownstreamTls(certificates, ["h2", "http/1.1"]),
     ...limitHandshake(shape.clients?.timeout?.tcp),
-    filters: buildHttpReaders(`https-${port.bindPort}`, listener.routeTable, [listener], shape),
+    filters: [
+      ...demandCertificate(`https-${port.bindPort}`, certificates.clientValidation),
+      ...buildHttpReaders(`https-${port.bindPort}`, listener.routeTable, [listener], shape),
+    ],
   };
 }
 

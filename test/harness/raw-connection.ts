@@ -1,5 +1,5 @@
 import { connect, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { type ConnectionOptions, connect as connectTls } from "node:tls";
 
 /** One complete HTTP/1.1 answer. */
 export interface RawAnswer {
@@ -43,10 +43,11 @@ export function openRawConnection(port: number, address = "127.0.0.1"): Promise<
 export function openRawTlsConnection(
   port: number,
   serverName: string,
-  address = "127.0.0.1",
+  options: ConnectionOptions = {},
 ): Promise<{ connection: RawConnection; certificateName: string }> {
   return new Promise((resolve, reject) => {
-    const socket = connectTls({ host: address, port, servername: serverName, rejectUnauthorized: false });
+    const usual = { host: "127.0.0.1", port, servername: serverName, rejectUnauthorized: false };
+    const socket = connectTls({ ...usual, ...options });
     socket.setNoDelay(true);
     const closed = () => reject(new Error("connection closed before hands were shaken"));
     socket.once("error", reject);

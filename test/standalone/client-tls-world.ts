@@ -1,7 +1,9 @@
 import { type ConnectionOptions, connect as connectTls } from "node:tls";
+import { expect } from "@jest/globals";
 import { createAuthority, type KeyPair } from "../harness/certificates.ts";
 import { tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { freePort } from "../harness/ports.ts";
+import { openRawTlsConnection, parseAnswer, rawRequest } from "../harness/raw-connection.ts";
 import { toYaml } from "./traffic-world.ts";
 import { createWorld, type World } from "./world.ts";
 
@@ -161,14 +163,43 @@ function askOverTls(host: string, port: number, options: ConnectionOptions = {})
       const [version, cipher] = [socket.getProtocol(), socket.getCipher().name];
       agreed = { version, cipher, alpn: socket.alpnProtocol, resumed: socket.isSessionReused() };
     });
-    socket.once("close", () => {
+    const finish = () => {
+      socket.destroy();
       const [head = ""] = text.split("\r\n\r\n");
       const [first = "", ...lines] = head.split("\r\n");
       const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(first)?.[1]);
       if (agreed === undefined || Number.isNaN(status)) return resolve("refused");
       const headers = Object.fromEntries(lines.map((line) => line.toLowerCase().split(/: */, 2)));
       resolve({ ...agreed, status, headers, ...(session && { session }) });
-    });
+    };
+    // What Envoy answers itself it does not close at once.
+    socket.on("data", () => typeof parseAnswer(Buffer.from(text, "latin1")) === "object" && finish());
+    socket.once("close", finish);
     socket.write(`GET / HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
   });
+}
+
+/** A route of connections to the backend of all cases, which answers HTTP. */
+export function streamRoute(listener: string): object {
+  return {
+    apiVersion: `${gatewayGroup}/v1`,
+    kind: "TLSRoute",
+    metadata: { name: listener },
+    spec: {
+      parentRefs: [{ name: "tls", sectionName: listener }],
+      hostnames: [`${listener}.tls.test`],
+      rules: [{ backendRefs: [{ group: policyGroup, kind: "Backend", name: "app" }] }],
+    },
+  };
+}
+
+/** A connection that can be asked again. */
+export async function keepOpen(host: string, port: number, pair: ConnectionOptions) {
+  const { connection } = await openRawTlsConnection(port, host, pair);
+  const ask = () =>
+    new Promise<number | string>((resolve) =>
+      connection.send(rawRequest(host, "/"), (answer) => resolve(typeof answer === "string" ? answer : answer.status)),
+    );
+  expect(await ask()).toBe(200);
+  return { ask, close: () => connection.destroy() };
 }

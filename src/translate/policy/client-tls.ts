@@ -1,6 +1,10 @@
-import type { ClientName, ClientValidation } from "../../attach/client-validation.ts";
+import { type ClientName, type ClientValidation, takesAnyone } from "../../attach/client-validation.ts";
 import { trustSecret } from "../../attach/cluster-spec.ts";
+import { pack } from "../../envoy/any.ts";
 import { adsConfigSource } from "../../envoy/constants.ts";
+import type { Filter } from "../../envoy/generated/envoy/config/listener/v3/listener_components.ts";
+import { RBAC_Action } from "../../envoy/generated/envoy/config/rbac/v3/rbac.ts";
+import { RBAC } from "../../envoy/generated/envoy/extensions/filters/network/rbac/v3/rbac.ts";
 import {
   type CertificateValidationContext,
   CertificateValidationContext_TrustChainVerification,
@@ -8,7 +12,21 @@ import {
   SubjectAltNameMatcher_SanType,
 } from "../../envoy/generated/envoy/extensions/transport_sockets/tls/v3/common.ts";
 import type { CommonTlsContext } from "../../envoy/generated/envoy/extensions/transport_sockets/tls/v3/tls.ts";
+import type { Expr } from "../../envoy/generated/google/api/expr/v1alpha1/syntax.ts";
 import { matchString } from "./client-headers.ts";
+
+/**
+ * That a client shows any certificate at all. Envoy's own demand for one is for nothing where it has no authorities; with some it names
+ * them, and clients have no other to show.
+ */
+export function demandCertificate(statPrefix: string, validation: ClientValidation | undefined): Filter[] {
+  if (validation === undefined || !takesAnyone(validation)) return [];
+  const connection: Expr = { identExpr: { name: "connection" } };
+  const shown: Expr = { selectExpr: { operand: connection, field: "sha256_peer_certificate_digest", testOnly: true } };
+  const policies = { certificate: { permissions: [{ any: true }], principals: [{ any: true }], condition: shown } };
+  const config: RBAC = { statPrefix, rules: { action: RBAC_Action.ALLOW, policies } };
+  return [{ name: "envoy.filters.network.rbac", typedConfig: pack(RBAC, config) }];
+}
 
 /** Authorities and what they revoked by SDS, and beside them what is no secret. */
 export function buildClientValidation(validation: ClientValidation): Partial<CommonTlsContext> {
