@@ -2,8 +2,15 @@ import { createHash } from "node:crypto";
 import { connect as connectHttp2 } from "node:http2";
 import { connect } from "node:net";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { sendHttp3 } from "../harness/http3.ts";
 import { waitFor } from "../harness/waiting.ts";
-import { type PolicyAnswer, type PolicyRequest, type PolicyWorld, startPolicyWorld } from "./policies-world.ts";
+import {
+  authority,
+  type PolicyAnswer,
+  type PolicyRequest,
+  type PolicyWorld,
+  startPolicyWorld,
+} from "./policies-world.ts";
 import { START_LIMIT_MS, STEP_LIMIT_MS } from "./world.ts";
 
 /** BackendTrafficPolicies, ClientTrafficPolicies and SecurityPolicies as guides show them do in a real cluster what they say. */
@@ -208,6 +215,16 @@ test("HTTP/2 connections have as many streams as there may be", async () => {
   });
   session.destroy();
   expect(settings).toMatchObject({ maxConcurrentStreams: 64 });
+});
+
+test("HTTPS is served over HTTP/3 as well, and says so", async () => {
+  const server = { address: await world.address("versions"), port: 443, servername: "plain.test" };
+  const host = "plain.test";
+  const { headers } = await world.ask("versions", "plain", { port: 443, tls: { servername: host } });
+  expect(headers["alt-svc"]).toMatch(/^h3=":443"/);
+  const { status, body } = await sendHttp3({ ...server, host, path: "/quic", authority: authority.certificate });
+  expect([status, JSON.parse(body).path]).toEqual([200, "/quic"]);
+  await expect(sendHttp3({ ...server, address: await world.address("paths"), host, limitMs: 1_000 })).rejects.toThrow();
 });
 
 test("slashes are not merged, and escaped ones are unescaped", async () => {

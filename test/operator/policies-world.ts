@@ -1,6 +1,8 @@
 import { readFileSync } from "node:fs";
 import { parseAllDocuments } from "yaml";
+import { createAuthority } from "../harness/certificates.ts";
 import { type ClientAnswer, type ClientRequest, send } from "../harness/client.ts";
+import { tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { waitFor } from "../harness/waiting.ts";
 import type { Wish } from "./behaving-echo.ts";
 import { STEP_LIMIT_MS, startWorld, type World } from "./world.ts";
@@ -32,6 +34,7 @@ interface Manifest {
   readonly spec: { readonly targetRef: { readonly kind: string; readonly name: string } };
 }
 
+export const authority = createAuthority();
 const fixture = (name: string) => readFileSync(new URL(name, import.meta.url), "utf8");
 const twoEndpoints: ReadonlySet<string> = new Set(["by-header", "by-cookie", "asked", "observed"]);
 
@@ -45,7 +48,12 @@ export async function startPolicyWorld(): Promise<PolicyWorld> {
   const targets = parseAllDocuments(policies).map((document) => (document.toJS() as Manifest).spec.targetRef);
   const objects = targets.map(({ kind, name }) => (kind === "Gateway" ? gateway(name) : route("shop", name)));
   const plain = [route("shop", "plain"), route("shop", "edited"), route("shop", "chosen"), route("garden", "chosen")];
-  await world.apply([...objects, ...plain].map(toYaml).join("---\n"));
+  const certificate = tlsSecretYaml({
+    name: "plain",
+    namespace: "edge",
+    ...authority.issue({ dnsNames: ["plain.test"] }),
+  });
+  await world.apply([certificate, ...[...objects, ...plain].map(toYaml)].join("\n---\n"));
   const address = addresses(world);
   const ask: PolicyWorld["ask"] = async (gatewayName, name, { wish, headers, ...request } = {}) => {
     const answer = await send({
@@ -79,11 +87,20 @@ function addresses(world: World): PolicyWorld["address"] {
 
 const toYaml = (object: object) => `${JSON.stringify(object)}\n`;
 
+/** With HTTPS beside HTTP. */
 function gateway(name: string): object {
   const [apiVersion, kind] = ["gateway.networking.k8s.io/v1", "Gateway"];
-  const listener = { name: "http", protocol: "HTTP", port: 80, allowedRoutes: { namespaces: { from: "All" } } };
-  const spec = { gatewayClassName: "gatehouse", listeners: [listener] };
-  return { apiVersion, kind, metadata: { name, namespace: "edge" }, spec };
+  const allowedRoutes = { namespaces: { from: "All" } };
+  const listeners = [
+    { name: "http", protocol: "HTTP", port: 80, allowedRoutes },
+    { name: "https", protocol: "HTTPS", port: 443, allowedRoutes, tls: { certificateRefs: [{ name: "plain" }] } },
+  ];
+  return {
+    apiVersion,
+    kind,
+    metadata: { name, namespace: "edge" },
+    spec: { gatewayClassName: "gatehouse", listeners },
+  };
 }
 
 /** The plain route is that of all Gateways. */
