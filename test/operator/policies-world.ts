@@ -44,7 +44,7 @@ export async function startPolicyWorld(): Promise<PolicyWorld> {
   await world.install("config/default");
   await world.apply(fixture("policies-world.yaml"));
   const policies = fixture("documented-policies.yaml");
-  await world.cluster.kubectl(["apply", "--server-side", "--validate=strict", "-f", "-"], policies);
+  await world.cluster.kubectl(["apply", "--validate=strict", "-f", "-"], policies);
   const targets = parseAllDocuments(policies).map((document) => (document.toJS() as Manifest).spec.targetRef);
   const objects = targets.map(({ kind, name }) => (kind === "Gateway" ? gateway(name) : route("shop", name)));
   const plain = [route("shop", "plain"), route("shop", "edited"), route("shop", "chosen"), route("garden", "chosen")];
