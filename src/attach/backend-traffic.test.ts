@@ -85,7 +85,11 @@ test.each<[Content, string, string]>([
   [{ routingType: "Pod" }, "spec.routingType", "write Service or Endpoint"],
   [{ telemetry: { metrics: { routeStatName: "%X%" } } }, "spec.telemetry.metrics.routeStatName", "holds %X%"],
   [{ requestBuffer: {} }, "spec.requestBuffer.limit", "write how many bytes"],
-  [{ httpUpgrade: [{ type: "CONNECT" }] }, "spec.httpUpgrade[0].type", "is not implemented"],
+  [
+    { compressor: [{ type: "Gzip" }, { type: "Gzip", minContentLength: 99 }] },
+    "spec.compressor[1].minContentLength",
+    "differs from that of the other Gzip",
+  ],
   [
     { responseOverride: [{ match: { statusCodes: [{ value: 404 }] }, response: { body: bodyRef } }] },
     "spec.responseOverride[0].response.body.valueRef",
@@ -163,4 +167,20 @@ test("the example of the documentation says nothing that is refused or warned of
   const { refused, warnings, traffic } = planOf(spec);
   expect([...refused, ...warnings]).toEqual([]);
   expect(Object.keys(traffic)).toEqual(["cluster", "route"]);
+});
+
+test.each([
+  ["1Ki", "Second", []],
+  ["60Ki", "Minute", []],
+  [1_000, "Second", ["keeps 1Ki per Second"]],
+  ["100M", "Hour", ["keeps 27Ki per Second"]],
+])("a bandwidth of %s in a %s is kept as it is, or a warning says what is kept: %j", (value, unit, texts) => {
+  const { warnings } = planOf({ bandwidthLimit: { response: { limit: { value, unit } } } });
+  expect(warnings).toEqual(
+    texts.map((text) => ({
+      field: "spec.bandwidthLimit.response.limit",
+      text: expect.stringContaining(text),
+      reason: "Rounded",
+    })),
+  );
 });

@@ -1,4 +1,5 @@
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
+import { warnOfRounding } from "./bandwidth-units.ts";
 import { type ConnectionSettings, sortKeys } from "./connection-settings.ts";
 import { mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
@@ -30,7 +31,13 @@ export interface BackendTraffic {
 export interface RouteTraffic
   extends Pick<
     BackendTrafficSettings,
-    "bandwidthLimit" | "compressor" | "faultInjection" | "httpUpgrade" | "requestBuffer" | "responseOverride"
+    | "admissionControl"
+    | "bandwidthLimit"
+    | "compressor"
+    | "faultInjection"
+    | "httpUpgrade"
+    | "requestBuffer"
+    | "responseOverride"
   > {
   readonly timeout?: Pick<HttpTimeouts, "requestTimeout" | "maxStreamDuration" | "streamIdleTimeout">;
   readonly retry?: NonNullable<BackendTrafficSettings["retry"]>;
@@ -71,6 +78,7 @@ export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReade
       ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),
       ...warnings,
       ...warnOfStreams(policy, settings),
+      ...warnOfRounding(settings),
     ],
   });
 }
@@ -79,7 +87,16 @@ const streamKinds: ReadonlySet<string> = new Set(["TCPRoute", "TLSRoute", "UDPRo
 
 /** About requests, which nobody sees in connections and datagrams. */
 const ofRequests = [
-  ...["bandwidthLimit", "compressor", "faultInjection", "http2", "httpUpgrade", "rateLimit", "requestBuffer"],
+  ...[
+    "admissionControl",
+    "bandwidthLimit",
+    "compressor",
+    "faultInjection",
+    "http2",
+    "httpUpgrade",
+    "rateLimit",
+    "requestBuffer",
+  ],
   ...["responseOverride", "retry", "telemetry", "useClientProtocol"],
 ] as const;
 
@@ -164,7 +181,7 @@ function balancingPart({ consistentHash, backendUtilization, ...rest }: LoadBala
 
 function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
   const { timeout, retry, loadBalancer, bandwidthLimit, compressor, faultInjection } = settings;
-  const { httpUpgrade, requestBuffer, responseOverride, rateLimit, telemetry } = settings;
+  const { admissionControl, httpUpgrade, requestBuffer, responseOverride, rateLimit, telemetry } = settings;
   const { requestTimeout, maxStreamDuration, streamIdleTimeout } = timeout?.http ?? {};
   const { tableSize: _, ...hash } = loadBalancer?.consistentHash ?? {};
   const utilization = loadBalancer?.backendUtilization;
@@ -172,6 +189,7 @@ function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "rout
     timeout: said({ requestTimeout, maxStreamDuration, streamIdleTimeout }),
     retry,
     consistentHash: said(hash),
+    admissionControl,
     bandwidthLimit,
     compressor,
     faultInjection,

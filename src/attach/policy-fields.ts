@@ -8,15 +8,16 @@ import type { AttachedPolicyKind } from "./policy-model.ts";
  */
 export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]>> = {
   BackendTrafficPolicy: [
+    "admissionControl",
     "bandwidthLimit",
     "circuitBreaker",
-    ...["compressor[].type", "compressor[].gzip", "compressor[].brotli", "compressor[].zstd"],
+    "compressor",
     "connection",
     "dns",
     "faultInjection",
     "healthCheck",
     "http2",
-    "httpUpgrade[].type",
+    "httpUpgrade",
     ...["type", "consistentHash", "slowStart", "endpointOverride"].map((field) => `loadBalancer.${field}`),
     ...["blackoutPeriod", "weightExpirationPeriod", "weightUpdatePeriod", "errorUtilizationPenaltyPercent"].map(
       (field) => `loadBalancer.backendUtilization.${field}`,
@@ -27,7 +28,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "rateLimit.type",
     ...["clientSelectors", "limit", "cost.request"].map((field) => `rateLimit.local.rules[].${field}`),
     "requestBuffer",
-    ...["match", "response", "redirect"].map((field) => `responseOverride[].${field}`),
+    "responseOverride",
     "retry",
     "routingType",
     "tcpKeepalive",

@@ -7,7 +7,7 @@ type Fault = NonNullable<BackendTrafficSettings["faultInjection"]>;
 type Override = NonNullable<BackendTrafficSettings["responseOverride"]>[number];
 type LocalRule = NonNullable<NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>["rules"]>[number];
 
-/** Envoy counts the bytes of a buffered request in 32 bits. */
+/** Envoy counts the bytes of a message in 32 bits. */
 const BUFFER_BYTES_MAX = 2 ** 32 - 1;
 /** Far above any line, and below where numbers of bytes are no longer exact. */
 const BANDWIDTH_BYTES_MAX = Number.MAX_SAFE_INTEGER;
@@ -35,6 +35,7 @@ export function judgeRequestTraffic(settings: BackendTrafficSettings, report: Re
   for (const way of ["request", "response"] as const) {
     within(`bandwidthLimit.${way}.limit.value`, bytesOf(bandwidthLimit?.[way]?.limit.value), [1, BANDWIDTH_BYTES_MAX]);
   }
+  judgeCompressors(settings.compressor ?? [], report);
   for (const [index, override] of (settings.responseOverride ?? []).entries()) {
     judgeOverride(override, `responseOverride[${index}]`, report);
   }
@@ -43,6 +44,22 @@ export function judgeRequestTraffic(settings: BackendTrafficSettings, report: Re
     const isName = type.split("/").every((part) => findHeaderNameFault(part) === undefined);
     if (!isName)
       report(`httpUpgrade[${index}].type`, `is "${type}", which is no protocol; write one such as websocket`);
+  }
+}
+
+/** There is one compressor of each kind. */
+function judgeCompressors(compressors: NonNullable<BackendTrafficSettings["compressor"]>, report: Report): void {
+  const lengths = new Map<string, number | undefined>();
+  for (const [index, { type, minContentLength }] of compressors.entries()) {
+    const bytes = bytesOf(minContentLength);
+    inRange(report)(`compressor[${index}].minContentLength`, bytes, [0, BUFFER_BYTES_MAX]);
+    if (lengths.has(type) && lengths.get(type) !== bytes) {
+      report(
+        `compressor[${index}].minContentLength`,
+        `differs from that of the other ${type}; write one of the two entries`,
+      );
+    }
+    lengths.set(type, bytes);
   }
 }
 

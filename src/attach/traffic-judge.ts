@@ -23,7 +23,6 @@ export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyF
   judgeHealth(settings, report);
   judgeLimits(settings, report);
   judgeRequestTraffic(settings, report);
-  judgeUpgrades(settings, report);
   const { routingType, telemetry } = settings;
   if (routingType !== undefined && routingType !== "Service" && routingType !== "Endpoint") {
     report("routingType", `is ${routingType}; write Service or Endpoint`);
@@ -135,13 +134,6 @@ function judgeExpression(
   if (match.type !== "RegularExpression" || match.value === undefined) return;
   const fault = findRegexFault(match.value);
   if (fault !== undefined) report(`${field}.value`, fault);
-}
-
-function judgeUpgrades({ httpUpgrade }: BackendTrafficSettings, report: Report): void {
-  for (const [index, { type }] of (httpUpgrade ?? []).entries()) {
-    if (type.toUpperCase() !== "CONNECT") continue;
-    report(`httpUpgrade[${index}].type`, "is CONNECT, which is not implemented in this version; remove it");
-  }
 }
 
 const methods = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"];

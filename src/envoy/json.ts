@@ -21,6 +21,7 @@ import * as matching from "./generated/envoy/extensions/common/matching/v3/exten
 import { Brotli } from "./generated/envoy/extensions/compression/brotli/compressor/v3/brotli.ts";
 import { Gzip } from "./generated/envoy/extensions/compression/gzip/compressor/v3/gzip.ts";
 import { Zstd } from "./generated/envoy/extensions/compression/zstd/compressor/v3/zstd.ts";
+import { AdmissionControl } from "./generated/envoy/extensions/filters/http/admission_control/v3/admission_control.ts";
 import * as apiKeyAuth from "./generated/envoy/extensions/filters/http/api_key_auth/v3/api_key_auth.ts";
 import { BandwidthLimit } from "./generated/envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.ts";
 import { BasicAuth } from "./generated/envoy/extensions/filters/http/basic_auth/v3/basic_auth.ts";
@@ -79,6 +80,8 @@ import * as httpInputs from "./generated/envoy/type/matcher/v3/http_inputs.ts";
 import { HttpResponseStatusCodeMatchInput } from "./generated/envoy/type/matcher/v3/status_code_input.ts";
 import { Any } from "./generated/google/protobuf/any.ts";
 import { Duration } from "./generated/google/protobuf/duration.ts";
+import { CelMatcher } from "./generated/xds/type/matcher/v3/cel.ts";
+import { HttpAttributesCelMatchInput } from "./generated/xds/type/matcher/v3/http_inputs.ts";
 import type { EncodedResource } from "./resource.ts";
 
 /** What printing needs of a generated message. */
@@ -178,6 +181,10 @@ const messages: readonly PrintableMessage[] = [
   HttpProtocolOptions,
   httpInputs.HttpRequestHeaderMatchInput,
   httpInputs.HttpRequestQueryParamMatchInput,
+  httpInputs.HttpResponseHeaderMatchInput,
+  AdmissionControl,
+  CelMatcher,
+  HttpAttributesCelMatchInput,
 ];
 
 const registry: ReadonlyMap<string, PrintableMessage> = new Map(messages.map((message) => [typeUrl(message), message]));

@@ -12,7 +12,7 @@ import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/net
 import { dnsCache } from "./dynamic-forward-proxy.ts";
 import { buildLateHeaders } from "./policy/client-headers.ts";
 import { buildHealthCheck } from "./policy/client-http.ts";
-import { policyFilters } from "./policy/filters.ts";
+import { policyFilterNames, policyFilters } from "./policy/filters.ts";
 import { securityFilters } from "./security/filters.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
@@ -23,6 +23,12 @@ export const httpFilterNames = {
   dynamicForwardProxy: "envoy.filters.http.dynamic_forward_proxy",
   router: "envoy.filters.http.router",
 } as const;
+
+/** Kinds that no EnvoyProxy can move: each stands where those of another kind do, in front of them. */
+const besideOthers: Readonly<Record<string, OrderedFilter>> = {
+  // Behind the rate limits, whose answers say nothing of the backend.
+  [policyFilterNames.admissionControl]: "envoy.filters.http.bandwidth_limit",
+};
 
 type FilterSettings = Pick<ListenerSettings, "filterOrder" | "ipFamily" | "countsGrpc">;
 
@@ -64,7 +70,10 @@ export function buildHttpFilters(
     },
   ];
   // Of several filters of a kind the name goes on behind a slash.
-  const rank = ({ name = "" }: HttpFilter) => order.indexOf(name.split("/", 1)[0] as OrderedFilter);
+  const rank = ({ name = "" }: HttpFilter) => {
+    const kind = name.split("/", 1)[0] ?? "";
+    return order.indexOf((besideOthers[kind] ?? kind) as OrderedFilter);
+  };
   // x-envoy-* headers are for Envoy's own use and are not part of any contract with backends or clients.
   const router: Router = {
     suppressEnvoyHeaders: !clients?.headers?.enableEnvoyHeaders,

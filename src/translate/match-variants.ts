@@ -13,6 +13,8 @@ export interface MatchVariant {
   readonly preflight?: true;
   /** For requests whose Host has a port. */
   readonly hostPort?: true;
+  /** For requests that ask for a tunnel (CONNECT), which have no path. */
+  readonly tunnel?: true;
 }
 
 /** HTTPRouteFilters of one rule can ask for no more combinations of cookie conditions than this. */
@@ -26,15 +28,21 @@ const noCookies: readonly CookieConditions[] = [[]];
  */
 export function planVariants(
   extensions: readonly ResolvedExtension[],
-  wanted: { readonly preflight: boolean; readonly hostPort: boolean },
+  wanted: { readonly preflight: boolean; readonly hostPort: boolean; readonly tunnel: boolean },
 ): readonly MatchVariant[] | undefined {
   const withCookies = combineCookies(extensions)?.map((cookies): MatchVariant => ({ cookies }));
   const withPort = wanted.hostPort
     ? withCookies?.flatMap((variant): MatchVariant[] => [{ ...variant, hostPort: true }, variant])
     : withCookies;
-  return wanted.preflight
-    ? withPort?.flatMap((variant): MatchVariant[] => [{ ...variant, preflight: true }, variant])
+  const withTunnel = wanted.tunnel
+    ? withPort?.flatMap((variant): MatchVariant[] => [{ ...variant, tunnel: true }, variant])
     : withPort;
+  // A tunnel is no preflight.
+  return wanted.preflight
+    ? withTunnel?.flatMap((variant) =>
+        variant.tunnel ? [variant] : [{ ...variant, preflight: true as const }, variant],
+      )
+    : withTunnel;
 }
 
 /** Where a variant shows in the names of routes; empty for the only one. */
@@ -44,6 +52,7 @@ export function nameVariant(variants: readonly MatchVariant[], variant: MatchVar
   return [
     cookies.length > 1 ? `/cookies/${cookies.indexOf(variant.cookies)}` : "",
     variant.hostPort ? "/port" : "",
+    variant.tunnel ? "/connect" : "",
     variant.preflight ? "/preflight" : "",
   ].join("");
 }

@@ -39,15 +39,16 @@ interface Conditions {
 
 /**
  * Translates one match of an HTTPRoute (HTTPRouteMatch) in one variant. Undefined: the variant adds nothing to this match,
- * which has no method that a browser would ask for.
+ * which has no method that a browser would ask for, or a path, which requests for tunnels do not have.
  */
 export function translateHttpMatch(source: HTTPRouteMatch, variant: MatchVariant): TranslatedMatch | undefined {
   const path = normalizePath(source.path?.type, source.path?.value);
   const { method } = source;
+  if (variant.tunnel && !takesTunnels(path, method)) return undefined;
   if (variant.preflight && (method === undefined || method === PREFLIGHT_METHOD)) return undefined;
   const asked = variant.preflight ? method : undefined;
   return buildMatch(
-    path,
+    variant.tunnel ? noPath : path,
     { kind: "http", path },
     {
       method: asked === undefined ? method : PREFLIGHT_METHOD,
@@ -57,6 +58,16 @@ export function translateHttpMatch(source: HTTPRouteMatch, variant: MatchVariant
       further: [...(asked === undefined ? [] : askFor(asked)), ...(variant.hostPort ? [hostWithPort] : [])],
     },
   );
+}
+
+const TUNNEL_METHOD = "CONNECT";
+
+/** Stands for the path of a request for a tunnel. No path of any other request begins without a slash. */
+const noPath: RoutePath = { type: "Exact", value: TUNNEL_METHOD };
+
+function takesTunnels(path: RoutePath, method: string | undefined): boolean {
+  const anyPath = path.type === "PathPrefix" && path.value === "/";
+  return anyPath && (method === undefined || method === TUNNEL_METHOD);
 }
 
 const PREFLIGHT_METHOD = "OPTIONS";
@@ -72,7 +83,8 @@ function askFor(method: string): readonly HeaderMatcher[] {
 const hostWithPort: HeaderMatcher = { name: ":authority", stringMatch: { safeRegex: { regex: ".*:[0-9]+" } } };
 
 /** Translates one match of a GRPCRoute (GRPCRouteMatch). A gRPC request's path is `/service/method`. */
-export function translateGrpcMatch(source: GRPCRouteMatch, variant: MatchVariant): TranslatedMatch {
+export function translateGrpcMatch(source: GRPCRouteMatch, variant: MatchVariant): TranslatedMatch | undefined {
+  if (variant.tunnel) return undefined;
   const { service = "", method = "", type = "Exact" } = source.method ?? {};
   return buildMatch(
     grpcPath(service, method, type === "RegularExpression"),
@@ -136,6 +148,7 @@ function buildMatch(path: RoutePath, specificity: PathSpecificity, conditions: C
 }
 
 function matchPath(path: RoutePath): RouteMatch {
+  if (path === noPath) return { connectMatcher: {} };
   switch (path.type) {
     case "Exact":
       return { path: path.value };

@@ -23,7 +23,7 @@ import {
 } from "./filters/rewrite.ts";
 import { httpFilterNames } from "./http-filters.ts";
 import { type MatchVariant, planVariants } from "./match-variants.ts";
-import { configurePolicyFilters } from "./policy/route-filters.ts";
+import { allowsTunnels, configurePolicyFilters } from "./policy/route-filters.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
 import { configureSecurityFilters } from "./security/route-filters.ts";
@@ -68,15 +68,16 @@ export interface RulePlace extends AttachedListener {
 /** Translates the part of a rule that does not depend on its matches. */
 export function translateRule(source: RuleSource, place: RulePlace): RuleTemplate {
   const { filters, resolved } = source;
+  const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
   const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;
   const variants = planVariants(resolved.extensions, {
     preflight: resolved.security?.cors !== undefined || filters.some(({ cors }) => cors !== undefined),
     hostPort: redirect !== undefined && keepsPort(redirect, place),
+    tunnel: redirect === undefined && direct === undefined && allowsTunnels(resolved.traffic ?? {}),
   });
   if (resolved.failureStatus !== undefined || variants === undefined) {
     return failWith(source.failureStatus, variants ?? plainVariant);
   }
-  const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
   const statPrefix = resolved.traffic?.statName;
   const common: Route = {
     ...(statPrefix !== undefined && { statPrefix }),
@@ -140,11 +141,12 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
   return {
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster), ...serversOf(resolved)])],
     variants,
-    complete: (path) => ({
+    complete: (path, { tunnel }) => ({
       ...(common.statPrefix !== undefined && { statPrefix: common.statPrefix }),
       ...headers,
       typedPerFilterConfig,
-      route: { ...action, ...rewritePath(rewrite.path, path) },
+      // Who asks for a tunnel names no path.
+      route: tunnel ? action : { ...action, ...rewritePath(rewrite.path, path) },
     }),
   };
 }

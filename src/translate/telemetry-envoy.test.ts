@@ -230,13 +230,13 @@ describe("what comes out", () => {
       (listenerOf(text).manager["httpFilters"] as { name: string }[]).map(({ name }) => name.slice(19));
     expect(names("{}")).toEqual([
       ...["custom_response", "fault", "cors", "csrf", "ext_authz", "api_key_auth", "basic_auth", "oauth2"],
-      ...["jwt_authn", "buffer", "rbac", "local_ratelimit", "bandwidth_limit/request"],
+      ...["jwt_authn", "buffer", "rbac", "local_ratelimit", "admission_control", "bandwidth_limit/request"],
       ...["bandwidth_limit/response", "grpc_web", "grpc_stats", "compressor/zstd", "compressor/brotli"],
       ...["compressor/gzip", "dynamic_forward_proxy", "router"],
     ]);
     expect(names(cases["another order of filters"]!)).toEqual([
       ...["custom_response", "grpc_web", "fault", "csrf", "ext_authz", "api_key_auth", "basic_auth", "oauth2"],
-      ...["jwt_authn", "buffer", "rbac", "local_ratelimit", "bandwidth_limit/request"],
+      ...["jwt_authn", "buffer", "rbac", "local_ratelimit", "admission_control", "bandwidth_limit/request"],
       ...["bandwidth_limit/response", "grpc_stats", "cors", "compressor/zstd", "compressor/brotli"],
       ...["compressor/gzip", "dynamic_forward_proxy", "router"],
     ]);

@@ -206,6 +206,7 @@ const backendTrafficPolicy: readonly ChecklistRow[] = [
   ["Warning=True/DeprecatedField", "attach/backend-traffic.ts", "policies"],
   ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "policies"],
   ["Warning=True/NoEffect", "attach/backend-traffic.ts", "policies"],
+  ["Warning=True/Rounded", "attach/bandwidth-units.ts", "policies"],
 ];
 
 const clientTrafficPolicy: readonly ChecklistRow[] = [

@@ -4,11 +4,11 @@ import { Gzip } from "../../envoy/generated/envoy/extensions/compression/gzip/co
 import { Zstd } from "../../envoy/generated/envoy/extensions/compression/zstd/compressor/v3/zstd.ts";
 import { BandwidthLimit } from "../../envoy/generated/envoy/extensions/filters/http/bandwidth_limit/v3/bandwidth_limit.ts";
 import { Buffer as BufferFilter } from "../../envoy/generated/envoy/extensions/filters/http/buffer/v3/buffer.ts";
-import { Compressor } from "../../envoy/generated/envoy/extensions/filters/http/compressor/v3/compressor.ts";
 import { CustomResponse } from "../../envoy/generated/envoy/extensions/filters/http/custom_response/v3/custom_response.ts";
 import { HTTPFault } from "../../envoy/generated/envoy/extensions/filters/http/fault/v3/fault.ts";
 import { LocalRateLimit } from "../../envoy/generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import type { HttpFilter } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { placeFor } from "../security/whole-filter.ts";
 
 /** Filters that policies turn on for routes. What stands behind a filter's usual name tells apart several of a kind. */
 export const policyFilterNames = {
@@ -16,6 +16,7 @@ export const policyFilterNames = {
   fault: "envoy.filters.http.fault",
   buffer: "envoy.filters.http.buffer",
   localRateLimit: "envoy.filters.http.local_ratelimit",
+  admissionControl: "envoy.filters.http.admission_control",
   requestBandwidth: "envoy.filters.http.bandwidth_limit/request",
   responseBandwidth: "envoy.filters.http.bandwidth_limit/response",
 } as const;
@@ -26,7 +27,7 @@ export function compressorName(type: Compression): string {
   return `envoy.filters.http.compressor/${type.toLowerCase()}`;
 }
 
-const libraries = {
+export const compressorLibraries = {
   Gzip: { name: "envoy.compression.gzip.compressor", typedConfig: pack(Gzip, {}) },
   Brotli: { name: "envoy.compression.brotli.compressor", typedConfig: pack(Brotli, {}) },
   Zstd: { name: "envoy.compression.zstd.compressor", typedConfig: pack(Zstd, {}) },
@@ -45,6 +46,7 @@ export const policyFilters: readonly HttpFilter[] = [
     typedConfig: pack(LocalRateLimit, { statPrefix: "http_local_rate_limiter" }),
     disabled: true,
   },
+  placeFor(policyFilterNames.admissionControl),
   {
     name: policyFilterNames.requestBandwidth,
     typedConfig: pack(BandwidthLimit, { statPrefix: "request" }),
@@ -56,11 +58,5 @@ export const policyFilters: readonly HttpFilter[] = [
     disabled: true,
   },
   // The first that a client takes is the last in the chain, which sees the answer first.
-  ...(["Zstd", "Brotli", "Gzip"] as const).map(
-    (type): HttpFilter => ({
-      name: compressorName(type),
-      typedConfig: pack(Compressor, { compressorLibrary: libraries[type] }),
-      disabled: true,
-    }),
-  ),
+  ...(["Zstd", "Brotli", "Gzip"] as const).map((type) => placeFor(compressorName(type))),
 ];

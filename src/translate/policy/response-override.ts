@@ -13,6 +13,7 @@ import type {
   Matcher_MatcherList_Predicate,
 } from "../../envoy/generated/xds/type/matcher/v3/matcher.ts";
 import type { StringMatcher } from "../../envoy/generated/xds/type/matcher/v3/string.ts";
+import { matchSource } from "./response-source.ts";
 
 type Override = NonNullable<RouteTraffic["responseOverride"]>[number];
 
@@ -20,7 +21,10 @@ type Override = NonNullable<RouteTraffic["responseOverride"]>[number];
 export function overrideResponses(overrides: readonly Override[]): Any {
   const matchers = overrides.map(
     (override, index): Matcher_MatcherList_FieldMatcher => ({
-      predicate: all(conditionsOf(override.match)),
+      predicate: all([
+        ...conditionsOf(override.match),
+        ...(override.source === "Backend" || override.source === "Local" ? [matchSource(override.source)] : []),
+      ]),
       onMatch: {
         action: {
           name: `response-override-${index}`,

@@ -58,6 +58,7 @@ const refused: readonly (readonly [spec: Content, field: string])[] = [
   [redirecting({ port: -7 }), `${first}.redirect.port`],
   [leadingTo("/a\nb"), `${first}.redirect.path.replaceFullPath`],
   [leadingTo("a"), `${first}.redirect.path.replaceFullPath`],
+  [{ compressor: [{ type: "Gzip", minContentLength: "8Gi" }] }, "compressor[0].minContentLength"],
   [upgrading(""), "httpUpgrade[0].type"],
   [upgrading("a\nb"), "httpUpgrade[0].type"],
 ];
@@ -86,6 +87,22 @@ const served: readonly Content[] = [
   redirecting({ port: 65_535 }),
   leadingTo("/100%"),
   upgrading("websocket", "WebSocket", "spdy/3.1"),
+  upgrading("CONNECT", "websocket"),
+  { httpUpgrade: [{ type: "CONNECT", connect: { terminate: true } }] },
+  { admissionControl: {} },
+  {
+    admissionControl: {
+      minSuccessRate: 1,
+      minRequestRate: 0,
+      maxRejectionPercent: 0,
+      rejectionAggression: 2_147_483_647,
+      samplingWindow: "1s",
+      successCriteria: { http: { statusCodes: [100, 599] }, grpc: { statusCodes: ["Ok", "Unauthenticated"] } },
+    },
+  },
+  { admissionControl: { successCriteria: { http: { statusCodes: [] }, grpc: {} } } },
+  { compressor: [{ type: "Gzip", minContentLength: "1Gi" }, { type: "Zstd" }] },
+  { responseOverride: [{ source: "Local", match: of404, response: { statusCode: 200 } }] },
 ];
 
 function planOf(spec: Content) {

@@ -16,6 +16,43 @@ testTrafficCases([
     };
   }),
   {
+    name: "compression of answers from some length on",
+    spec: {
+      compressor: [
+        { type: "Gzip", minContentLength: "1Ki" },
+        { type: "Brotli", minContentLength: "2Ki" },
+      ],
+    },
+    check: async ({ send }) => {
+      const headers = { "content-type": "text/plain" };
+      const encodings = async (length: number) => {
+        const behave = { body: "a".repeat(length), headers };
+        const accepting = (encoding: string) => send({ behave, headers: { "accept-encoding": encoding } });
+        const answers = await Promise.all(["gzip", "br"].map(accepting));
+        return answers.map((answer) => answer.headers["content-encoding"]);
+      };
+      expect(await encodings(1_000)).toEqual([undefined, undefined]);
+      expect(await encodings(1_500)).toEqual(["gzip", undefined]);
+      expect(await encodings(2_500)).toEqual(["gzip", "br"]);
+    },
+  },
+  {
+    name: "response override of who answered",
+    spec: {
+      requestBuffer: { limit: "1Ki" },
+      responseOverride: [
+        { source: "Local", match: { statusCodes: [{ value: 413 }] }, response: { statusCode: 298 } },
+        { source: "Backend", match: { statusCodes: [{ value: 413 }] }, response: { statusCode: 299 } },
+        { source: "Local", match: { statusCodes: [{ value: 404 }] }, response: { statusCode: 297 } },
+      ],
+    },
+    check: async ({ send }) => {
+      expect((await send({ method: "POST", body: "x".repeat(1_100) })).status).toBe(298);
+      expect((await send({ behave: { status: 413 } })).status).toBe(299);
+      expect((await send({ behave: { status: 404 } })).status).toBe(404);
+    },
+  },
+  {
     name: "bandwidth limit",
     spec: {
       bandwidthLimit: { response: { limit: { value: "1Ki", unit: "Second" }, responseTrailers: { prefix: "x" } } },

@@ -1,6 +1,7 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { afterAll, beforeAll, expect } from "@jest/globals";
 import { waitFor } from "../../harness/waiting.ts";
+import { exchangeBytes } from "../exchange-bytes.ts";
 import { type TrafficCase, testTrafficCases } from "./world.ts";
 
 /** A backend that looks at bytes: connections as they began. */
@@ -64,6 +65,16 @@ testTrafficCases([
     spec: { useClientProtocol: true },
     protocol: "h2c",
     check: async ({ send }) => expect((await send({ http: "2" })).received?.httpVersion).toBe("2.0"),
+  },
+  {
+    name: "tunnels that go on to the backend",
+    spec: { httpUpgrade: [{ type: "CONNECT" }] },
+    ports: () => [(bytes.address() as { port: number }).port],
+    check: async ({ host }, { port }) => {
+      const asked = `CONNECT ${host}:80 HTTP/1.1\r\nhost: ${host}:80\r\n\r\n`;
+      await exchangeBytes(port, asked, "x");
+      expect(greetings.at(-1)).toContain(`CONNECT ${host}:80 HTTP/1.1\r\n`);
+    },
   },
   greeting("V1", /^PROXY TCP4 127\.0\.0\.1 127\.0\.0\.1 \d+ \d+\r\nGET \//),
   greeting("V2", /^\r\n\r\n\0\r\nQUIT\n/),

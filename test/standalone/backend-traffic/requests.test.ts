@@ -1,4 +1,5 @@
 import { expect } from "@jest/globals";
+import { exchangeBytes } from "../exchange-bytes.ts";
 import { REPEATS, testTrafficCases } from "./world.ts";
 
 const slow = { delayMs: 3_000 };
@@ -77,6 +78,62 @@ testTrafficCases([
       expect(await upgrade()).toBe(403);
       expect((await send({ method: "POST", body: "x".repeat(1_000) })).received?.bodyBytes).toBe(1_000);
       expect((await send({ method: "POST", body: "x".repeat(1_100) })).status).toBe(413);
+    },
+  },
+  {
+    name: "admission control",
+    spec: {
+      admissionControl: {
+        minSuccessRate: 90,
+        maxRejectionPercent: 100,
+        samplingWindow: "60s",
+        rejectionAggression: 1,
+        successCriteria: { http: { statusCodes: [200] } },
+      },
+    },
+    check: async ({ send, backends }) => {
+      const statuses = new Map<number, number>();
+      for (let time = 0; time < 60; time++) {
+        const { status } = await send({ behave: { status: 418 } });
+        statuses.set(status, (statuses.get(status) ?? 0) + 1);
+      }
+      // The more failures there were, the likelier the next request is turned away.
+      expect([...statuses.keys()].sort()).toEqual([418, 503]);
+      expect(backends[0]?.received).toHaveLength(statuses.get(418) ?? 0);
+    },
+  },
+  {
+    name: "admission control by what counts as success",
+    spec: {
+      admissionControl: {
+        minSuccessRate: 90,
+        maxRejectionPercent: 100,
+        successCriteria: { http: { statusCodes: [200, 418] }, grpc: { statusCodes: ["Ok"] } },
+      },
+    },
+    check: async ({ send }) => {
+      for (let time = 0; time < 60; time++) expect((await send({ behave: { status: 418 } })).status).toBe(418);
+    },
+  },
+  {
+    name: "tunnels that end at Envoy",
+    spec: { httpUpgrade: [{ type: "CONNECT", connect: { terminate: true } }] },
+    check: async ({ host, backends, upgrade }, { port }) => {
+      const asked = `CONNECT ${host}:80 HTTP/1.1\r\nhost: ${host}:80\r\n\r\n`;
+      const inside = "GET /inside HTTP/1.1\r\nhost: inside.test\r\nconnection: close\r\n\r\n";
+      expect(await exchangeBytes(port, asked, inside)).toMatch(
+        /^HTTP\/1\.1 200 OK\r\n.*"path":"\/inside".*"inside.test"/s,
+      );
+      expect(backends[0]?.received.map(({ path }) => path)).toEqual(["/inside"]);
+      expect(await upgrade()).toBe(403);
+    },
+  },
+  {
+    name: "no tunnels without being asked for",
+    spec: {},
+    check: async ({ host }, { port }) => {
+      const asked = `CONNECT ${host}:80 HTTP/1.1\r\nhost: ${host}:80\r\nconnection: close\r\n\r\n`;
+      expect(await exchangeBytes(port, asked)).toMatch(/^HTTP\/1\.1 (404|403) /);
     },
   },
   {
