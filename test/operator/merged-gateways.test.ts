@@ -1,5 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { createAuthority } from "../harness/certificates.ts";
 import { send } from "../harness/client.ts";
+import { sendHttp3 } from "../harness/http3.ts";
+import { tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { startLoad } from "../harness/load.ts";
 import { pause, waitFor } from "../harness/waiting.ts";
 import { START_LIMIT_MS, STEP_LIMIT_MS, type Status, SYSTEM, startWorld, type World } from "./world.ts";
@@ -74,6 +77,7 @@ const deployments = async () =>
     .split("\n")
     .filter((line) => line !== "")
     .sort();
+const pods = () => world.kubectl("get", "pods", "-n", SYSTEM, "-l", "app.kubernetes.io/component=proxy", "-o", "name");
 const statusAt = (address: string, port: number, host: string) =>
   send({ address, port, host, limitMs: 2_000 }).then(
     ({ status }) => status,
@@ -120,8 +124,6 @@ test(
 test(
   "the older is deleted and the younger goes on without a failed request, on the same pod",
   async () => {
-    const pods = () =>
-      world.kubectl("get", "pods", "-n", SYSTEM, "-l", "app.kubernetes.io/component=proxy", "-o", "name");
     const address = (await addressOf("younger")) ?? "";
     const before = await pods();
     const load = await startLoad({ address, port: 80, host: "a.younger.example.com", path: "/" });
@@ -145,6 +147,45 @@ test(
     expect(await isProgrammed("younger")).toBe(true);
   },
   STEP_LIMIT_MS * 2,
+);
+
+test(
+  "a port gets HTTP/3: the Service has the number for UDP too, on the same pod, and clients reach it at the address of the Gateway",
+  async () => {
+    const host = "a.younger.example.com";
+    const authority = createAuthority();
+    const listener = { name: "https", protocol: "HTTPS", port: 443, tls: { certificateRefs: [{ name: "pair" }] } };
+    const patch = [{ op: "add", path: "/spec/listeners/-", value: listener }];
+    await world.apply(tlsSecretYaml({ name: "pair", namespace: "younger", ...authority.issue({ dnsNames: [host] }) }));
+    await world.kubectl("patch", "gateway", "gw", "-n", "younger", "--type", "json", "-p", JSON.stringify(patch));
+    const address = (await addressOf("younger")) ?? "";
+    const server = { address, port: 443, host, authority: authority.certificate };
+    const overTcp = () => send({ ...server, tls: { servername: host, authority: authority.certificate } });
+    await waitFor("HTTPS", async () => (await overTcp()).status === 200, STEP_LIMIT_MS);
+    expect((await overTcp()).headers["alt-svc"]).toBeUndefined();
+    const before = await pods();
+    await world.apply(`
+apiVersion: gateway.envoyproxy.io/v1alpha1
+kind: ClientTrafficPolicy
+metadata: {name: http-versions, namespace: younger}
+spec: {targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: gw}], http3: {}}
+`);
+    const overQuic = () => sendHttp3({ ...server, servername: host, limitMs: 2_000 });
+    await waitFor("HTTP/3", async () => (await overQuic()).status === 200, STEP_LIMIT_MS);
+    expect((await overTcp()).headers["alt-svc"]).toBe('h3=":443"; ma=86400');
+    expect(await pods()).toBe(before);
+    expect(await addressOf("younger")).toBe(address);
+    expect(await isProgrammed("younger")).toBe(true);
+    await world.kubectl("delete", "clienttrafficpolicy", "http-versions", "-n", "younger");
+    const served = () =>
+      overQuic().then(
+        () => true,
+        () => false,
+      );
+    await waitFor("HTTP/3 to be gone", async () => !(await served()), STEP_LIMIT_MS);
+    expect((await overTcp()).status).toBe(200);
+  },
+  STEP_LIMIT_MS * 3,
 );
 
 test(
