@@ -158,7 +158,7 @@ function findConflict({ kind, target, section, policy }: PolicyClaim, settled: P
   return {
     condition: "Accepted",
     reason: "Conflicted",
-    message: `${kind} ${winner.policy} is attached to ${what} already, and the older one wins; attach this one elsewhere, or delete one of them`,
+    message: `${kind} ${winner.policy} is attached to ${what} already, and the older one wins, of equal age the first by name; attach this one elsewhere, or delete one of them`,
   };
 }
 

@@ -15,7 +15,7 @@ export interface SummaryLimits {
   readonly wrongMax: number;
 }
 
-const marks = { good: "ok     ", pending: "pending", bad: "PROBLEM", gone: "gone   " } as const;
+const marks = { good: "ok     ", noted: "note   ", pending: "pending", bad: "PROBLEM", gone: "gone   " } as const;
 
 /** The order in which people build them; other kinds follow by name. */
 const kinds = [

@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import type { DesiredCondition } from "../status/conditions.ts";
 import type { ObjectStatus } from "../status/render.ts";
 import { createStatusPrinter } from "./status-printer.ts";
 import { type ObjectNews, summarize } from "./status-summary.ts";
@@ -78,6 +79,20 @@ test("waiting for Envoy is no problem unless there is another", () => {
   expect(formatStatus(gateway(bad, pending)).verdict).toBe("bad");
   expect(awaitsEnvoy(gateway(bad, pending))).toBe(true);
   expect(awaitsEnvoy(gateway(bad, noConflict))).toBe(false);
+});
+
+test("what is in effect and only has something to tell is no problem", () => {
+  const warning = { type: "Warning", status: "True", reason: "DeprecatedField", message: "Old." } as const;
+  const ancestorRef = { group: "gateway.networking.k8s.io", kind: "Gateway", name: "a" };
+  const policy = (...conditions: DesiredCondition[]): ObjectStatus => ({
+    ancestors: [{ ancestorRef, controllerName: "c", conditions }],
+  });
+  expect(formatStatus(policy(good, warning))).toMatchObject({
+    verdict: "noted",
+    findings: ["for Gateway a: Warning=True (DeprecatedField): Old."],
+  });
+  expect(formatStatus(policy({ ...good, status: "False" }, warning)).verdict).toBe("bad");
+  expect(formatStatus(policy(pending, warning)).verdict).toBe("pending");
 });
 
 const news = (kind: string, name: string, ...findings: string[]): ObjectNews => ({

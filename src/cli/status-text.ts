@@ -1,8 +1,8 @@
 import { type DesiredCondition, isBad } from "../status/conditions.ts";
 import type { ObjectStatus } from "../status/render.ts";
 
-/** `good`; `pending` while the only thing missing is Envoy's answer; else `bad`. */
-export type Verdict = "good" | "pending" | "bad";
+/** `good`; `noted`: in effect, but there is something to tell; `pending` while the only thing missing is Envoy's answer; else `bad`. */
+export type Verdict = "good" | "noted" | "pending" | "bad";
 
 export interface StatusText {
   readonly verdict: Verdict;
@@ -11,6 +11,9 @@ export interface StatusText {
   /** One line for each thing that is not as it should be. */
   readonly findings: readonly string[];
 }
+
+/** Types of conditions of what is in effect all the same. */
+const notes: ReadonlySet<string> = new Set(["Warning", "Overridden", "Merged", "Aggregated"]);
 
 /** Listeners or Gateways beyond so many are counted, not named. */
 const NAMED_MAX = 5;
@@ -23,9 +26,13 @@ export function formatStatus(status: ObjectStatus): StatusText {
   const bad = splitStatus(status).flatMap(({ conditions, ...place }) =>
     conditions.filter(isBad).map((condition) => ({ place, condition })),
   );
-  const verdict: Verdict =
-    bad.length === 0 ? "good" : bad.every(({ condition }) => isPending(condition)) ? "pending" : "bad";
-  return { verdict, details: describe(status), findings: sayOnce(bad) };
+  return { verdict: judge(bad.map(({ condition }) => condition)), details: describe(status), findings: sayOnce(bad) };
+}
+
+function judge(bad: readonly DesiredCondition[]): Verdict {
+  const grave = bad.filter(({ type }) => !notes.has(type));
+  if (grave.length === 0) return bad.length === 0 ? "good" : "noted";
+  return grave.every(isPending) ? "pending" : "bad";
 }
 
 /** Something of it is missing nothing but Envoy's answer, whatever else is wrong. */
