@@ -15,7 +15,7 @@ export function renderCrds(definitions: readonly KindDefinition[]): Map<string, 
   const files = new Map(
     definitions.map((definition) => [
       `${definition.group}_${definition.plural}.yaml`,
-      stringify(customResourceDefinition(definition), { lineWidth: 0, aliasDuplicateObjects: false }),
+      stringify(customResourceDefinition(definition), { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" }),
     ]),
   );
   const kustomization = {

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { parse } from "yaml";
 import { crdFolders, renderCrds } from "../../tools/generate-crds.ts";
 import { customResourceDefinition } from "./crd.ts";
 import type { HTTPRoute } from "./gateway-api.ts";
@@ -15,6 +16,13 @@ test.each([...crdFolders])("%s is what `make generate` writes", (folder, definit
   const files = renderCrds(definitions);
   expect(readdirSync(join(root, folder)).filter((name) => name.endsWith(".yaml"))).toEqual([...files.keys()].sort());
   for (const [name, content] of files) expect(readFileSync(join(root, folder, name), "utf8")).toBe(content);
+});
+
+/** `Off` is false in YAML 1.1, and that is what kubectl reads: an enum of it would refuse the text. */
+test.each([...crdFolders])("%s means the same in YAML 1.1", (_folder, definitions) => {
+  for (const [name, content] of renderCrds(definitions)) {
+    expect({ name, content: parse(content, { version: "1.1" }) }).toEqual({ name, content: parse(content) });
+  }
 });
 
 /** Keywords of a structural schema. The API server refuses a CustomResourceDefinition with any other. */
