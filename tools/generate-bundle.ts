@@ -37,7 +37,12 @@ export function renderBundle(kubectl: string): Map<string, string> {
 }
 
 function print(...documents: readonly object[]): string {
-  return HEAD + documents.map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" })).join("---\n");
+  return (
+    HEAD +
+    documents
+      .map((each) => stringify(each, { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" }))
+      .join("---\n")
+  );
 }
 
 function fileName({ kind, metadata }: Manifest): string {
