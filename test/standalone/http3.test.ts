@@ -26,8 +26,8 @@ beforeAll(async () => {
   for (const name of Object.keys(hostnames) as Name[]) {
     const backend = await world.backend(name);
     const pair = authority.issue({ dnsNames: [hostnames[name]], keyType: name === "one" ? "rsa" : "ec" });
+    world.files.writeAtomically(`secret-${name}.yaml`, tlsSecretYaml({ name, ...pair }));
     documents.push(
-      tlsSecretYaml({ name, ...pair }),
       backendYaml(name, backend.port),
       `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -36,20 +36,23 @@ spec: {parentRefs: [{name: web, sectionName: ${name}}], rules: [{backendRefs: [$
     );
   }
   world.files.writeAtomically("routes.yaml", joinDocuments(...documents));
-  const entries = (Object.keys(hostnames) as Name[]).map(
-    (name) =>
-      `{name: ${name}, protocol: HTTPS, port: ${port}, hostname: "${hostnames[name]}", tls: {certificateRefs: [{name: ${name}}]}}`,
-  );
-  const clear = `{name: clear, protocol: HTTP, port: ${world.port}}`;
-  world.files.writeAtomically(
-    "gateway.yaml",
-    gatewayYaml({ name: "web", listeners: `[${[...entries, clear].join()}]` }),
-  );
+  writeGateway();
   writePolicies(["one", "wild"]);
   await waitFor("HTTP/3", async () => (await ask("one.test")).status === 200);
 }, 60_000);
 
 afterAll(() => world.stop(), 30_000);
+
+/** @param first listeners before the others; the first of a port gives its Envoy Listeners their names */
+function writeGateway(...first: readonly string[]): void {
+  const entries = (Object.keys(hostnames) as Name[]).map(
+    (name) =>
+      `{name: ${name}, protocol: HTTPS, port: ${port}, hostname: "${hostnames[name]}", tls: {certificateRefs: [{name: ${name}}]}}`,
+  );
+  const clear = `{name: clear, protocol: HTTP, port: ${world.port}}`;
+  const listeners = `[${[...first, ...entries, clear].join()}]`;
+  world.files.writeAtomically("gateway.yaml", gatewayYaml({ name: "web", listeners }));
+}
 
 /** All that a chain can have of a policy. */
 const everything = {
@@ -167,6 +170,28 @@ test("the example of the documentation serves all HTTPS listeners so, and leaves
   }
   expect((await world.send({ host: "one.test" })).status).toBe(404);
   expect(await world.gatehouse().statusText()).not.toContain("Warning");
+});
+
+test("a renewed certificate is shown, and the connections there are stay", async () => {
+  const connection = await openHttp3({ port, servername: "a.wild.test", authority: authority.certificate });
+  const successor = createAuthority();
+  const pair = successor.issue({ dnsNames: [hostnames.wild] });
+  world.files.writeAtomically("secret-wild.yaml", tlsSecretYaml({ name: "wild", ...pair }));
+  const server = { port, servername: "a.wild.test", host: "a.wild.test", authority: successor.certificate };
+  await waitFor("the new one", async () => backendOf(await sendHttp3(server)) === "wild");
+  expect(backendOf(await connection.ask({ host: "b.wild.test" }))).toBe("wild");
+  connection.close();
+});
+
+test("Listeners of other names take the port over, of TCP and of UDP", async () => {
+  writeGateway(
+    `{name: zero, protocol: HTTPS, port: ${port}, hostname: zero.test, tls: {certificateRefs: [{name: one}]}}`,
+  );
+  const zero = { servername: "zero.test" };
+  await waitFor("the new one", async () => (await send({ port, host: "zero.test", tls: zero })).status === 404);
+  await waitFor("HTTP/3", async () => (await sendHttp3({ port, host: "zero.test", ...zero })).status === 404);
+  expect(backendOf(await ask("one.test"))).toBe("one");
+  expect(backendOf(await overTcp("one.test"))).toBe("one");
 });
 
 function askRaw(connection: RawConnection, host: string): Promise<number | string> {
