@@ -7,6 +7,7 @@ import type { ConnectionSettings } from "./connection-settings.ts";
 import type { ClusterReach, ClusterSpec, ResolvedRoute, ResolvedRule } from "./model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 import type { Security, SecurityModel } from "./security/model.ts";
+import type { Sampling } from "./tracing-traffic.ts";
 
 /** The status of answers where a policy cannot do what it says (Envoy Gateway: fail closed). */
 const POLICY_FAILURE = 500;
@@ -23,12 +24,14 @@ export interface RulePolicies {
  *
  * @param object is asked for only when its names matter
  * @param ofRules one for each rule; undefined: no rule has any policy
+ * @param sampling is asked for only where a policy says something of tracing
  */
 export function adaptRoute(
   resolved: ResolvedRoute,
   settings: RoutingSettings | undefined,
   object: () => Route | undefined,
   ofRules?: readonly RulePolicies[],
+  sampling: () => Sampling | undefined = () => undefined,
 ): ResolvedRoute {
   if (settings === undefined && ofRules === undefined) return resolved;
   const pattern = settings?.statName;
@@ -44,7 +47,9 @@ export function adaptRoute(
     const adapt = (target: ClusterSpec | undefined) => target && adaptCluster(target, settings, statName, traffic);
     return {
       ...rule,
-      ...(own?.route && { traffic: nameRoute(own.route, resolved.routeKind, object, index) }),
+      ...(own?.route && {
+        traffic: sampleRoute(nameRoute(own.route, resolved.routeKind, object, index), sampling),
+      }),
       ...(carriesRequests && security?.model && { security: adaptServers(security.model, settings) }),
       backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
       mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
@@ -98,6 +103,11 @@ function nameRoute(
   return route === undefined
     ? traffic
     : { ...traffic, statName: nameStatistics(traffic.statName ?? "", kind, route, index) };
+}
+
+function sampleRoute(traffic: RouteTraffic, sampling: () => Sampling | undefined): RouteTraffic {
+  if (traffic.tracing === undefined) return traffic;
+  return { ...traffic, tracing: { ...sampling(), ...traffic.tracing } };
 }
 
 /** Health checks by HTTP ask for the route's host unless they name one. */

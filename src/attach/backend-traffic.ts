@@ -6,6 +6,7 @@ import { findSelectorFaults } from "./policy-claims.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
 import { type BodyReader, readBodies } from "./response-bodies.ts";
+import type { TracedTraffic } from "./tracing-traffic.ts";
 import { judgeTraffic } from "./traffic-judge.ts";
 
 /** The settings of a BackendTrafficPolicy, without where it belongs. */
@@ -45,6 +46,8 @@ export interface RouteTraffic
   readonly localRateLimit?: NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>;
   /** Name under which requests are counted; may hold the operators of `statOperators`. */
   readonly statName?: string;
+  /** Where the rule is served, with what the EnvoyProxy says of sampling and the policy does not. */
+  readonly tracing?: TracedTraffic;
   /** Clients do not see the load reports of backends. */
   readonly hidesLoadReports?: true;
 }
@@ -198,6 +201,7 @@ function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "rout
     responseOverride,
     localRateLimit: rateLimit?.local,
     statName: telemetry?.metrics?.routeStatName,
+    tracing: telemetry?.tracing && said(telemetry.tracing),
     hidesLoadReports: utilization && !utilization.keepResponseHeaders ? true : undefined,
   });
   return route === undefined ? {} : { route: sortKeys(route) as RouteTraffic };

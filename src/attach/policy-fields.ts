@@ -33,6 +33,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "routingType",
     "tcpKeepalive",
     "telemetry.metrics.routeStatName",
+    "telemetry.tracing",
     "timeout",
     "useClientProtocol",
   ],

@@ -7,6 +7,7 @@ import { unitSeconds } from "./rate-limit-units.ts";
 import { findRegexFault } from "./regex.ts";
 import { judgeRequestTraffic } from "./request-traffic-judge.ts";
 import { findStatNameFault } from "./routing-settings.ts";
+import { judgeTracedTraffic } from "./tracing-traffic.ts";
 
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
 export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyFinding[] {
@@ -27,6 +28,7 @@ export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyF
   if (routingType !== undefined && routingType !== "Service" && routingType !== "Endpoint") {
     report("routingType", `is ${routingType}; write Service or Endpoint`);
   }
+  if (telemetry?.tracing) judgeTracedTraffic(telemetry.tracing, report);
   const nameFault = telemetry?.metrics?.routeStatName && findStatNameFault(telemetry.metrics.routeStatName);
   if (nameFault) report("telemetry.metrics.routeStatName", nameFault);
   const { baseInterval, maxInterval } = settings.retry?.perRetry?.backOff ?? {};

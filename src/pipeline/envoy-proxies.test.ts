@@ -86,6 +86,7 @@ test("an EnvoyProxy that changes re-runs the Gateways that use it, and only what
     gatewayProxies: 1,
     gatewayReferences: 1,
     listenerSettings: 1,
+    gatewaySampling: 1,
     gatewayParameters: 1,
     infrastructure: 1,
     proxyUsesOfGateway: 1,
@@ -95,6 +96,11 @@ test("an EnvoyProxy that changes re-runs the Gateways that use it, and only what
   const runs = edit(proxy("of-class", "{concurrency: 2}"));
   expect(runs).toMatchObject({ classProxies: 1, gatewayProxies: 2, infrastructure: 2 });
   expect(runs).not.toHaveProperty("gatewayDrafts");
+  const tracing = (rate: number) =>
+    proxy("own", `{telemetry: {tracing: {samplingRate: ${rate}, provider: {type: Zipkin, host: 127.0.0.1, port: 9}}}}`);
+  edit(tracing(1));
+  // Routes look at it only where policies say something of tracing.
+  expect(edit(tracing(2))).not.toHaveProperty("hostEntries");
 });
 
 test("what cannot work holds the infrastructure and is told everywhere", () => {

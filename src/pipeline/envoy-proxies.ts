@@ -17,6 +17,7 @@ import type { Settings } from "../attach/model.ts";
 import type { ResolveReader } from "../attach/resolve-reader.ts";
 import { planRouting, type RoutingPlan } from "../attach/routing-settings.ts";
 import { planTelemetry, type TelemetryPlan } from "../attach/telemetry.ts";
+import { planSampling, type Sampling } from "../attach/tracing-traffic.ts";
 import type { FleetKey, ObjectKey } from "../base/keys.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { judgeBootstrap } from "../translate/proxy-bootstrap.ts";
@@ -45,6 +46,8 @@ export interface ProxyNodes {
   readonly telemetry: Collection<TelemetryPlan>;
   /** Key: Gateway. What shapes its listeners. */
   readonly listenerSettings: Collection<ListenerSettings>;
+  /** Key: Gateway that has some requests traced and others not. */
+  readonly sampling: Collection<Sampling>;
   /** Group: the namespace that grants. For every reference across namespaces. */
   readonly grantsByNamespace: Index<ReferenceGrant>;
   /** Group: EnvoyProxy. */
@@ -91,6 +94,7 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
   const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
     planListenerSettings(level.spec, read.get(telemetry, key)),
   );
+  const sampling = graph.map("gatewaySampling", ofGateways, ({ spec }) => planSampling(spec.telemetry?.tracing));
   const parameters = graph.map("gatewayParameters", ofGateways, (level, key, read) => {
     const gateway = read.get(sources.gateways, key);
     const fleet = read.get(fleets, key);
@@ -112,6 +116,7 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
     clientCertificates,
     telemetry,
     listenerSettings,
+    sampling,
     grantsByNamespace,
     usesByProxy: graph.index("usesByProxy", uses, ({ proxy }) => [proxy]),
   };

@@ -89,7 +89,13 @@ export function createPipeline(
   const policies = createPolicyNodes(graph, sources, proxies.grantsByNamespace, tlsPolicies);
   const gateways = createGatewayNodes(graph, sources, proxies, policies);
   const listeners = createListenerNodes(graph, sources, gateways, policies);
-  const routes = createRouteNodes(graph, sources, { tlsPolicies, policies }, gateways, listeners);
+  const routes = createRouteNodes(
+    graph,
+    sources,
+    { tlsPolicies, policies, sampling: proxies.sampling },
+    gateways,
+    listeners,
+  );
   const streams = createStreamNodes(graph, proxies, { gateways, policies }, listeners, routes);
   const envoyListeners = createListenerResources(
     graph,

@@ -1,6 +1,5 @@
 import type { RouteKind } from "../api/gateway-api.ts";
 import { adaptRoute, type RulePolicies } from "../attach/adapt-route.ts";
-import { ANY_HOST } from "../attach/hostname.ts";
 import {
   type AttachedHost,
   type AttachedListener,
@@ -14,22 +13,20 @@ import { resolveGrpcRoute } from "../attach/resolve-grpc.ts";
 import { resolveHttpRoute } from "../attach/resolve-http.ts";
 import { resolveStreamRoute, resolveTlsRoute } from "../attach/resolve-stream.ts";
 import { attachRoute } from "../attach/route.ts";
-import type { FleetKey } from "../base/keys.ts";
+import type { Sampling } from "../attach/tracing-traffic.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { translateGrpcRoute } from "../translate/grpc-route.ts";
 import { translateHttpRoute } from "../translate/http-route.ts";
-import { misdirectedVirtualHost, refuseHosts } from "../translate/misdirected-host.ts";
 import type { EntryShape } from "../translate/route-entry.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
-import { translateRouteTable } from "../translate/route-table.ts";
-import { type EncodedVirtualHost, type RouteOverlap, translateVirtualHost } from "../translate/virtual-host.ts";
-import { createResolveReader } from "./envoy-proxies.ts";
-import { type FleetResource, type GatewayNodes, readLabels, sameFleetResource } from "./gateways.ts";
-import type { ListenerNodes, ServedListener } from "./listeners.ts";
+import { createResolveReader, type ProxyNodes } from "./envoy-proxies.ts";
+import { type FleetResource, type GatewayNodes, readLabels } from "./gateways.ts";
+import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
 import { createRoutePolicyNodes, type RoutePolicyNodes, readPolicies } from "./route-policies.ts";
+import { createTables, type HostOverlap } from "./route-tables.ts";
 import type { Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
 
@@ -51,19 +48,6 @@ function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
   );
 }
 
-/** A RouteConfiguration to be: its hosts join by name. */
-interface RouteTable {
-  readonly fleet: FleetKey;
-  /** Hostnames of the listeners that share it: each answers for itself, with 404 when nothing is attached. */
-  readonly hostnames: readonly string[];
-}
-
-/** An overlap and the virtual host in which it is. */
-export interface HostOverlap extends RouteOverlap {
-  readonly table: string;
-  readonly host: string;
-}
-
 export interface RouteNodes {
   readonly routes: Collection<RouteObject>;
   /** Of these, those of connections and datagrams. */
@@ -82,11 +66,18 @@ export interface RouteNodes {
   readonly routeConfigurations: Collection<FleetResource>;
 }
 
+/** What shapes routes beside themselves. */
+interface RouteSettings {
+  readonly tlsPolicies: TlsPolicyNodes;
+  readonly policies: PolicyNodes;
+  readonly sampling: ProxyNodes["sampling"];
+}
+
 /** Routes: to whom they belong, what they refer to, what they become on each host, and the tables that carry the hosts. */
 export function createRouteNodes(
   graph: Graph,
   sources: Sources,
-  { tlsPolicies, policies }: { readonly tlsPolicies: TlsPolicyNodes; readonly policies: PolicyNodes },
+  { tlsPolicies, policies, sampling }: RouteSettings,
   gateways: GatewayNodes,
   listeners: ListenerNodes,
 ): RouteNodes {
@@ -123,9 +114,10 @@ export function createRouteNodes(
       const object = read.get(routes, key);
       const references = read.get(resolved, key);
       if (object === undefined || references === undefined) return [];
-      return translateAttachment(object, attachment, references, (parent, listener) =>
-        readPolicies(ofRoutes, key, parent, listener, read),
-      );
+      return translateAttachment(object, attachment, references, {
+        policiesAt: (parent, listener) => readPolicies(ofRoutes, key, parent, listener, read),
+        samplingOf: ({ gateway }) => read.get(sampling, gateway),
+      });
     },
     { equals: sameHostEntries },
   );
@@ -173,12 +165,18 @@ function isRequestKind(kind: RouteKind): boolean {
   return kind === "HTTPRoute" || kind === "GRPCRoute";
 }
 
+/** What is said of a route where it is served. */
+interface PlaceReader {
+  readonly policiesAt: (parent: ParentAttachment, listener: AttachedListener) => readonly RulePolicies[] | undefined;
+  readonly samplingOf: (parent: ParentAttachment) => Sampling | undefined;
+}
+
 /** O(hosts × matches) of one route. A host that two parentRefs reach in one table is translated once. */
 function translateAttachment(
   object: RouteObject,
   attachment: RouteAttachment,
   resolved: ResolvedRoute,
-  policiesAt: (parent: ParentAttachment, listener: AttachedListener) => readonly RulePolicies[] | undefined,
+  { policiesAt, samplingOf }: PlaceReader,
 ): Iterable<readonly [string, HostEntries]> {
   const key = routeKey(object.kind, object.key);
   const result = new Map<string, HostEntries>();
@@ -188,7 +186,13 @@ function translateAttachment(
     for (const listener of listeners) {
       const table = listener.routeTable;
       if (table === undefined) continue;
-      const adapted = adaptRoute(resolved, routing, () => object.route, policiesAt(parent, listener));
+      const adapted = adaptRoute(
+        resolved,
+        routing,
+        () => object.route,
+        policiesAt(parent, listener),
+        () => samplingOf(parent),
+      );
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;
@@ -216,73 +220,4 @@ function translateOn(
     default:
       return [];
   }
-}
-
-function createTables(
-  graph: Graph,
-  listeners: ListenerNodes,
-  servedEntries: Collection<HostEntries>,
-): Pick<RouteNodes, "overlapsByRoute" | "routeConfigurations"> {
-  const entriesByHost = graph.index("entriesByHost", servedEntries, (entries) => [
-    flatText(entries.table, "|", entries.host),
-  ]);
-  const virtualHosts = graph.reduce(
-    "virtualHosts",
-    entriesByHost,
-    (group, members, _read, before) => {
-      const separator = group.lastIndexOf("|");
-      const entries: (readonly RouteEntry[])[] = [];
-      let counted = false;
-      for (const member of members.values()) {
-        entries.push(member.entries);
-        if (member.counted) counted = true;
-      }
-      const [table, host] = [group.slice(0, separator), group.slice(separator + 1)];
-      return translateVirtualHost(table, host, entries, { counted, before });
-    },
-    { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
-  );
-  const overlaps = graph.flatMap("routeOverlaps", virtualHosts, (host, key) =>
-    host.overlaps.map((overlap): [string, HostOverlap] => [
-      `${key}|${overlap.a}|${overlap.b}|${overlap.matchKey}`,
-      { table: host.table, host: host.host, ...overlap },
-    ]),
-  );
-  const overlapsByRoute = graph.index("overlapsByRoute", overlaps, (overlap) => [overlap.a, overlap.b]);
-  const hostsByTable = graph.index("hostsByTable", virtualHosts, (host) => [host.table]);
-  const routeTables = graph.reduce(
-    "routeTables",
-    graph.index("listenersByTable", listeners.served, ({ listener: { routeTable } }) => routeTable ?? []),
-    joinTable,
-  );
-  const misdirected = graph.map(
-    "misdirectedVirtualHosts",
-    listeners.misdirected,
-    (elsewhere, name) => misdirectedVirtualHost(name, elsewhere),
-    { equals: (a: EncodedVirtualHost, b: EncodedVirtualHost) => a.hash === b.hash },
-  );
-  const routeConfigurations = graph.map(
-    "routeConfigurations",
-    routeTables,
-    ({ fleet, hostnames }, name, read): FleetResource => {
-      const shut = read.get(listeners.shutHosts, name);
-      const found = [...read.lookup(hostsByTable, name).values()];
-      const hosts = shut === undefined ? found : refuseHosts(name, found, shut, hostnames);
-      const empty = hostnames.filter(
-        (hostname) => !shut?.includes(hostname) && read.get(virtualHosts, `${name}|${hostname}`) === undefined,
-      );
-      const elsewhere = read.get(misdirected, name);
-      const all = elsewhere ? [...hosts, elsewhere] : hosts;
-      const http3Port = read.get(listeners.http3.alternatives, name);
-      return { fleet, resource: translateRouteTable(name, all, empty, http3Port) };
-    },
-    { equals: sameFleetResource, isPatient: true },
-  );
-  return { overlapsByRoute, routeConfigurations };
-}
-
-function joinTable(_name: string, listeners: ReadonlyMap<string, ServedListener>): RouteTable | undefined {
-  const [first] = listeners.values();
-  const hostnames = new Set([...listeners.values()].map(({ listener }) => listener.hostname ?? ANY_HOST));
-  return first && { fleet: first.fleet, hostnames: [...hostnames].sort() };
 }

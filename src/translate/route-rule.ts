@@ -1,4 +1,5 @@
 import type { HTTPRouteFilter } from "../api/gateway-api.ts";
+import type { RouteTraffic } from "../attach/backend-traffic.ts";
 import type { AttachedListener, ResolvedExtension, ResolvedRule } from "../attach/model.ts";
 import { type Any, pack, sortedMap } from "../envoy/any.ts";
 import {
@@ -27,6 +28,7 @@ import { allowsTunnels, configurePolicyFilters } from "./policy/route-filters.ts
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
 import { configureSecurityFilters } from "./security/route-filters.ts";
+import { traceRoute } from "./tracing.ts";
 
 /** A filter of an HTTPRoute or GRPCRoute: what one kind lacks is absent. */
 export type RouteFilter = Omit<HTTPRouteFilter, "type">;
@@ -78,9 +80,8 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
   if (resolved.failureStatus !== undefined || variants === undefined) {
     return failWith(source.failureStatus, variants ?? plainVariant);
   }
-  const statPrefix = resolved.traffic?.statName;
   const common: Route = {
-    ...(statPrefix !== undefined && { statPrefix }),
+    ...watchRoute(resolved.traffic),
     ...headerFields(readHeaders(filters)),
     typedPerFilterConfig: configureFilters(source),
   };
@@ -103,6 +104,11 @@ export function translateRule(source: RuleSource, place: RulePlace): RuleTemplat
     return { clusters: serversOf(resolved), variants, complete: () => route };
   }
   return forward(source, common, variants);
+}
+
+/** What is counted and traced of the requests of a route. */
+function watchRoute({ statName, tracing }: RouteTraffic = {}): Pick<Route, "statPrefix" | "tracing"> {
+  return { ...(statName !== undefined && { statPrefix: statName }), ...(tracing && { tracing: traceRoute(tracing) }) };
 }
 
 /** Clusters of the servers that are asked before a request passes. */
@@ -142,7 +148,7 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster), ...serversOf(resolved)])],
     variants,
     complete: (path, { tunnel }) => ({
-      ...(common.statPrefix !== undefined && { statPrefix: common.statPrefix }),
+      ...watchRoute(resolved.traffic),
       ...headers,
       typedPerFilterConfig,
       // Who asks for a tunnel names no path.

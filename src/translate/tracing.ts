@@ -1,7 +1,9 @@
 import type { Server, TracingPlan } from "../attach/telemetry.ts";
+import type { TracedTraffic } from "../attach/tracing-traffic.ts";
 import { compareStrings, type FleetKey, splitObjectKey } from "../base/keys.ts";
 import { type Any, pack } from "../envoy/any.ts";
 import type { TypedExtensionConfig } from "../envoy/generated/envoy/config/core/v3/extension.ts";
+import type { Tracing } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { DatadogConfig } from "../envoy/generated/envoy/config/trace/v3/datadog.ts";
 import { OpenTelemetryConfig } from "../envoy/generated/envoy/config/trace/v3/opentelemetry.ts";
 import {
@@ -48,11 +50,25 @@ export function buildTracing(fleet: FleetKey, { server, settings }: TracingPlan)
   };
 }
 
+/** The same of one route, in place of what its listener has; tags are added to the listener's. */
+export function traceRoute(tracing: TracedTraffic): Tracing {
+  const { samplingFraction, clientSamplingFraction, overallSamplingFraction, spanName } = tracing;
+  const all: Fraction = { numerator: PERCENT_MAX };
+  const customTags = buildTags(tracing);
+  return {
+    clientSampling: toFractionalPercent(clientSamplingFraction ?? { numerator: 0 }),
+    randomSampling: toFractionalPercent(samplingFraction ?? all),
+    overallSampling: toFractionalPercent(overallSamplingFraction ?? all),
+    ...(customTags.length > 0 && { customTags }),
+    ...(spanName && { operation: spanName.server, upstreamOperation: spanName.client }),
+  };
+}
+
 function toPercent({ numerator, denominator = PERCENT_MAX }: Fraction): number {
   return (numerator / denominator) * PERCENT_MAX;
 }
 
-function buildTags({ customTags = {}, tags = {} }: Settings): CustomTag[] {
+function buildTags({ customTags = {}, tags = {} }: Pick<Settings, "customTags" | "tags">): CustomTag[] {
   const custom = Object.entries(customTags).map(([tag, { type, literal, environment, requestHeader }]): CustomTag => {
     if (type === "Literal") return { tag, literal: { value: literal?.value ?? "" } };
     if (type === "Environment") return { tag, environment: withDefault(environment) };
