@@ -13,6 +13,7 @@ GATEWAY_API_VERSION := 1.6.3
 HADOLINT_VERSION := 2.15.1
 AIOQUIC_VERSION := 1.7.2
 OLM_API_VERSION := $(shell sed -n 's/.*github.com.operator-framework.api v\([^ ]*\).*/\1/p' tools/olm/go.mod)
+RATELIMIT_VERSION := $(shell sed -n 's/.*github.com.envoyproxy.ratelimit v\([^ ]*\).*/\1/p' tools/ratelimit/go.mod)
 CERT_MANAGER_VERSION := $(shell sed -n 's/^\tgithub.com.cert-manager.cert-manager v\([^ ]*\).*/\1/p' tools/cert-manager/go.mod)
 
 # Tools are kept outside the checkout, one folder a version, and shared by all checkouts.
@@ -21,6 +22,7 @@ ENVOY_TOOL := $(GATEHOUSE_TOOLS)/envoy-$(ENVOY_VERSION)
 PROTOC_TOOL := $(GATEHOUSE_TOOLS)/protoc-$(XDS_PROTOS_VERSION)-$(GRPCIO_TOOLS_VERSION)
 KUBERNETES_TOOL := $(GATEHOUSE_TOOLS)/kubernetes-$(KUBERNETES_VERSION)-etcd-$(ETCD_VERSION)
 GATEWAY_API_TOOL := $(GATEHOUSE_TOOLS)/gateway-api-$(GATEWAY_API_VERSION)
+RATELIMIT_TOOL := $(GATEHOUSE_TOOLS)/ratelimit-$(RATELIMIT_VERSION)
 CERT_MANAGER_TOOL := $(GATEHOUSE_TOOLS)/cert-manager-$(CERT_MANAGER_VERSION)
 CONFORMANCE_TOOL := $(GATEHOUSE_TOOLS)/conformance-$(GATEWAY_API_VERSION)
 OLM_TOOL := $(GATEHOUSE_TOOLS)/olm-$(OLM_API_VERSION)
@@ -33,7 +35,7 @@ BUILT := dist/.built
 SOURCES := $(shell find src -name '*.ts' -not -path 'src/envoy/generated/*' 2>/dev/null)
 NODE := node_modules/.bin/node
 
-.PHONY: help prerequisites tools kubernetes cert-manager cluster-packages generate build lint format test run bench conformance cluster bundle clean
+.PHONY: help prerequisites tools kubernetes cert-manager ratelimit cluster-packages test-packages generate build lint format test run bench conformance cluster bundle clean
 
 help: ## Lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -86,11 +88,15 @@ $(OLM_TOOL)/.installed: tools/build-olm.sh tools/olm/main.go tools/olm/go.mod
 cert-manager: prerequisites
 	@sh tools/build-cert-manager.sh "$(CERT_MANAGER_TOOL)"
 
+ratelimit: prerequisites ## Puts the reference rate limit service into the tool folder
+	@sh tools/build-ratelimit.sh "$(RATELIMIT_TOOL)"
+
 $(GATEWAY_API_TOOL)/.installed: tools/fetch-gateway-api.sh
 	@$(MAKE) prerequisites
 	@sh tools/fetch-gateway-api.sh "$(GATEWAY_API_VERSION)" "$(GATEWAY_API_TOOL)"
 
-$(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh tools/descriptor_set.py tools/envoy-protos.txt
+$(GENERATED): $(NODE_MODULES) $(PROTOC_TOOL)/.installed tools/generate-envoy.sh tools/descriptor_set.py tools/envoy-protos.txt \
+		tools/protos/ratelimit/config/ratelimit/v3/rls_conf.proto
 	@echo "==> Generating Envoy's messages"
 	@PATH="$(CURDIR)/node_modules/.bin:$$PATH" tools/generate-envoy.sh "$(PROTOC_TOOL)/bin/python"
 	@touch $@
@@ -116,7 +122,7 @@ lint: $(GENERATED) $(HADOLINT_TOOL)/.installed ## Checks format, style and the d
 format: $(NODE_MODULES) ## Formats all sources
 	@npm run --silent format
 
-test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed $(HTTP3_TOOL)/.installed kubernetes cert-manager cluster-packages ## Runs every test, with the real Envoy and API server
+test: lint $(BUILT) $(ENVOY_TOOL)/.installed $(OLM_TOOL)/.installed $(HTTP3_TOOL)/.installed kubernetes cert-manager ratelimit cluster-packages test-packages ## Runs every test, with the real Envoy and API server
 	@echo "==> Running the tests (about 16 minutes on 2 cores)"
 	@ENVOY_PATH="$(ENVOY_TOOL)/bin/envoy" sh tools/in-namespaces.sh npm run --silent jest -- --ci --forceExit
 
@@ -133,6 +139,9 @@ cluster: $(NODE_MODULES) kubernetes cluster-packages ## Keeps a local Kubernetes
 
 cluster-packages:
 	@sh tools/system-packages.sh crun:crun ip:iproute2 nft:nftables
+
+test-packages:
+	@sh tools/system-packages.sh redis-server:redis-server
 
 # Part of a run, for work on it: make conformance CONFORMANCE_ARGS="--run HTTPRouteWeight"
 # The report for docs/conformance and the README: make conformance CONFORMANCE_ARGS="--publish [--channel standard]"

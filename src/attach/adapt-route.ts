@@ -92,17 +92,24 @@ export function adaptCluster(
   });
 }
 
-/** Statistics of routes are called what the pattern comes to for a rule. */
+/** Statistics of routes are called what the pattern comes to for a rule, and the rate limit service counts under the rule's own name. */
 function nameRoute(
   traffic: RouteTraffic,
   kind: ResolvedRoute["routeKind"],
   object: () => Route | undefined,
   index: number,
 ): RouteTraffic {
-  const route = traffic.statName === undefined ? undefined : object();
-  return route === undefined
-    ? traffic
-    : { ...traffic, statName: nameStatistics(traffic.statName ?? "", kind, route, index) };
+  const { statName, globalRateLimit } = traffic;
+  const route = statName === undefined && globalRateLimit === undefined ? undefined : object();
+  if (route === undefined) return traffic;
+  const { namespace = "", name } = route.metadata;
+  return {
+    ...traffic,
+    ...(statName !== undefined && { statName: nameStatistics(statName, kind, route, index) }),
+    ...(globalRateLimit && {
+      globalRateLimit: { ...globalRateLimit, route: `${kind.toLowerCase()}/${namespace}/${name}/rule/${index}` },
+    }),
+  };
 }
 
 function sampleRoute(traffic: RouteTraffic, sampling: () => Sampling | undefined): RouteTraffic {

@@ -1,10 +1,18 @@
 import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
+import { objectKey } from "../base/keys.ts";
 import { warnOfRounding } from "./bandwidth-units.ts";
 import { type ConnectionSettings, sortKeys } from "./connection-settings.ts";
 import { mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
+import {
+  findMissingService,
+  type GlobalRateLimit,
+  mergedDomain,
+  planGlobalLimits,
+  type RateLimitService,
+} from "./rate-limit.ts";
 import { type BodyReader, readBodies } from "./response-bodies.ts";
 import type { TracedTraffic } from "./tracing-traffic.ts";
 import { judgeTraffic } from "./traffic-judge.ts";
@@ -44,6 +52,7 @@ export interface RouteTraffic
   readonly retry?: NonNullable<BackendTrafficSettings["retry"]>;
   readonly consistentHash?: NonNullable<NonNullable<BackendTrafficSettings["loadBalancer"]>["consistentHash"]>;
   readonly localRateLimit?: NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>;
+  readonly globalRateLimit?: GlobalRateLimit;
   /** Name under which requests are counted; may hold the operators of `statOperators`. */
   readonly statName?: string;
   /** Where the rule is served, with what the EnvoyProxy says of sampling and the policy does not. */
@@ -58,13 +67,20 @@ type HttpTimeouts = NonNullable<NonNullable<BackendTrafficSettings["timeout"]>["
 export interface BackendTrafficPlan {
   /** In the catalogue's fields alone, to be merged with. */
   readonly settings: BackendTrafficSettings;
+  /** What the rate limit service knows its limits by. */
+  readonly domain: string;
   readonly traffic: BackendTraffic;
   /** Why the policy cannot do what it says. */
   readonly refused: readonly PolicyFinding[];
   readonly warnings: readonly PolicyFinding[];
 }
 
-export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReader): BackendTrafficPlan {
+/** @param service undefined: there is nobody who counts for all Envoys together */
+export function planBackendTraffic(
+  policy: BackendTrafficPolicy,
+  read: BodyReader,
+  service?: RateLimitService,
+): BackendTrafficPlan {
   const { targetRef, targetRefs: _, targetSelectors: __, mergeType: ___, ...written } = policy.spec;
   const { settings: own, faults } = readBodies(written, policy.metadata.namespace, read);
   const { spec, refused, warnings } = expandShorthands<BackendTrafficSettings>("BackendTrafficPolicy", own);
@@ -74,8 +90,14 @@ export function planBackendTraffic(policy: BackendTrafficPolicy, read: BodyReade
     text: `is deprecated; write spec.${to} instead`,
     reason: "DeprecatedField",
   });
-  return planSettings(compression === undefined ? settings : { ...settings, compressor: compression }, {
-    refused: [...findSelectorFaults("BackendTrafficPolicy", policy), ...refused, ...faults],
+  const domain = objectKey(policy.metadata.namespace, policy.metadata.name);
+  return planSettings(compression === undefined ? settings : { ...settings, compressor: compression }, domain, {
+    refused: [
+      ...findSelectorFaults("BackendTrafficPolicy", policy),
+      ...refused,
+      ...faults,
+      ...findMissingService(settings, service),
+    ],
     warnings: [
       ...(targetRef === undefined ? [] : [deprecated("targetRef", "targetRefs")]),
       ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),
@@ -132,18 +154,20 @@ export function mergeBackendTraffic(
   mergeType: "StrategicMerge" | "JSONMerge",
 ): BackendTraffic {
   const merged = mergeObjects(parent.settings, child.settings, mergeType) as BackendTrafficSettings;
-  const { traffic } = planSettings(merged, { refused: [...child.refused, ...parent.refused], warnings: [] });
+  const domain = mergedDomain(child, parent);
+  const { traffic } = planSettings(merged, domain, { refused: [...child.refused, ...parent.refused], warnings: [] });
   return traffic;
 }
 
 function planSettings(
   settings: BackendTrafficSettings,
+  domain: string,
   found: Pick<BackendTrafficPlan, "refused" | "warnings">,
 ): BackendTrafficPlan {
   const refused = [...found.refused, ...judgeTraffic(settings)];
   const traffic: BackendTraffic =
-    refused.length > 0 ? { invalid: true } : { ...clusterPart(settings), ...routePart(settings) };
-  return { settings, traffic, refused, warnings: found.warnings };
+    refused.length > 0 ? { invalid: true } : { ...clusterPart(settings), ...routePart(settings, domain) };
+  return { settings, domain, traffic, refused, warnings: found.warnings };
 }
 
 function clusterPart(settings: BackendTrafficSettings): Pick<BackendTraffic, "cluster"> {
@@ -182,7 +206,7 @@ function balancingPart({ consistentHash, backendUtilization, ...rest }: LoadBala
   };
 }
 
-function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "route"> {
+function routePart(settings: BackendTrafficSettings, domain: string): Pick<BackendTraffic, "route"> {
   const { timeout, retry, loadBalancer, bandwidthLimit, compressor, faultInjection } = settings;
   const { admissionControl, httpUpgrade, requestBuffer, responseOverride, rateLimit, telemetry } = settings;
   const { requestTimeout, maxStreamDuration, streamIdleTimeout } = timeout?.http ?? {};
@@ -200,6 +224,7 @@ function routePart(settings: BackendTrafficSettings): Pick<BackendTraffic, "rout
     requestBuffer,
     responseOverride,
     localRateLimit: rateLimit?.local,
+    ...planGlobalLimits(settings, domain),
     statName: telemetry?.metrics?.routeStatName,
     tracing: telemetry?.tracing && said(telemetry.tracing),
     hidesLoadReports: utilization && !utilization.keepResponseHeaders ? true : undefined,

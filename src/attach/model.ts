@@ -6,6 +6,7 @@ import type { ClientTls } from "./client-tls.ts";
 import type { ClientValidation, FrontendValidation } from "./client-validation.ts";
 import type { ListenerProtocol } from "./listener-protocol.ts";
 import type { ListenerSetPlan } from "./listener-set.ts";
+import type { RateLimitService } from "./rate-limit.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
 
 export type * from "./cluster-model.ts";
@@ -39,6 +40,8 @@ export interface Settings {
   readonly backendsRefused?: boolean;
   /** How many listeners a Gateway may have with those of its ListenerSets; default {@link LISTENERS_MAX}. */
   readonly listenersMax?: number;
+  /** Undefined: policies with global rate limits are refused. */
+  readonly rateLimit?: RateLimitService;
 }
 
 /**

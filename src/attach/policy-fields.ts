@@ -26,6 +26,9 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "loadBalancer.backendUtilization.metricNamesForComputingUtilization",
     "proxyProtocol",
     "rateLimit.type",
+    ...["clientSelectors", "limit", "cost", "shared", "shadowMode", "xRateLimitHeaders"].map(
+      (field) => `rateLimit.global.rules[].${field}`,
+    ),
     ...["clientSelectors", "limit", "cost.request"].map((field) => `rateLimit.local.rules[].${field}`),
     "requestBuffer",
     "responseOverride",
@@ -42,7 +45,6 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "connection",
     "enableProxyProtocol",
     "grpc",
-    // What it leaves out is of global rate limits, which are not served: nobody is sent any.
     "headers.disableRateLimitHeaders",
     ...["enableEnvoyHeaders", "xForwardedClientCert", "withUnderscoresAction", "preserveXRequestID", "requestID"].map(
       (field) => `headers.${field}`,

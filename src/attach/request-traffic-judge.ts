@@ -26,8 +26,13 @@ const PERCENT_MAX = 100;
 export function judgeRequestTraffic(settings: BackendTrafficSettings, report: Report): void {
   if (settings.faultInjection) judgeFault(settings.faultInjection, report);
   for (const [index, rule] of (settings.rateLimit?.local?.rules ?? []).entries()) {
-    judgeCost(rule, `rateLimit.local.rules[${index}]`, report);
-    judgeNames(rule, `rateLimit.local.rules[${index}]`, report);
+    judgeLocalCost(rule, `rateLimit.local.rules[${index}]`, report);
+  }
+  for (const scope of ["local", "global"] as const) {
+    for (const [index, rule] of (settings.rateLimit?.[scope]?.rules ?? []).entries()) {
+      judgeCost(rule, `rateLimit.${scope}.rules[${index}]`, report);
+      judgeNames(rule, `rateLimit.${scope}.rules[${index}]`, report);
+    }
   }
   const within = inRange(report);
   const { requestBuffer, bandwidthLimit } = settings;
@@ -86,15 +91,19 @@ function judgeFault({ delay, abort }: Fault, report: Report): void {
   within("faultInjection.abort.httpStatus", abort?.httpStatus, [FINAL_STATUS_MIN, STATUS_MAX]);
 }
 
-function judgeCost({ cost, clientSelectors = [] }: LocalRule, field: string, report: Report): void {
-  if (cost?.request === undefined) return;
-  const { from, number, metadata } = cost.request;
-  if (clientSelectors.length === 0) {
+function judgeLocalCost({ cost, clientSelectors = [] }: LocalRule, field: string, report: Report): void {
+  if (cost?.request !== undefined && clientSelectors.length === 0) {
     report(`${field}.cost`, "is for rules with clientSelectors; write a selector, such as the path /, or remove it");
   }
-  if (from === "Number" && number === undefined) report(`${field}.cost.request`, "has no number; write one");
-  if (from === "Metadata" && metadata === undefined) report(`${field}.cost.request`, "has no metadata; write it");
-  inRange(report)(`${field}.cost.request.number`, number, [0, COST_MAX]);
+}
+
+function judgeCost({ cost }: LocalRule, field: string, report: Report): void {
+  for (const when of ["request", "response"] as const) {
+    const { from, number, metadata } = cost?.[when] ?? {};
+    if (from === "Number" && number === undefined) report(`${field}.cost.${when}`, "has no number; write one");
+    if (from === "Metadata" && metadata === undefined) report(`${field}.cost.${when}`, "has no metadata; write it");
+    inRange(report)(`${field}.cost.${when}.number`, number, [0, COST_MAX]);
+  }
 }
 
 function judgeNames({ clientSelectors = [] }: LocalRule, rule: string, report: Report): void {

@@ -3,6 +3,7 @@ import { parseCidr } from "./cidr.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
+import { judgeGlobalRules } from "./rate-limit-judge.ts";
 import { unitSeconds } from "./rate-limit-units.ts";
 import { findRegexFault } from "./regex.ts";
 import { judgeRequestTraffic } from "./request-traffic-judge.ts";
@@ -78,6 +79,7 @@ function isPrime(number: number): boolean {
 
 /** Envoy refills the buckets of an Envoy together: none more often than the usual one. */
 function judgeLimits({ rateLimit, requestBuffer, responseOverride }: BackendTrafficSettings, report: Report): void {
+  judgeGlobalRules(rateLimit?.global?.rules ?? [], (selector, field) => judgeSelector(selector, field, report), report);
   const rules = rateLimit?.local?.rules ?? [];
   const isUsual = ({ clientSelectors = [] }: (typeof rules)[number]) => clientSelectors.length === 0;
   const usual = rules.find(isUsual);

@@ -1,5 +1,6 @@
 import { createMetrics, type Metrics } from "../admin/metrics.ts";
 import type { Settings } from "../attach/model.ts";
+import { RATE_LIMIT_FLEET, RATE_LIMIT_NODE } from "../attach/rate-limit.ts";
 import { createHeapCompaction } from "../base/heap-compaction.ts";
 import type { ObjectKey } from "../base/keys.ts";
 import type { Logger } from "../base/log.ts";
@@ -114,10 +115,12 @@ export function createControlPlane(options: ControlPlaneOptions): ControlPlane {
 }
 
 /** An Envoy says itself which Gateway it serves. */
-const believeNode: XdsServerOptions["authorize"] = (_call, { id, cluster }) =>
-  cluster
-    ? { gateway: cluster }
+const believeNode: XdsServerOptions["authorize"] = (_call, { id, cluster }) => {
+  if (cluster) return { gateway: cluster };
+  return id === RATE_LIMIT_NODE
+    ? { gateway: RATE_LIMIT_FLEET }
     : { refused: `node "${id ?? ""}" names no Gateway: start Envoy with the bootstrap that Gatehouse made for it` };
+};
 
 function listVersions(store: ResourceStore, gateway: ObjectKey): Record<string, Record<string, string>> {
   const resources = store.gateway(gateway);

@@ -53,6 +53,10 @@ interface StandaloneFlags {
   readonly envoyLogLevel: string;
   readonly controllerName: string[];
   readonly demoBackend?: number;
+  readonly rateLimitRedis?: string;
+  readonly rateLimitCommand?: string;
+  readonly rateLimitAddress?: string;
+  readonly rateLimitFailClosed?: boolean;
 }
 
 function addStandalone(program: Command): void {
@@ -65,6 +69,10 @@ function addStandalone(program: Command): void {
     .option("--admin-port <port>", "port of Gatehouse's admin server on 127.0.0.1; 0 = a free one", parsePort, 0)
     .option("--xds-address <host:port>", "serve xDS here too, unencrypted", parseAddress)
     .option("--concurrency <threads>", "worker threads of each Envoy", parseCount, defaultConcurrency())
+    .option("--rate-limit-redis <host:port>", "start the rate limit service, which counts for all Envoys in this Redis")
+    .option("--rate-limit-command <path>", "the service (default: ratelimit on PATH, then the one of `make ratelimit`)")
+    .option("--rate-limit-address <host:port>", "a rate limit service that runs already", parseAddress)
+    .option("--rate-limit-fail-closed", "refuse requests that nobody counts, while the service does not answer")
     .option("--demo-backend <port>", "also serve a small HTTP backend on 127.0.0.1", parsePort)
     .addOption(controllerNames())
     .addOption(new Option("--log-level <level>").choices(logLevels).default("warn"))

@@ -16,11 +16,12 @@ import { type ControlPlane, createControlPlane } from "./control-plane.ts";
 import { startDemoBackend } from "./demo-backend.ts";
 import { openFolder, requireDirectory } from "./folder.ts";
 import { reachableAddress } from "./reachable-address.ts";
+import { openRateLimit, type RateLimitOptions, readRateLimitService } from "./standalone-rate-limit.ts";
 import { readStandaloneSettings } from "./standalone-settings.ts";
 import { createStatusPrinter } from "./status-printer.ts";
 import { awaitsEnvoy } from "./status-text.ts";
 
-export interface StandaloneOptions {
+export interface StandaloneOptions extends RateLimitOptions {
   readonly directory: string;
   /** Path of an Envoy; undefined: look for one. */
   readonly envoy?: string;
@@ -96,11 +97,12 @@ interface Surroundings {
 
 async function assemble(options: StandaloneOptions, around: Surroundings): Promise<Standalone> {
   const { state, log, print, closers } = around;
+  const rateLimit = readRateLimitService(options, state);
   let host: HostInfrastructure | undefined;
   let ready = false;
   let problems: () => string[] = () => [];
   const control = createControlPlane({
-    settings: await readStandaloneSettings(options.controllerNames, state),
+    settings: { ...(await readStandaloneSettings(options.controllerNames, state)), ...(rateLimit && { rateLimit }) },
     log,
     onInfrastructure(changes) {
       host?.apply(changes);
@@ -133,6 +135,8 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
     print(`the demo backend answers on http://127.0.0.1:${backend.port}`);
   }
   await openXds(control, options, around);
+  const closeRateLimit = await openRateLimit(options, around, print);
+  if (closeRateLimit !== undefined) closers.push(closeRateLimit);
   if (around.binary !== undefined) host = createHost(options, around, around.binary);
   const folder = await openFolder(options.directory, control.pipeline, print);
   problems = folder.problems;

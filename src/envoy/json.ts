@@ -41,6 +41,7 @@ import * as headerMutation from "./generated/envoy/extensions/filters/http/heade
 import { JwtAuthentication } from "./generated/envoy/extensions/filters/http/jwt_authn/v3/config.ts";
 import { LocalRateLimit } from "./generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import { OAuth2 } from "./generated/envoy/extensions/filters/http/oauth2/v3/oauth.ts";
+import * as rateLimit from "./generated/envoy/extensions/filters/http/ratelimit/v3/rate_limit.ts";
 import * as rbac from "./generated/envoy/extensions/filters/http/rbac/v3/rbac.ts";
 import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
@@ -80,6 +81,7 @@ import * as httpInputs from "./generated/envoy/type/matcher/v3/http_inputs.ts";
 import { HttpResponseStatusCodeMatchInput } from "./generated/envoy/type/matcher/v3/status_code_input.ts";
 import { Any } from "./generated/google/protobuf/any.ts";
 import { Duration } from "./generated/google/protobuf/duration.ts";
+import { RateLimitConfig } from "./generated/ratelimit/config/ratelimit/v3/rls_conf.ts";
 import { CelMatcher } from "./generated/xds/type/matcher/v3/cel.ts";
 import { HttpAttributesCelMatchInput } from "./generated/xds/type/matcher/v3/http_inputs.ts";
 import type { EncodedResource } from "./resource.ts";
@@ -108,6 +110,9 @@ const messages: readonly PrintableMessage[] = [
   CustomResponse,
   HTTPFault,
   LocalRateLimit,
+  rateLimit.RateLimit,
+  rateLimit.RateLimitPerRoute,
+  RateLimitConfig,
   BandwidthLimit,
   LocalResponsePolicy,
   Gzip,

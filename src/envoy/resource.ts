@@ -6,6 +6,7 @@ import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endp
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
 import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
+import { RateLimitConfig } from "./generated/ratelimit/config/ratelimit/v3/rls_conf.ts";
 import { contentHash } from "./hash.ts";
 
 /** Type URLs of the resources that Gatehouse serves. */
@@ -15,6 +16,8 @@ export const resourceTypes = {
   secret: typeUrl(Secret),
   listener: typeUrl(Listener),
   route: typeUrl(RouteConfiguration),
+  /** For the rate limit service, not for Envoy. */
+  rateLimits: typeUrl(RateLimitConfig),
 } as const;
 
 export type ResourceType = (typeof resourceTypes)[keyof typeof resourceTypes];

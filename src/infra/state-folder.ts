@@ -11,6 +11,7 @@ import { identifyProcess, isRunning, type ProcessIdentity } from "./process-iden
  *     gatehouse.json            the Gatehouse that runs for the folder now
  *     xds.sock                  where its Envoys connect; the same path after a restart
  *     admin-<gateway>.sock      admin interface of an Envoy
+ *     rate-limit.sock, .json, .log   the rate limit service, where one is started
  *     envoys/<gateway>/         bootstrap.json, process.json, admin-address, envoy.log, access.log
  */
 export interface StateFolder {

@@ -92,7 +92,7 @@ export function createProxyNodes(graph: Graph, sources: Sources, policies: TlsPo
   );
   const telemetry = graph.map("gatewayTelemetry", references, (followed) => followed.telemetry);
   const listenerSettings = graph.map("listenerSettings", ofGateways, (level, key, read) =>
-    planListenerSettings(level.spec, read.get(telemetry, key)),
+    planListenerSettings(level.spec, read.get(telemetry, key), readSettings(sources, read).rateLimit),
   );
   const sampling = graph.map("gatewaySampling", ofGateways, ({ spec }) => planSampling(spec.telemetry?.tracing));
   const parameters = graph.map("gatewayParameters", ofGateways, (level, key, read) => {

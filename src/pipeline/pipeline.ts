@@ -14,6 +14,7 @@ import { createListenerNodes, createListenerResources } from "./listeners.ts";
 import { createPolicyNodes } from "./policies.ts";
 import { createPublication } from "./publication.ts";
 import { createQuarantine, type Quarantine } from "./quarantine.ts";
+import { createRateLimitNodes } from "./rate-limits.ts";
 import { createReplicaNews, createReplicas, type Replicas } from "./replicas.ts";
 import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
@@ -117,7 +118,10 @@ export function createPipeline(
   });
   const infrastructure = createInfrastructure(graph, sources, gateways, proxies, listeners.http3);
 
-  const publication = createPublication(graph, envoyListeners, routes, clusters);
+  // What an instance without a service does not need costs it nothing.
+  const rateLimits =
+    settings.rateLimit === undefined ? undefined : createRateLimitNodes(graph, sources, policies, gateways);
+  const publication = createPublication(graph, envoyListeners, routes, clusters, rateLimits);
   const news = createReplicaNews();
   const quarantine = createQuarantine(sources, {
     current: (key) => routes.hostEntries.get(key),

@@ -38,7 +38,7 @@ import { planSecurity } from "../attach/security/plan.ts";
 import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Source } from "../dataflow/graph.ts";
 import { createResolveReader } from "./envoy-proxies.ts";
-import type { Sources } from "./sources.ts";
+import { readSettings, type Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
 
 /**
@@ -83,7 +83,11 @@ export function createPolicyNodes(
     claimsByTarget,
     ofTargets,
     backendTraffic: graph.map("backendTraffic", sources.backendTrafficPolicies, (policy, _key, read) =>
-      planBackendTraffic(policy, { configMap: (key) => read.get(sources.configMaps, key) }),
+      planBackendTraffic(
+        policy,
+        { configMap: (key) => read.get(sources.configMaps, key) },
+        readSettings(sources, read).rateLimit,
+      ),
     ),
     clientTraffic: graph.map("clientTraffic", sources.clientTrafficPolicies, (policy, _key, read) =>
       planClientTraffic(policy, createResolveReader(sources, grantsByNamespace, tlsPolicies, read)),

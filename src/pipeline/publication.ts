@@ -1,8 +1,11 @@
+import { RATE_LIMIT_FLEET } from "../attach/rate-limit.ts";
 import type { FleetKey } from "../base/keys.ts";
 import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, type ResourceChange, type ResourceType, resourceTypes } from "../envoy/resource.ts";
+import { RATE_LIMIT_CLUSTER } from "../translate/rate-limit-cluster.ts";
 import type { ClusterNodes, Endpoints, FleetCluster, FleetSecret } from "./clusters.ts";
 import type { FleetResource } from "./gateways.ts";
+import type { RateLimitNodes } from "./rate-limits.ts";
 import type { RouteNodes } from "./routes.ts";
 
 /** Gathers, over one commit, what changed for each fleet. */
@@ -22,6 +25,7 @@ export function createPublication(
   envoyListeners: Collection<FleetResource>,
   routes: RouteNodes,
   clusters: ClusterNodes,
+  rateLimits?: RateLimitNodes,
 ): Publication {
   const touched = new Map<string, ResourceChange>();
   const record = (change: ResourceChange) => touched.set(`${change.gateway}|${change.type}|${change.name}`, change);
@@ -89,6 +93,8 @@ export function createPublication(
     (resource) => resource,
   );
 
+  if (rateLimits !== undefined) shareRateLimits(graph, rateLimits, record);
+
   return {
     take(isLagging) {
       const changes: ResourceChange[] = [];
@@ -100,4 +106,23 @@ export function createPublication(
       return changes;
     },
   };
+}
+
+/** The service has the configurations, every fleet the way to the service. */
+function shareRateLimits(graph: Graph, rateLimits: RateLimitNodes, record: (change: ResourceChange) => void): void {
+  graph.subscribe(rateLimits.configurations, (changes) => {
+    for (const [name, resource] of changes) {
+      record({ gateway: RATE_LIMIT_FLEET, type: resourceTypes.rateLimits, name, resource });
+    }
+  });
+  graph.subscribe(rateLimits.clusters, (changes) => {
+    for (const [fleet, value] of changes) {
+      record({
+        gateway: fleet,
+        type: resourceTypes.cluster,
+        name: RATE_LIMIT_CLUSTER,
+        resource: value?.resource,
+      });
+    }
+  });
 }

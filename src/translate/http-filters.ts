@@ -13,6 +13,7 @@ import { dnsCache } from "./dynamic-forward-proxy.ts";
 import { buildLateHeaders } from "./policy/client-headers.ts";
 import { buildHealthCheck } from "./policy/client-http.ts";
 import { policyFilterNames, policyFilters } from "./policy/filters.ts";
+import { buildRateLimitFilters } from "./policy/global-rate-limit.ts";
 import { securityFilters } from "./security/filters.ts";
 
 /** Names of the filters in the chain, which are also the keys of a route's `typedPerFilterConfig`. */
@@ -30,7 +31,7 @@ const besideOthers: Readonly<Record<string, OrderedFilter>> = {
   [policyFilterNames.admissionControl]: "envoy.filters.http.bandwidth_limit",
 };
 
-type FilterSettings = Pick<ListenerSettings, "filterOrder" | "ipFamily" | "countsGrpc">;
+type FilterSettings = Pick<ListenerSettings, "filterOrder" | "ipFamily" | "countsGrpc" | "rateLimit">;
 
 const grpcWeb: HttpFilter = { name: httpFilterNames.grpcWeb, typedConfig: pack(GrpcWeb, {}), disabled: true };
 
@@ -49,7 +50,7 @@ const grpcStats: HttpFilter = {
  * grpc_web is off by default because it would translate the requests of a backend that speaks gRPC-Web itself.
  */
 export function buildHttpFilters(
-  { filterOrder: order = orderedFilters, ipFamily, countsGrpc = true }: FilterSettings = {},
+  { filterOrder: order = orderedFilters, ipFamily, countsGrpc = true, rateLimit }: FilterSettings = {},
   attemptLogs: readonly AccessLog[] = [],
   clients?: ClientTrafficSettings,
 ): HttpFilter[] {
@@ -59,6 +60,7 @@ export function buildHttpFilters(
   const filters: HttpFilter[] = [
     ...(health ? [health] : []),
     ...policyFilters,
+    ...(rateLimit ? buildRateLimitFilters(rateLimit, clients?.headers?.disableRateLimitHeaders) : []),
     ...securityFilters,
     { name: httpFilterNames.cors, typedConfig: pack(Cors, {}) },
     ...(translatesGrpcWeb ? [grpcWeb] : []),

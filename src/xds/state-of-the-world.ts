@@ -23,7 +23,7 @@ export function stateOfTheWorldProtocol(context: StreamContext): Protocol<Discov
     begin(gateway, node, wake) {
       const resources = store.gateway(gateway);
       const build = buildOf(node);
-      const interests = new Map<string, Interest>(sendOrder.map((type) => [type, createInterest(type)]));
+      const interests = new Map<string, Interest>(served.map((type) => [type, createInterest(type)]));
       let nonces = 0;
       let failure: string | undefined;
       const stopObserving = resources.observe((changed) => {
@@ -58,6 +58,14 @@ export function stateOfTheWorldProtocol(context: StreamContext): Protocol<Discov
       };
     },
   };
+}
+
+/** The rate limit service speaks this protocol, and asks for a type of its own. */
+const served: readonly ResourceType[] = [...sendOrder, resourceTypes.rateLimits];
+
+/** May everything of the type be asked for at once? Then what is not sent is gone. */
+function isWhole(type: ResourceType): boolean {
+  return isRoot(type) || type === resourceTypes.rateLimits;
 }
 
 interface Interest {
@@ -97,7 +105,7 @@ function updateInterest(interest: Interest, request: DiscoveryRequest): void {
   if (request.responseNonce && request.responseNonce !== interest.nonce) return;
   const names = request.resourceNames ?? [];
   interest.wildcard =
-    isRoot(interest.type) && (names.includes("*") || (names.length === 0 && (!interest.started || interest.wildcard)));
+    isWhole(interest.type) && (names.includes("*") || (names.length === 0 && (!interest.started || interest.wildcard)));
   interest.names = new Set(names);
   interest.started = true;
   interest.due = true;
@@ -130,7 +138,7 @@ function takeUpdate(
   interest.gone = gone;
   const version = contentHash(wanted.map((resource) => `${resource.name}\n${resource.version}\n`).join(""));
   // A missing route table or endpoint set is answered when it appears; a missing root is "deleted" to the client.
-  if (version === interest.version || (wanted.length === 0 && !isRoot(type))) return undefined;
+  if (version === interest.version || (wanted.length === 0 && !isWhole(type))) return undefined;
   interest.version = version;
   if (type === resourceTypes.cluster) interest.sent = new Map(wanted.map((resource) => [resource.name, resource]));
   return wanted;

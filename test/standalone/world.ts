@@ -45,12 +45,15 @@ spec:
 export const toBackend = (name: string, weight = 1) =>
   `{group: gateway.envoyproxy.io, kind: Backend, name: ${name}, weight: ${weight}}`;
 
-/** @param env added to the environment of Gatehouse */
-export async function createWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
+/**
+ * @param env added to the environment of Gatehouse
+ * @param args added to its command line
+ */
+export async function createWorld(env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<World> {
   const files = temporaryDirectory();
   const port = await freePort();
   files.writeAtomically("gateway.yaml", gatewayYaml({ name: "web", port }));
-  let gatehouse = await startGatehouse({ directory: files.path, env });
+  let gatehouse = await startGatehouse({ directory: files.path, env, args });
   const backends: Backend[] = [];
   const sendHere = async (options: RequestOptions): Promise<Answer> => {
     const answer = await send({ port, ...options });
@@ -62,7 +65,7 @@ export async function createWorld(env: NodeJS.ProcessEnv = {}): Promise<World> {
     port,
     gatehouse: () => gatehouse,
     async restart() {
-      gatehouse = await startGatehouse({ directory: files.path, env: gatehouse.env });
+      gatehouse = await startGatehouse({ directory: files.path, env: gatehouse.env, args });
     },
     async backend(name, options) {
       const backend = await startBackend({ ...options, name });

@@ -2,12 +2,14 @@ import { expect, test } from "@jest/globals";
 import type { BackendTrafficPolicy } from "../../api/backendtrafficpolicy.ts";
 import { validateObject } from "../../api/kinds.ts";
 import { planBackendTraffic, type RouteTraffic } from "../../attach/backend-traffic.ts";
+import type { RateLimitService } from "../../attach/rate-limit.ts";
 import { sortedMap } from "../../envoy/any.ts";
 import { HttpConnectionManager } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { resourceToJson } from "../../envoy/json.ts";
 import { encodeResource } from "../../envoy/resource.ts";
 import { validateBootstrap, withEnvoy } from "../envoy.test-support.ts";
 import { buildHttpFilters } from "../http-filters.ts";
+import { translateRateLimitCluster } from "../rate-limit-cluster.ts";
 import { limitTraffic } from "../traffic-limits.ts";
 import { configurePolicyFilters } from "./route-filters.ts";
 
@@ -19,6 +21,13 @@ const limited = (...rules: Content[]) => ({ rateLimit: { local: { rules } } });
 const perSecond = { limit: { requests: 1, unit: "Second" } };
 const counting = (...clientSelectors: Content[]) => limited({ ...perSecond, clientSelectors });
 const costing = (request: Content) => limited({ ...perSecond, clientSelectors: [{ path: {} }], cost: { request } });
+const globally = (...rules: Content[]) => ({ rateLimit: { global: { rules } } });
+const service: RateLimitService = {
+  address: { host: "limits.test", port: 8081 },
+  failClosed: true,
+  timeoutMilliseconds: 20,
+};
+const fromMetadata = { fromMetadata: { namespace: "a.b", key: "c" } };
 const range = (value: string, type = "Exact") => ({ sourceCIDR: { type, value } });
 const of404 = { statusCodes: [{ value: 404 }] };
 const override = (match: Content, response: Content) => ({ responseOverride: [{ match, response }] });
@@ -32,6 +41,7 @@ const aborting = (abort: Content) => ({ faultInjection: { abort: { httpStatus: 5
 const delaying = (delay: Content) => ({ faultInjection: { delay: { fixedDelay: "1s", ...delay } } });
 
 const localRule = "rateLimit.local.rules[0]";
+const globalRule = "rateLimit.global.rules";
 const selected = `${localRule}.clientSelectors[0]`;
 const first = "responseOverride[0]";
 
@@ -47,6 +57,22 @@ const refused: readonly (readonly [spec: Content, field: string])[] = [
   [limited({ ...perSecond, cost: { request: { from: "Number", number: 2 } } }), `${localRule}.cost`],
   [counting({ headers: [{ name: "a\nb", value: "b" }] }), `${selected}.headers[0].name`],
   [counting({ headers: [{ name: "a b", type: "Distinct" }] }), `${selected}.headers[0].name`],
+  [globally({ ...perSecond, cost: { request: { from: "Number" } } }), `${globalRule}[0].cost.request`],
+  [globally({ ...perSecond, cost: { response: { from: "Metadata" } } }), `${globalRule}[0].cost.response`],
+  [
+    globally({ ...perSecond, cost: { response: { from: "Number", number: -1 } } }),
+    `${globalRule}[0].cost.response.number`,
+  ],
+  [
+    globally({ ...perSecond, clientSelectors: [{ sourceCIDR: { value: "10.0.0.0/8", invert: true } }] }),
+    `${globalRule}[0].clientSelectors[0].sourceCIDR.invert`,
+  ],
+  [
+    globally({ ...perSecond, clientSelectors: [{ headers: [{ name: "a b", value: "c" }] }] }),
+    `${globalRule}[0].clientSelectors[0].headers[0].name`,
+  ],
+  [globally({ limit: { ...perSecond.limit, ...fromMetadata }, shadowMode: true }), `${globalRule}[0].shadowMode`],
+  [globally(perSecond, { ...perSecond, xRateLimitHeaders: "Off" }), `${globalRule}[1].xRateLimitHeaders`],
   [{ requestBuffer: { limit: "4Gi" } }, "requestBuffer.limit"],
   [passing("8Ei"), "bandwidthLimit.request.limit.value"],
   [answering({ contentType: "a/b\r\nx: y" }), `${first}.response.contentType`],
@@ -79,6 +105,18 @@ const served: readonly Content[] = [
   costing({ from: "Number", number: 1_000_000_000 }),
   costing({ from: "Number", number: 0 }),
   costing({ from: "Metadata", metadata: { namespace: "a.b", key: "c" } }),
+  globally(perSecond, perSecond, { ...perSecond, shared: true, shadowMode: true }),
+  globally({ limit: { requests: 4_294_967_295, unit: "Week", ...fromMetadata }, xRateLimitHeaders: "DraftVersion03" }),
+  globally({ ...perSecond, cost: { request: { from: "Metadata", metadata: fromMetadata.fromMetadata } } }),
+  globally({ ...perSecond, cost: { response: { from: "Number", number: 9 } }, xRateLimitHeaders: "Off" }),
+  globally({
+    ...perSecond,
+    clientSelectors: [
+      range("10.0.0.0/8"),
+      range("::/0", "Distinct"),
+      { queryParams: [{ name: "a", type: "Distinct" }] },
+    ],
+  }),
   { requestBuffer: { limit: 4_294_967_295 } },
   passing("1"),
   passing("4Pi"),
@@ -105,7 +143,7 @@ const served: readonly Content[] = [
   { responseOverride: [{ source: "Local", match: of404, response: { statusCode: 200 } }] },
 ];
 
-function planOf(spec: Content) {
+function policyOf(spec: Content): BackendTrafficPolicy {
   const { object, problems } = validateObject({
     apiVersion: "gateway.envoyproxy.io/v1alpha1",
     kind: "BackendTrafficPolicy",
@@ -113,7 +151,11 @@ function planOf(spec: Content) {
     spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
   });
   if (object === undefined) throw new Error(JSON.stringify(problems));
-  return planBackendTraffic(JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy, { configMap: () => undefined });
+  return JSON.parse(JSON.stringify(object)) as BackendTrafficPolicy;
+}
+
+function planOf(spec: Content) {
+  return planBackendTraffic(policyOf(spec), { configMap: () => undefined }, service);
 }
 
 test.each(refused)("%j is refused for %s", (spec, field) => {
@@ -125,7 +167,7 @@ test.each(refused)("%j is refused for %s", (spec, field) => {
 function bootstrapOf(routes: readonly RouteTraffic[]): object {
   const manager = encodeResource(HttpConnectionManager, "manager", {
     statPrefix: "m",
-    httpFilters: buildHttpFilters(),
+    httpFilters: buildHttpFilters({ rateLimit: service }),
     routeConfig: {
       virtualHosts: routes.map((traffic, index) => ({
         name: `v${index}`,
@@ -140,10 +182,14 @@ function bootstrapOf(routes: readonly RouteTraffic[]): object {
       })),
     },
   });
+  const { "@type": _, ...counter } = resourceToJson(translateRateLimitCluster(service));
   const address = { socket_address: { address: "127.0.0.1", port_value: 0 } };
   const filters = [{ name: "manager", typed_config: resourceToJson(manager) }];
   return {
-    static_resources: { clusters: [{ name: "c" }], listeners: [{ name: "l", address, filter_chains: [{ filters }] }] },
+    static_resources: {
+      clusters: [{ name: "c" }, counter],
+      listeners: [{ name: "l", address, filter_chains: [{ filters }] }],
+    },
   };
 }
 
@@ -157,3 +203,11 @@ withEnvoy(
   },
   30_000,
 );
+
+test("global limits are refused where nobody counts them", () => {
+  const { traffic, refused: findings } = planBackendTraffic(policyOf(globally(perSecond)), {
+    configMap: () => undefined,
+  });
+  expect(findings.map(({ field }) => field)).toEqual(["spec.rateLimit.global"]);
+  expect(traffic).toEqual({ invalid: true });
+});

@@ -9,13 +9,14 @@ import { controlAdmission } from "./admission-control.ts";
 import { limitRequests, limitResponses } from "./bandwidth.ts";
 import { injectFault } from "./fault.ts";
 import { compressorLibraries, compressorName, policyFilterNames } from "./filters.ts";
+import { limitGlobally } from "./global-rate-limit.ts";
 import { limitLocally } from "./local-rate-limit.ts";
 import { overrideResponses } from "./response-override.ts";
 
 /** Turns on the listener's filters for what a policy says of a route, and gives them what they need to know. */
 export function configurePolicyFilters(traffic: RouteTraffic): (readonly [name: string, config: Any])[] {
-  const { faultInjection, requestBuffer, compressor, localRateLimit, bandwidthLimit, responseOverride } = traffic;
-  const { admissionControl } = traffic;
+  const { faultInjection, requestBuffer, compressor, localRateLimit, globalRateLimit } = traffic;
+  const { admissionControl, bandwidthLimit, responseOverride } = traffic;
   const entries: (readonly [string, Any])[] = [];
   if (faultInjection) entries.push([policyFilterNames.fault, injectFault(faultInjection)]);
   if (requestBuffer?.limit !== undefined) {
@@ -28,6 +29,7 @@ export function configurePolicyFilters(traffic: RouteTraffic): (readonly [name: 
   }
   if (localRateLimit?.rules?.length)
     entries.push([policyFilterNames.localRateLimit, limitLocally(localRateLimit.rules)]);
+  if (globalRateLimit) entries.push(limitGlobally(globalRateLimit));
   if (bandwidthLimit?.request)
     entries.push([policyFilterNames.requestBandwidth, limitRequests(bandwidthLimit.request)]);
   if (bandwidthLimit?.response) {
