@@ -1,4 +1,4 @@
-import type { BinaryWriter } from "@bufbuild/protobuf/wire";
+import { BinaryWriter } from "@bufbuild/protobuf/wire";
 import { compareStrings } from "../base/keys.ts";
 
 /** What ts-proto generates for a message: its full protobuf name and its encoder. */
@@ -24,9 +24,23 @@ export function typeUrl({ $type }: { readonly $type: string }): string {
   return url;
 }
 
+/** One for all messages, which are encoded one after the other: a new one begins with little room and grows it step by step. */
+let writer = new BinaryWriter();
+
+/** The bytes of a message, in memory of their own. O(bytes). */
+export function encodeMessage<T>(type: MessageType<T>, message: T): Uint8Array {
+  try {
+    return type.encode(message, writer).finish();
+  } catch (error) {
+    // It may have stopped in the middle of a message.
+    writer = new BinaryWriter();
+    throw error;
+  }
+}
+
 /** Packs a message into an Any. The name comes from the generated type, so it cannot be mistyped. */
 export function pack<T>(type: MessageType<T>, message: T): Any {
-  return { typeUrl: typeUrl(type), value: type.encode(message).finish() };
+  return { typeUrl: typeUrl(type), value: encodeMessage(type, message) };
 }
 
 /**

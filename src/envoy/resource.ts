@@ -1,6 +1,6 @@
 import type { FleetKey } from "../base/keys.ts";
 import type { MessageType } from "./any.ts";
-import { typeUrl } from "./any.ts";
+import { encodeMessage, typeUrl } from "./any.ts";
 import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
 import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
@@ -59,7 +59,7 @@ export function encodeResource<T>(
   message: T,
   dependents: readonly ResourceName[] = nothing,
 ): EncodedResource {
-  const bytes = messageType.encode(message).finish();
+  const bytes = encodeMessage(messageType, message);
   return {
     type: typeUrl(messageType) as ResourceType,
     name,

@@ -1,6 +1,7 @@
 import type { ObjectMeta } from "../api/object.ts";
 import type { AttachedHost } from "../attach/model.ts";
 import { flatText } from "../base/memory.ts";
+import { encodeMessage } from "../envoy/any.ts";
 import { Route } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { contentHash, nameHash } from "../envoy/hash.ts";
 import type { TranslatedMatch } from "./match.ts";
@@ -53,7 +54,7 @@ export function buildEntries(
       const { match, path, conditional, key, rankOn } = translated;
       const position = `rule/${ruleIndex}/match/${hasMatches ? matchIndex : -1}${nameVariant(template.variants, variant)}`;
       const name = `${kind.toLowerCase()}/${namespace}/${metadata.name}/${position}/${suffix}`;
-      const bytes = Route.encode({ name, match, ...template.complete(path, variant) }).finish();
+      const bytes = encodeMessage(Route, { name, match, ...template.complete(path, variant) });
       const rank = keepsOrder ? rankHostname(host.routeHostname) : rankOn(host.routeHostname);
       const sequence = ruleIndex * SEQUENCE_RULE_STEP + matchIndex * SEQUENCE_MATCH_STEP + variantIndex;
       entries.push({

@@ -21,6 +21,8 @@ export interface ClusterOrder {
   usageChanged: boolean;
   /** When the next kept cluster goes whatever uses it. */
   removalDeadline: number;
+  /** What it came to and has not been sent, the next one last. */
+  removable: string[];
   /** When the Envoy came closer to having its new clusters: it asked for endpoints of one, had them, or took one. */
   progressAt: number;
 }
@@ -49,6 +51,7 @@ export function createClusterOrder(
     holds: new Map(users.map(({ type }) => [type, new Map()])),
     usageChanged: false,
     removalDeadline: Number.POSITIVE_INFINITY,
+    removable: [],
     progressAt: Number.NEGATIVE_INFINITY,
   };
 }
@@ -123,7 +126,7 @@ function findUnconfirmed(clusters: Subscription, resource: EncodedResource): Set
 }
 
 /**
- * The clusters that may be removed from this Envoy now: nothing that it may be using refers to them, or they were kept for
+ * Some of the clusters that may be removed from this Envoy now: nothing that it may be using refers to them, or they were kept for
  * long enough. A table that the Envoy refused leaves an older one in use for as long as it takes to mend it; the clusters
  * of that one stay. O(clusters of all tables) after a change of the tables, else O(1).
  */
@@ -133,7 +136,24 @@ export function removableClusters(
   now: number,
 ): readonly string[] {
   const { removals } = order.clusters;
-  if (removals.size === 0 || (!order.usageChanged && now < order.removalDeadline)) return [];
+  if (removals.size === 0) return [];
+  if (order.usageChanged || now >= order.removalDeadline) findRemovable(order, isRefused, now);
+  const { removable, limits } = order;
+  const names: string[] = [];
+  while (names.length < limits.maxClusterRemovals) {
+    const name = removable.pop();
+    if (name === undefined) break;
+    if (removals.has(name)) names.push(name);
+  }
+  return names;
+}
+
+function findRemovable(
+  order: ClusterOrder,
+  isRefused: (type: ResourceType, name: string) => boolean,
+  now: number,
+): void {
+  const { removals } = order.clusters;
   const uses = findUses(order, isRefused);
   const removable: string[] = [];
   order.usageChanged = false;
@@ -144,7 +164,7 @@ export function removableClusters(
     if (now >= deadline || !(uses.unknown || uses.used.has(name))) removable.push(name);
     else order.removalDeadline = Math.min(order.removalDeadline, deadline);
   }
-  return removable;
+  order.removable = removable.reverse();
 }
 
 interface Uses {

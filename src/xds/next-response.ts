@@ -176,10 +176,8 @@ function removeClusters(session: Session, now: number): Response | undefined {
     const current = session.gateway.current(type, name);
     return current !== undefined && (retries.has(name) || client.get(name)?.refused.includes(current.version) === true);
   };
-  const names = removableClusters(order, isRefused, now).slice(0, limits.maxClusterRemovals);
+  const names = removableClusters(order, isRefused, now);
   if (names.length > 0) {
-    // Asked again right after this write, for what did not fit and for the next deadline.
-    order.usageChanged = true;
     const draft: Draft = { resources: [], missing: [], bytes: 0 };
     return send(session, order.clusters, draft, takeRemovals(order.clusters, names), now);
   }
@@ -219,6 +217,8 @@ function send(
     for (const { type, name } of resource.dependents) markForced(session.subscriptions.get(type)!, name);
     return { client, resource };
   });
+  // What was found to be free of use may not be any longer.
+  if (session.order.users.includes(subscription)) session.order.usageChanged = true;
   subscription.answerDue = false;
   subscription.inFlight.set(nonce, { nonce, sentAt: now, resources: sent, removed });
   return { type: subscription.type, nonce, resources, removed: [...missing, ...removed.map(({ name }) => name)] };
