@@ -27,8 +27,14 @@ export function createPublication(
   clusters: ClusterNodes,
   rateLimits?: RateLimitNodes,
 ): Publication {
-  const touched = new Map<string, ResourceChange>();
-  const record = (change: ResourceChange) => touched.set(`${change.gateway}|${change.type}|${change.name}`, change);
+  let touched = new Map<string, ResourceChange>();
+  let removed = new Map<string, ResourceChange>();
+  const record = (change: ResourceChange) => {
+    const key = `${change.gateway}|${change.type}|${change.name}`;
+    const [to, other] = change.resource === undefined ? [removed, touched] : [touched, removed];
+    other.delete(key);
+    to.set(key, change);
+  };
 
   const own = (type: ResourceType, collection: Collection<FleetResource>) => {
     const owners = new Map<string, string>();
@@ -97,12 +103,9 @@ export function createPublication(
 
   return {
     take(isLagging) {
-      const changes: ResourceChange[] = [];
-      for (const [key, change] of touched) {
-        if (isLagging && change.resource === undefined) continue;
-        changes.push(change);
-        touched.delete(key);
-      }
+      const changes = [...touched.values(), ...(isLagging ? [] : removed.values())];
+      touched = new Map();
+      if (!isLagging) removed = new Map();
       return changes;
     },
   };
