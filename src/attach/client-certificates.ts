@@ -1,11 +1,13 @@
 import { isIP } from "node:net";
+import type { ConfigMap, Secret } from "../api/core.ts";
 import { type AuthorityReference, followAuthorities } from "./authorities.ts";
 import type { ClientTrafficSettings } from "./client-traffic.ts";
 import type { ClientIdentity, ClientName, ClientValidation, ClientValidationReader } from "./client-validation.ts";
+import { parseTrust } from "./cluster-spec.ts";
 import { isGranted } from "./grants.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { findRegexFault } from "./regex.ts";
-import { followRevocations } from "./revocation.ts";
+import { findUnlisted, followRevocations } from "./revocation.ts";
 
 type Context = NonNullable<NonNullable<ClientTrafficSettings["tls"]>["clientValidation"]>;
 type Mode = NonNullable<Context["mode"]>;
@@ -54,6 +56,10 @@ export function planClientValidation(
     if (typeof found === "string") revoked.add(found);
     else report(`crl.refs[${index}]`, found.message);
   }
+  const unlisted =
+    findings.length === 0 && revoked.size > 0 && !crl?.onlyVerifyLeafCertificate
+      ? findUnlisted(objectsOf(trust, read), objectsOf(revoked, read))
+      : undefined;
   const names = namesOf(context);
   judgeHashes(context, report);
   judgeNames(context, report);
@@ -69,8 +75,19 @@ export function planClientValidation(
       ...(context.allowExpiredCertificate && trust.size > 0 && { expiredAllowed: true }),
     },
     findings,
-    warnings: findDemand(context, mode, names),
+    warnings: [...findDemand(context, mode, names), ...(unlisted === undefined ? [] : [lackList(unlisted)])],
   };
+}
+
+function objectsOf(keys: Iterable<string>, read: ClientValidationReader): readonly (Secret | ConfigMap)[] {
+  return [...keys].map(parseTrust).flatMap(({ source, key }) => {
+    return (source === "secret" ? read.secret(key) : read.configMap(key)) ?? [];
+  });
+}
+
+function lackList(authority: string): PolicyFinding {
+  const text = `has no list of ${authority}, an authority of caCertificateRefs, so that Envoy refuses every client whose chain it is in; add its list, or write onlyVerifyLeafCertificate`;
+  return { field: `${FIELD}.crl.refs`, text, reason: "MissingRevocationList" };
 }
 
 /** Envoy compares names and hashes with nothing where no certificate is, and finds that they differ. */

@@ -6,7 +6,7 @@ import type { ClientTrafficPolicy } from "../api/clienttrafficpolicy.ts";
 import { validateObject } from "../api/kinds.ts";
 import { contradictionOf, settleListenerTls } from "./client-tls.ts";
 import { type ClientTrafficPlan, planClientTraffic } from "./client-traffic.ts";
-import { authority, revocations } from "./key-pairs.test-support.ts";
+import { authority, otherAuthority, revocations } from "./key-pairs.test-support.ts";
 import { readObjects } from "./objects.test-support.ts";
 
 type Content = Readonly<Record<string, unknown>>;
@@ -16,7 +16,7 @@ const configMap = (name: string, data: Content, namespace = "a") => ({
 });
 const objects = readObjects("", [
   configMap("ca", { "ca.crt": authority }),
-  configMap("partners", { "ca.crt": authority }),
+  configMap("partners", { "ca.crt": otherAuthority }),
   configMap("list", { "ca.crl": revocations }),
   configMap("cut", { "ca.crl": `${revocations}-----BEGIN X509 CRL-----\nMIIB` }),
   configMap("certificate", { "ca.crl": authority }),
@@ -85,7 +85,12 @@ test.each<[Content, string]>([
     clients({ certificateHashes: [hash], mode: "VerifyIfGiven" }),
     "NoEffect spec.tls.clientValidation.certificateHashes",
   ],
-  [trusting({ mode: "VerifyIfGiven", crl: { refs: refs("list") } }), ""],
+  [clients({ mode: "VerifyIfGiven", caCertificateRefs: refs("partners"), crl: { refs: refs("list") } }), ""],
+  [
+    clients({ caCertificateRefs: refs("partners", "ca"), crl: { refs: refs("list") } }),
+    "MissingRevocationList spec.tls.clientValidation.crl.refs",
+  ],
+  [trusting({ crl: { refs: refs("list"), onlyVerifyLeafCertificate: true } }), ""],
   [trusting({ optional: false }), "DeprecatedField spec.tls.clientValidation.optional"],
 ])("of %j is warned: %s", (tls, warning) => {
   expect(

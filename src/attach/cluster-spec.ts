@@ -95,7 +95,8 @@ export function trustSecret(trust: UpstreamTls["trust"], revoked: readonly strin
   return [{ name: `trust/${nameHash(JSON.stringify(trust))}`, use: "trust", ...first, also }];
 }
 
-function parseTrust(reference: string): Pick<SecretUse, "source" | "key"> {
+/** An entry of {@link UpstreamTls.trust} and its like. */
+export function parseTrust(reference: string): Pick<SecretUse, "source" | "key"> {
   const slash = reference.indexOf("/");
   return { source: reference.slice(0, slash) === "secret" ? "secret" : "configmap", key: reference.slice(slash + 1) };
 }

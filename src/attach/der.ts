@@ -11,3 +11,22 @@ export function readLength(
   const start = offset + 1 + count;
   return { start, end: start + bytes.readUIntBE(offset + 1, count) };
 }
+
+/** An element of DER: its tag, where it stands, and its content. */
+export interface DerElement {
+  readonly tag: number;
+  readonly start: number;
+  readonly contentStart: number;
+  readonly end: number;
+}
+
+/** The elements of a content, as far as they make sense. O(elements that are asked for). */
+export function* elementsOf(bytes: Buffer, start: number, end: number): Generator<DerElement> {
+  for (let at = start; at < end; ) {
+    const length = readLength(bytes, at + 1);
+    const tag = bytes[at];
+    if (tag === undefined || length === undefined || length.end > end) return;
+    yield { tag, start: at, contentStart: length.start, end: length.end };
+    at = length.end;
+  }
+}

@@ -20,7 +20,21 @@ zBaDkIFjtPRf2a/J87dabZwq6jgtWLj8ReQCIQCZiNaTYBuTXPpCwxq/JX4M0/Ot
 -----END CERTIFICATE-----
 `;
 
-/** A list of revoked certificates, of another authority, without any. */
+/** Another authority. */
+export const otherAuthority = `-----BEGIN CERTIFICATE-----
+MIIBhTCCASugAwIBAgIUTXZZSIrY3PIBTojTFff8IHaikYQwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMVGVzdCBjbGllbnRzMCAXDTI2MTIwMTAzNTkwMFoYDzIxMjYx
+MTA3MDM1OTAwWjAXMRUwEwYDVQQDDAxUZXN0IGNsaWVudHMwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAAQXSU2JHmp0dRYYNLwWLIKFBxlqn1A0xKlHz+ZpkVnDunvN
+JmVubbbjjRmkl5bQyrllsAZjBAA7qYxMY8uXGTRvo1MwUTAdBgNVHQ4EFgQUWlBP
+LXJ0IA2lt/GCHENIRxQwr3YwHwYDVR0jBBgwFoAUWlBPLXJ0IA2lt/GCHENIRxQw
+r3YwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiBbEjWAocJ7Szvk
+/LuiOqCh07mXJOp878vmyKS7ndwZgQIhAOsxU+MIE+l8okc/yjidGBgVkfx4IGli
+J4Ebxc7QhgMS
+-----END CERTIFICATE-----
+`;
+
+/** Its list of revoked certificates, without any. */
 export const revocations = `-----BEGIN X509 CRL-----
 MIGwMFgCAQEwCgYIKoZIzj0EAwIwFzEVMBMGA1UEAwwMVGVzdCBjbGllbnRzFw0y
 NjEyMDEwMzU5MDBaGA8yMTI2MTEwNzAzNTkwMFqgDjAMMAoGA1UdFAQDAgEBMAoG

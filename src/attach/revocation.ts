@@ -1,8 +1,9 @@
 import type { ConfigMap, Secret } from "../api/core.ts";
 import { objectKey } from "../base/keys.ts";
 import type { AuthorityReference, TlsReader } from "./authorities.ts";
-import { readLength } from "./der.ts";
+import { elementsOf } from "./der.ts";
 import { objectBytes } from "./object-data.ts";
+import { readCertificates } from "./pem.ts";
 
 /** Where an object keeps its lists of revoked certificates, in PEM. */
 export const CRL_KEY = "ca.crl";
@@ -22,54 +23,94 @@ export function followRevocations(
   if (object === undefined) {
     return { message: `names ${kind} ${key}, which does not exist; create it or correct the reference` };
   }
-  const fault = checkRevocations(object);
+  const { fault } = readLists(object);
   return fault === undefined
     ? `${kind.toLowerCase()}/${key}`
     : { message: `names ${kind} ${key}, which ${fault}; correct it or name another` };
 }
 
-const checks = new WeakMap<Secret | ConfigMap, { readonly fault: string | undefined }>();
+interface Lists {
+  /** Why they cannot be used. */
+  readonly fault?: string;
+  /** Names of those who issued them, each DER in base64. */
+  readonly issuers: readonly string[];
+}
+
+const read = new WeakMap<Secret | ConfigMap, Lists>();
 
 /** A list can be long, and many policies may name it. */
-function checkRevocations(object: Secret | ConfigMap): string | undefined {
-  let check = checks.get(object);
-  if (check === undefined) {
+function readLists(object: Secret | ConfigMap): Lists {
+  let lists = read.get(object);
+  if (lists === undefined) {
     const pem = objectBytes(object, CRL_KEY);
-    check = { fault: pem === undefined ? `has no key ${CRL_KEY}` : findListFault(pem.toString("latin1")) };
-    checks.set(object, check);
+    lists = pem === undefined ? { fault: `has no key ${CRL_KEY}`, issuers: [] } : decodeLists(pem.toString("latin1"));
+    read.set(object, lists);
   }
-  return check.fault;
+  return lists;
 }
 
 const beginList = /-----BEGIN X509 CRL-----/g;
 const listBlock = /-----BEGIN X509 CRL-----([\sA-Za-z0-9+/=]*)-----END X509 CRL-----/g;
 
 /** One that is out of date passes: there is no clock here. */
-function findListFault(text: string): string | undefined {
+function decodeLists(text: string): Lists {
   const blocks = [...text.matchAll(listBlock)].map(([, content = ""]) => content);
-  if (blocks.length === 0) return `holds no list of revoked certificates in PEM form (X509 CRL) in ${CRL_KEY}`;
-  if (blocks.length !== text.match(beginList)?.length) return `holds a damaged PEM block in ${CRL_KEY}`;
-  const bad = blocks.findIndex((content) => !isList(Buffer.from(content, "base64")));
-  if (bad < 0) return undefined;
-  return `holds a list (number ${bad + 1} of ${blocks.length}) that cannot be decoded in ${CRL_KEY}`;
+  const fail = (fault: string): Lists => ({ fault: `${fault} in ${CRL_KEY}`, issuers: [] });
+  if (blocks.length === 0) return fail("holds no list of revoked certificates in PEM form (X509 CRL)");
+  if (blocks.length !== text.match(beginList)?.length) return fail("holds a damaged PEM block");
+  const issuers = blocks.map((content) => issuerOf(Buffer.from(content, "base64")));
+  const bad = issuers.indexOf(undefined);
+  if (bad >= 0) return fail(`holds a list (number ${bad + 1} of ${blocks.length}) that cannot be decoded`);
+  return { issuers: issuers as string[] };
 }
 
 /** Tags of ASN.1. */
 const SEQUENCE = 0x30;
+const INTEGER = 0x02;
 const BIT_STRING = 0x03;
 
 /**
- * A CertificateList (RFC 5280 section 5.1) from outside: what was signed, how, and the signature. Its entries, which may be a million,
- * are for Envoy to read. O(1).
+ * Of a CertificateList (RFC 5280 section 5.1), which is looked at from outside: what was signed, how, and the signature. Its entries,
+ * which may be a million, are for Envoy to read. Undefined: it is none. O(1).
  */
-function isList(bytes: Buffer): boolean {
-  const outer = readLength(bytes, 1);
-  if (bytes[0] !== SEQUENCE || outer?.end !== bytes.length) return false;
-  let at = outer.start;
-  for (const tag of [SEQUENCE, SEQUENCE, BIT_STRING]) {
-    const part = readLength(bytes, at + 1);
-    if (bytes[at] !== tag || part === undefined) return false;
-    at = part.end;
+function issuerOf(bytes: Buffer): string | undefined {
+  const [outer, ...beyond] = elementsOf(bytes, 0, bytes.length);
+  if (outer?.tag !== SEQUENCE || outer.end !== bytes.length || beyond.length > 0) return undefined;
+  const parts = [...elementsOf(bytes, outer.contentStart, outer.end)];
+  const [signed] = parts;
+  if (parts.map(({ tag }) => tag).join() !== [SEQUENCE, SEQUENCE, BIT_STRING].join()) return undefined;
+  if (parts.at(-1)?.end !== outer.end || signed === undefined) return undefined;
+  // A version, then the algorithm, then the issuer.
+  const [first, second, third] = elementsOf(bytes, signed.contentStart, signed.end);
+  const issuer = first?.tag === INTEGER ? third : second;
+  return issuer?.tag === SEQUENCE ? bytes.toString("base64", issuer.start, issuer.end) : undefined;
+}
+
+/** Of a certificate (RFC 5280 section 4.1): behind version, serial number, algorithm, issuer and dates. */
+function subjectOf(bytes: Buffer): string | undefined {
+  const [outer] = elementsOf(bytes, 0, bytes.length);
+  const [signed] = outer ? elementsOf(bytes, outer.contentStart, outer.end) : [];
+  if (signed === undefined) return undefined;
+  const parts = [...elementsOf(bytes, signed.contentStart, signed.end)];
+  const subject = parts[parts[0]?.tag === INTEGER ? 4 : 5];
+  return subject && bytes.toString("base64", subject.start, subject.end);
+}
+
+/**
+ * An authority without a list among these, by its subject: its clients are all refused where Envoy looks every certificate of a chain up.
+ * Undefined: there is none. O(authorities + lists).
+ */
+export function findUnlisted(
+  authorities: readonly (Secret | ConfigMap)[],
+  revoked: readonly (Secret | ConfigMap)[],
+): string | undefined {
+  const issuers = new Set(revoked.flatMap((object) => readLists(object).issuers));
+  for (const object of authorities) {
+    for (const certificate of readCertificates(objectBytes(object, "ca.crt") ?? Buffer.alloc(0)).certificates ?? []) {
+      const subject = subjectOf(certificate.raw);
+      if (subject === undefined || issuers.has(subject)) continue;
+      return (certificate.subject ?? "").replaceAll("\n", ", ");
+    }
   }
-  return at === outer.end;
+  return undefined;
 }

@@ -216,6 +216,7 @@ const clientTrafficPolicy: readonly ChecklistRow[] = [
   ["Warning=True/NoEffect", "attach/client-traffic-ports.ts", "client-traffic"],
   ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
   ["Warning=True/UnsupportedHTTP3ClientValidation", "attach/http3.ts", "http3"],
+  ["Warning=True/MissingRevocationList", "attach/client-certificates.ts", "client-tls"],
 ];
 
 const securityPolicy: readonly ChecklistRow[] = [
