@@ -62,10 +62,16 @@ export function judge(
       ? { status: fine, reason: good.reason, message: formatMessage(good.message) }
       : {
           status: bad,
-          reason: [...new Set(own.map((problem) => problem.reason))].join(","),
+          reason: reasonOf(type, own),
           message: formatMessage([...new Set(own.map((problem) => formatMessage(problem.message)))].join(" ")),
         };
   return generation === undefined ? { type, ...said } : { type, ...said, observedGeneration: generation };
+}
+
+/** Several warnings have a reason of their own, as with Envoy Gateway; other conditions list theirs. */
+function reasonOf(type: string, problems: readonly Problem[]): string {
+  const reasons = [...new Set(problems.map(({ reason }) => reason))];
+  return type === "Warning" && reasons.length > 1 ? "Warnings" : reasons.join(",");
 }
 
 /** Conditions that exist only while something is wrong. */

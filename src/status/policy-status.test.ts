@@ -35,6 +35,23 @@ test("those in trouble come first", () => {
   }
 });
 
+test("of more than 16 those stay that are not in effect, then those that others take the place of", () => {
+  const overridden = { condition: "Overridden", reason: "Overridden", message: "Others take its place." };
+  const troubles = new Map([
+    [17, [overridden]],
+    [18, [conflict]],
+  ]);
+  const entries = build(Array.from({ length: 19 }, (_, index) => ancestor(index, troubles.get(index))));
+  expect(entries.slice(0, 3).map(({ ancestorRef }) => ancestorRef.name)).toEqual(["gw-18", "gw-17", "gw-0"]);
+});
+
+test("several warnings have the reason of many", () => {
+  const warn = (reason: string) => ({ condition: "Warning", reason, message: `Of ${reason}` });
+  const [entry] = build([ancestor(0, [warn("DeprecatedField"), warn("NoEffect")])]);
+  expect(entry?.conditions.at(-1)).toMatchObject({ type: "Warning", status: "True", reason: "Warnings" });
+  expect(build([ancestor(0, [warn("NoEffect")])])[0]?.conditions.at(-1)).toMatchObject({ reason: "NoEffect" });
+});
+
 test("the last of 16 tells how many more there are", () => {
   const entries = build(Array.from({ length: 19 }, (_, index) => ancestor(index, index === 18 ? [conflict] : [])));
   expect(entries).toHaveLength(16);

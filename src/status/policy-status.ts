@@ -68,12 +68,12 @@ export function referTo({
   };
 }
 
-/** Those that something is wrong with first, and as many as a status holds; the last says how many are left out. */
+/** Those that something is wrong with first, then those that others take the place of, and as many as a status holds; the last says how many are left out. */
 export function aggregateAncestors<T extends { readonly conditions: readonly DesiredCondition[] }>(
   entries: readonly T[],
   generation: number | undefined,
 ): readonly T[] {
-  const sorted = [...entries].sort((a, b) => Number(isAccepted(a)) - Number(isAccepted(b)));
+  const sorted = [...entries].sort((a, b) => rankOf(a) - rankOf(b));
   if (sorted.length <= ANCESTORS_MAX) return sorted;
   const kept = sorted.slice(0, ANCESTORS_MAX);
   const last = kept.pop() as T;
@@ -82,6 +82,9 @@ export function aggregateAncestors<T extends { readonly conditions: readonly Des
   return [...kept, { ...last, conditions: [...last.conditions, ...judgeExtra(["Aggregated"], [problem], generation)] }];
 }
 
-function isAccepted({ conditions }: { readonly conditions: readonly DesiredCondition[] }): boolean {
-  return conditions.every(({ type, status }) => type !== "Accepted" || status === "True");
+/** Not in effect before partly in effect before in effect. */
+function rankOf({ conditions }: { readonly conditions: readonly DesiredCondition[] }): number {
+  const says = (wanted: string, value: string) =>
+    conditions.some(({ type, status }) => type === wanted && status === value);
+  return says("Accepted", "False") ? 0 : says("Overridden", "True") ? 1 : 2;
 }
