@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
 import { sendHttp3 } from "../harness/http3.ts";
 import { waitFor } from "../harness/waiting.ts";
+import { walkClientCertificates } from "./client-certificates.ts";
 import {
   authority,
   type PolicyAnswer,
@@ -231,6 +232,8 @@ test("slashes are not merged, and escaped ones are unescaped", async () => {
   expect((await world.ask("paths", "plain", { path: "/a//b" })).seen?.path).toBe("/a//b");
   expect((await world.ask("paths", "plain", { path: "/a%2Fb" })).seen?.path).toBe("/a/b");
 });
+
+test("certificates of clients", () => walkClientCertificates(world));
 
 const aborting = (name: string, rest: string, status: number) => `
 apiVersion: gateway.envoyproxy.io/v1alpha1
