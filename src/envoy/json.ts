@@ -38,6 +38,7 @@ import { HTTPFault } from "./generated/envoy/extensions/filters/http/fault/v3/fa
 import { FilterConfig as GrpcStats } from "./generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
 import { GrpcWeb } from "./generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
 import * as headerMutation from "./generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
+import { HealthCheck } from "./generated/envoy/extensions/filters/http/health_check/v3/health_check.ts";
 import { JwtAuthentication } from "./generated/envoy/extensions/filters/http/jwt_authn/v3/config.ts";
 import { LocalRateLimit } from "./generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import { OAuth2 } from "./generated/envoy/extensions/filters/http/oauth2/v3/oauth.ts";
@@ -45,6 +46,7 @@ import * as rateLimit from "./generated/envoy/extensions/filters/http/ratelimit/
 import * as rbac from "./generated/envoy/extensions/filters/http/rbac/v3/rbac.ts";
 import { Router } from "./generated/envoy/extensions/filters/http/router/v3/router.ts";
 import { UpstreamCodec } from "./generated/envoy/extensions/filters/http/upstream_codec/v3/upstream_codec.ts";
+import { ProxyProtocol } from "./generated/envoy/extensions/filters/listener/proxy_protocol/v3/proxy_protocol.ts";
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
 import { ConnectionLimit } from "./generated/envoy/extensions/filters/network/connection_limit/v3/connection_limit.ts";
 import { HttpConnectionManager } from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
@@ -53,8 +55,11 @@ import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp
 import { UdpProxyConfig } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.ts";
 import { HealthCheckEventFileSink } from "./generated/envoy/extensions/health_check/event_sinks/file/v3/file.ts";
 import { LocalResponsePolicy } from "./generated/envoy/extensions/http/custom_response/local_response_policy/v3/local_response_policy.ts";
+import { HeaderMutation as EarlyHeaderMutation } from "./generated/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.ts";
 import { PreserveCaseFormatterConfig } from "./generated/envoy/extensions/http/header_formatters/preserve_case/v3/preserve_case.ts";
 import { Generic } from "./generated/envoy/extensions/http/injected_credentials/generic/v3/generic.ts";
+import { CustomHeaderConfig } from "./generated/envoy/extensions/http/original_ip_detection/custom_header/v3/custom_header.ts";
+import { XffConfig } from "./generated/envoy/extensions/http/original_ip_detection/xff/v3/xff.ts";
 import { ClientSideWeightedRoundRobin } from "./generated/envoy/extensions/load_balancing_policies/client_side_weighted_round_robin/v3/client_side_weighted_round_robin.ts";
 import { LeastRequest } from "./generated/envoy/extensions/load_balancing_policies/least_request/v3/least_request.ts";
 import { Maglev } from "./generated/envoy/extensions/load_balancing_policies/maglev/v3/maglev.ts";
@@ -169,6 +174,11 @@ const messages: readonly PrintableMessage[] = [
   Router,
   UpstreamCodec,
   TlsInspector,
+  ProxyProtocol,
+  HealthCheck,
+  EarlyHeaderMutation,
+  CustomHeaderConfig,
+  XffConfig,
   TcpProxy,
   UdpProxyConfig,
   UdpProxyRoute,

@@ -29,7 +29,17 @@ test.each(cases)("%s", (file) => {
   const expected = join(folder, file.replace(".in.yaml", ".out.yaml"));
   if (process.env["UPDATE_GOLDEN"]) writeFileSync(expected, output);
   expect(output).toBe(readFileSync(expected, "utf8"));
+  expect([...unprinted(rest.resources)]).toEqual([]);
 });
+
+/** Types of messages that stand as bytes, since `src/envoy/json.ts` does not know them: Envoy reads no such file. */
+function* unprinted(value: unknown): Generator<string> {
+  if (typeof value !== "object" || value === null) return;
+  const type: unknown = (value as Record<string, unknown>)["@type"];
+  const isBytes = Object.keys(value).join() === "@type,value" && typeof Object.values(value)[1] === "string";
+  if (isBytes) yield String(type);
+  for (const inner of Object.values(value)) yield* unprinted(inner);
+}
 
 /** The same list in every case, and another one with each feature: `src/status/supported-features.test.ts` looks at it. */
 function withoutFeatures(status: ObjectStatus): object {

@@ -65,8 +65,8 @@ function fieldOf(steps: readonly Step[]): string {
   return steps.reduce((text, step) => text + (step === "[]" ? "[0]" : `.${step === "{}" ? MAP_KEY : step}`), "spec");
 }
 
-/** The smallest object around a value. */
-function place(schema: Schema, [step, ...rest]: readonly Step[], value: unknown): unknown {
+/** The smallest object around a value. @param steps fields, `[]` for an item of a list, `{}` for a value of a map */
+export function place(schema: Schema, [step, ...rest]: readonly Step[], value: unknown): unknown {
   if (step === undefined) return value;
   if (step === "[]") {
     const items = schema.items ?? {};
