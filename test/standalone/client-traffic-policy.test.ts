@@ -303,6 +303,11 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "timeout.tcp.connectionInspectionTimeout",
+    spec: { proxyProtocol: {}, timeout: { tcp: { connectionInspectionTimeout: "500ms" } } },
+    check: async ({ bytes }) => expect(await bytes("")).toBe(""),
+  },
+  {
     name: "a policy that cannot do what it says",
     spec: { http2: { onInvalidMessage: "Whatever" } },
     check: async ({ send }) => expect((await send()).status).toBe(500),

@@ -153,8 +153,8 @@ test("a bad policy closes listeners of connections, and none beside them", async
   await waitFor("the port to be opened", async () => (await askStream(ports.tcp)) === "bytes");
 });
 
-test("policies that come, change and go lose no request", async () => {
-  const load = await startLoad({ port: ports.http, host: "a.wide.test", connections: 8 });
+test.each(["keep-alive", "http2"] as const)("policies that come, change and go lose no request (%s)", async (style) => {
+  const load = await startLoad({ port: ports.http, host: "a.wide.test", connections: 8, style });
   const marked = (value: string) => ({ headers: { lateResponseHeaders: { set: [{ name: "x-policy", value }] } } });
   for (const value of ["1", "2", "3"]) {
     // A setting of the port makes another Listener, which takes over the socket.
