@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
+import { proxyCases } from "../../src/api/envoyproxy.test-support.ts";
 import { origins } from "../../src/api/security-policies.test-support.ts";
 import { policyCases, publishedBackendSpecs } from "../../src/api/traffic-policies.test-support.ts";
 import type { KubeClient } from "../../src/kube/client.ts";
@@ -15,8 +16,12 @@ const plurals = {
   ClientTrafficPolicy: "clienttrafficpolicies",
   BackendTrafficPolicy: "backendtrafficpolicies",
   SecurityPolicy: "securitypolicies",
+  // What all kinds say of servers and backends is broken here.
+  EnvoyProxy: "envoyproxies",
 } as const;
 type Kind = keyof typeof plurals;
+
+const rules = { ...policyCases, EnvoyProxy: proxyCases };
 
 let server: ApiServer;
 let client: KubeClient;
@@ -46,7 +51,7 @@ async function create(kind: Kind, spec: unknown) {
 }
 
 describe.each(Object.keys(plurals) as Kind[])("%s", (kind) => {
-  test.each(policyCases[kind])("%s", async (message, valid, invalid) => {
+  test.each(rules[kind])("%s", async (message, valid, invalid) => {
     expect(await create(kind, valid)).toMatchObject({ ok: true });
     const refused = await create(kind, invalid);
     expect(refused).toMatchObject({ ok: false, error: { status: 422 } });
