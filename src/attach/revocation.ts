@@ -105,12 +105,28 @@ export function findUnlisted(
   revoked: readonly (Secret | ConfigMap)[],
 ): string | undefined {
   const issuers = new Set(revoked.flatMap((object) => readLists(object).issuers));
-  for (const object of authorities) {
-    for (const certificate of readCertificates(objectBytes(object, "ca.crt") ?? Buffer.alloc(0)).certificates ?? []) {
-      const subject = subjectOf(certificate.raw);
-      if (subject === undefined || issuers.has(subject)) continue;
-      return (certificate.subject ?? "").replaceAll("\n", ", ");
-    }
+  const unlisted = authorities.flatMap(readSubjects).find(({ der }) => !issuers.has(der));
+  return unlisted?.text;
+}
+
+interface Subject {
+  /** In base64. */
+  readonly der: string;
+  readonly text: string;
+}
+
+const subjects = new WeakMap<Secret | ConfigMap, readonly Subject[]>();
+
+/** Decoding a bundle of 150 certificates costs some milliseconds, and it changes less often than lists. */
+function readSubjects(object: Secret | ConfigMap): readonly Subject[] {
+  let found = subjects.get(object);
+  if (found === undefined) {
+    const { certificates = [] } = readCertificates(objectBytes(object, "ca.crt") ?? Buffer.alloc(0));
+    found = certificates.flatMap(({ raw, subject = "" }) => {
+      const der = subjectOf(raw);
+      return der === undefined ? [] : { der, text: subject.replaceAll("\n", ", ") };
+    });
+    subjects.set(object, found);
   }
-  return undefined;
+  return found;
 }
