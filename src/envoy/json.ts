@@ -4,6 +4,7 @@ import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endp
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
 import { FilterConfig as RouteFilterConfig, RouteList } from "./generated/envoy/config/route/v3/route_components.ts";
+import { ScopedRouteConfiguration } from "./generated/envoy/config/route/v3/scoped_route.ts";
 import { DatadogConfig } from "./generated/envoy/config/trace/v3/datadog.ts";
 import { OpenTelemetryConfig } from "./generated/envoy/config/trace/v3/opentelemetry.ts";
 import { ZipkinConfig } from "./generated/envoy/config/trace/v3/zipkin.ts";
@@ -139,6 +140,7 @@ const messages: readonly PrintableMessage[] = [
   ClusterLoadAssignment,
   Listener,
   RouteConfiguration,
+  ScopedRouteConfiguration,
   RouteFilterConfig,
   RouteList,
   Secret,

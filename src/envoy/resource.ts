@@ -5,6 +5,7 @@ import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
 import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
+import { ScopedRouteConfiguration } from "./generated/envoy/config/route/v3/scoped_route.ts";
 import { Secret } from "./generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { RateLimitConfig } from "./generated/ratelimit/config/ratelimit/v3/rls_conf.ts";
 import { contentHash } from "./hash.ts";
@@ -15,6 +16,7 @@ export const resourceTypes = {
   endpoints: typeUrl(ClusterLoadAssignment),
   secret: typeUrl(Secret),
   listener: typeUrl(Listener),
+  scope: typeUrl(ScopedRouteConfiguration),
   route: typeUrl(RouteConfiguration),
   /** For the rate limit service, not for Envoy. */
   rateLimits: typeUrl(RateLimitConfig),

@@ -7,6 +7,7 @@ import type { FleetKey } from "../base/keys.ts";
 import { noProblems, type Problem } from "../base/problems.ts";
 import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
 import { resourceTypes } from "../envoy/resource.ts";
+import { bucketNames } from "../translate/host-buckets.ts";
 import type { ClusterNodes } from "./clusters.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { findRefusal } from "./envoys.ts";
@@ -187,8 +188,13 @@ function findRefusedTable(
   read: Reader,
 ): ListenerProgress | undefined {
   if (table === undefined) return undefined;
-  const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.route, table));
-  // The version changes with every route: it is read only where there is something to compare it with.
-  const refusal = answers && findRefusal(answers, read.get(routes.routeConfigurations, table)?.resource.version);
-  return refusal && { state: "Rejected", resource: "the routes of this listener as a whole", error: wordsOf(refusal) };
+  const inBuckets = read.get(routes.tableShapes, table) !== undefined;
+  for (const name of inBuckets ? bucketNames(table) : [table]) {
+    const answers = read.get(sources.acknowledgements, acknowledgementKey(fleet, resourceTypes.route, name));
+    // The version changes with every route: it is read only where there is something to compare it with.
+    const refusal = answers && findRefusal(answers, read.get(routes.routeConfigurations, name)?.resource.version);
+    if (refusal)
+      return { state: "Rejected", resource: "the routes of this listener as a whole", error: wordsOf(refusal) };
+  }
+  return undefined;
 }

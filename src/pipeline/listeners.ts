@@ -32,6 +32,7 @@ import { createHttp3Nodes, type Http3Nodes } from "./http3.ts";
 import type { Shares } from "./listener-progress.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { readSettings, type Sources } from "./sources.ts";
+import type { TableShape } from "./table-shape.ts";
 
 /** A port that the Envoys of a fleet open, with the listeners of all its Gateways there. */
 export interface FleetPort extends Pick<GatewayPlan, "fleet" | "bindAddress"> {
@@ -156,13 +157,15 @@ export function createListenerResources(
   clients: ClientNodes,
   { certificates, served, ports, clientPorts, http3 }: ListenerNodes,
   streamParts: Collection<ListenerPart>,
+  tableShapes: Collection<TableShape>,
 ): Collection<EnvoyListener> {
   const httpsParts = graph.map(
     "httpsParts",
     served,
     ({ fleet, port, listener }, key, read): ListenerPart | undefined => {
       if (listener.protocol !== "HTTPS") return undefined;
-      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), clientsOf(listener, clients, read));
+      const usual = readShape(proxies, fleet, listener.gateway, read);
+      const shape = withTable(withClients(usual, clientsOf(listener, clients, read)), listener, tableShapes, read);
       return translateHttpsPart(port, listener, read.get(certificates, key), shape);
     },
     { equals: sameListenerPart },
@@ -171,13 +174,16 @@ export function createListenerResources(
     "quicParts",
     http3.served,
     ({ fleet, port, listener }, key, read): [string, ListenerPart][] => {
-      const shape = withClients(readShape(proxies, fleet, listener.gateway, read), clientsOf(listener, clients, read));
+      const usual = readShape(proxies, fleet, listener.gateway, read);
+      const shape = withTable(withClients(usual, clientsOf(listener, clients, read)), listener, tableShapes, read);
       const part = translateQuicPart(port, listener, read.get(certificates, key), shape);
       return part === undefined ? [] : [[quicShare(key), part]];
     },
     { equals: sameListenerPart },
   );
   const parts = graph.union("listenerParts", httpsParts, streamParts, quicParts);
+  const readHttpShape = ({ fleet, gateway, port }: FleetPort, client: ClientPort | undefined, read: Reader) =>
+    withTable(withClients(readShape(proxies, fleet, gateway, read), client), port.listeners[0], tableShapes, read);
   const partsByPort = graph.index("partsByPort", parts, ({ port }) => port);
   const equals = (a: EnvoyListener, b: EnvoyListener) => sameFleetResource(a, b) && sameData(a.shares, b.shares);
   const overTcp = graph.map(
@@ -187,9 +193,7 @@ export function createListenerResources(
       const settings = read.get(proxies.listenerSettings, place.gateway);
       const client = read.get(clientPorts, name);
       const own =
-        place.port.protocol === "HTTP"
-          ? translateHttpPart(place.port, withClients(readShape(proxies, place.fleet, place.gateway, read), client))
-          : undefined;
+        place.port.protocol === "HTTP" ? translateHttpPart(place.port, readHttpShape(place, client, read)) : undefined;
       const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
       // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
       const exclusivePort = readSettings(sources, read).hostInfrastructure;
@@ -248,6 +252,16 @@ export function readClient(listener: ListenerId, { gateways, policies }: ClientN
 function withClients(shape: ListenerShape, client: Pick<ClientPort, "clients" | "refused"> | undefined): ListenerShape {
   const { clients, refused } = client ?? {};
   return clients || refused ? { ...shape, ...(clients && { clients }), ...(refused && { refused }) } : shape;
+}
+
+function withTable(
+  shape: ListenerShape,
+  listener: ListenerPlan | undefined,
+  tableShapes: Collection<TableShape>,
+  read: Reader,
+): ListenerShape {
+  const table = listener?.routeTable;
+  return table !== undefined && read.get(tableShapes, table)?.inBuckets ? { ...shape, inBuckets: true } : shape;
 }
 
 /** Of a listener with filter chains of its own. */

@@ -20,6 +20,7 @@ import { createRouteNodes } from "./routes.ts";
 import { createSources, type ObjectSources, type Sources } from "./sources.ts";
 import { createStatusReports, type StatusReport } from "./status-reports.ts";
 import { createStreamNodes } from "./streams.ts";
+import { createTableVersions } from "./table-versions.ts";
 import { createTlsPolicyNodes } from "./tls-policies.ts";
 
 /** The three outputs of a commit, each with exactly one consumer. Called after everything has settled. */
@@ -105,6 +106,7 @@ export function createPipeline(
     { gateways, policies },
     listeners,
     streams.parts,
+    routes.tableShapes,
   );
   const clusters = createClusterNodes(graph, sources, proxies, listeners, routes);
   const progress = createListenerProgress(graph, sources, envoyListeners);
@@ -127,6 +129,7 @@ export function createPipeline(
     current: (key) => routes.hostEntries.get(key),
     onNews: (each) => news.ofQuarantine(each),
   });
+  const tables = createTableVersions(quarantine);
   const envoys = createEnvoys(sources, {
     graceMilliseconds: absenceMilliseconds,
     onStaged: () => scheduler.notify(),
@@ -138,10 +141,7 @@ export function createPipeline(
   });
   graph.subscribe(routes.servedEntries, (changes) => quarantine.served(changes));
   graph.subscribe(routes.routeConfigurations, (changes) => {
-    for (const [table, value] of changes) {
-      if (value === undefined) quarantine.removed(table);
-      else if (quarantine.published(table, value.resource.version)) stagedByOutputs = true;
-    }
+    if (tables.published(changes)) stagedByOutputs = true;
   });
   graph.subscribe(envoyListeners, (changes) => {
     recordListenerVersions(sources.listenerVersions, changes);
@@ -177,20 +177,20 @@ export function createPipeline(
       },
       left(gateway, node) {
         envoys.left(gateway, node);
-        quarantine.left(gateway, node);
+        tables.left(gateway, node);
         scheduler.notify();
       },
-      tableSent: quarantine.sent,
+      tableSent: tables.sent,
       answered(answer) {
         envoys.answered(answer);
-        if (quarantine.answered(answer)) scheduler.notify();
+        if (tables.answered(answer)) scheduler.notify();
       },
     },
     replicas: createReplicas({
       envoys,
       quarantine,
       news,
-      versionOf: (table) => routes.routeConfigurations.get(table)?.resource.version,
+      versionOf: (name) => routes.routeConfigurations.get(name)?.resource.version,
       onStaged: () => scheduler.notify(),
     }),
     suspicions: quarantine,

@@ -90,6 +90,7 @@ const routeTraffic = {
   routeOverlaps: 1,
   hostsByTable: 1,
   routeConfigurations: 1,
+  tableShapes: 1,
   routeReports: 1,
 };
 /** What an edit of a policy runs of the policy itself. */
@@ -135,6 +136,7 @@ test("a policy of the Gateway runs each route once", () => {
     hostEntries: ROUTES,
     clusterUses: ROUTES,
     routeConfigurations: 1,
+    tableShapes: 1,
   });
   expect(sent()).toEqual(["RouteConfiguration"]);
   pipeline.stop();
@@ -147,6 +149,7 @@ test("a selector runs what it selects, and a route looks only at selectors of it
     ...settingsOfPolicy,
     ...Object.fromEntries(Object.keys(routeTraffic).map((node) => [node, 3])),
     routeConfigurations: 1,
+    tableShapes: 1,
   });
   sent();
   // A route gets the label, and with it the policy.

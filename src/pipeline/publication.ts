@@ -52,6 +52,7 @@ export function createPublication(
     });
   };
   own(resourceTypes.listener, envoyListeners);
+  own(resourceTypes.scope, routes.routeScopes);
   own(resourceTypes.route, routes.routeConfigurations);
 
   const share = <M extends { readonly fleet: FleetKey }, V>(

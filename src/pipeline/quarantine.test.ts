@@ -1,153 +1,13 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { Graph, type Source } from "../dataflow/graph.ts";
-import { resourceTypes } from "../envoy/resource.ts";
-import type { RouteEntry } from "../translate/route-order.ts";
-import { createQuarantine } from "./quarantine.ts";
-import type { HostEntries } from "./routes.ts";
-import { createSources } from "./sources.ts";
-
-const TABLE = "ns/gw/http";
-
-const GATEWAY = "ns/gw";
-
-/** One Envoy: which texts it refuses, and after how many rounds it answers a version that it was sent. */
-interface EnvoyKind {
-  readonly refuses: string;
-  readonly lag: number;
-}
-
-interface Envoy extends EnvoyKind {
-  readonly node: string;
-  accepted: ReadonlyMap<string, string>;
-  /** Version that it has, sent last, and may not be sent again. */
-  version: string;
-  sent: { readonly version: string; readonly table: ReadonlyMap<string, string>; readonly round: number } | undefined;
-  readonly refused: Set<string>;
-  pushes: number;
-}
-
-/**
- * Envoys that refuse a table as long as any route in it is bad for them, behind the same graph shape as the pipeline's. Like
- * the xDS server it has one push of a table under way for each Envoy, sends the newest then, and none that was refused.
- */
-function createWorld(kinds: readonly EnvoyKind[] = [{ refuses: "bad", lag: 0 }]) {
-  const graph = new Graph();
-  const sources = createSources(graph, { controllerNames: [], hostInfrastructure: true, privilegedPortOffset: 0 });
-  const edits: Source<HostEntries> = graph.source("edits");
-  for (const source of [...Object.values(sources), edits]) source.markSynced();
-  const served = graph.map("servedEntries", edits, (entries, key, read) => {
-    const held = read.get(sources.heldEntries, key);
-    return held === undefined ? entries : held.replacement;
-  });
-  const quarantine = createQuarantine(sources, { current: (key) => edits.get(key) });
-  let staged = false;
-  graph.subscribe(edits, (changes) => {
-    staged = quarantine.edited(changes) || staged;
-  });
-  graph.subscribe(served, (changes) => quarantine.served(changes));
-  const envoys: Envoy[] = [];
-  let names = 0;
-  let now = 0;
-  let published = "";
-
-  const contents = () => new Map([...served.entries()].map(([key, entries]) => [key, entries.entries[0]!.hash]));
-  const versionOf = (table: ReadonlyMap<string, string>) => JSON.stringify([...table].sort());
-
-  function connect(kind: EnvoyKind): Envoy {
-    const node = `envoy-${names++}`;
-    const envoy = {
-      ...kind,
-      node,
-      accepted: new Map(),
-      version: "",
-      sent: undefined,
-      refused: new Set<string>(),
-      pushes: 0,
-    };
-    envoys.push(envoy);
-    return envoy;
-  }
-
-  function answer(envoy: Envoy): void {
-    const { version, table, round } = envoy.sent!;
-    if (round + envoy.lag > now) return;
-    envoy.sent = undefined;
-    const accepted = ![...table.values()].some((text) => text.startsWith(envoy.refuses));
-    if (accepted) Object.assign(envoy, { accepted: table, version });
-    else envoy.refused.add(version);
-    const verdict = accepted ? { accepted } : { accepted, error: `invalid, says ${envoy.node}` };
-    const what = { gateway: GATEWAY, node: envoy.node, type: resourceTypes.route, name: TABLE, version };
-    staged = quarantine.answered({ ...what, ...verdict }) || staged;
-  }
-
-  /** One commit and what the Envoys make of it. */
-  function step(): void {
-    staged = false;
-    graph.commit();
-    now++;
-    const table = contents();
-    const version = versionOf(table);
-    if (version !== published) {
-      published = version;
-      staged = quarantine.published(TABLE, version) || staged;
-    }
-    staged = quarantine.committed() || staged;
-    for (const envoy of envoys) {
-      if (envoy.sent === undefined && version !== envoy.version && !envoy.refused.has(version)) {
-        envoy.sent = { version, table, round: now };
-        envoy.pushes++;
-        quarantine.sent(GATEWAY, envoy.node, TABLE);
-      }
-    }
-    for (const envoy of envoys) if (envoy.sent !== undefined) answer(envoy);
-  }
-
-  /** Goes on until nothing moves. Bounded, since a search must end. */
-  function settle(): void {
-    // A release that changes nothing shows one commit later.
-    for (let round = 0, quiet = 0; quiet < 3; round++) {
-      if (round === 2000) throw new Error("the search did not end");
-      step();
-      quiet = staged || envoys.some(({ sent }) => sent !== undefined) ? 0 : quiet + 1;
-    }
-  }
-
-  const first = connect(kinds[0]!);
-  for (const kind of kinds.slice(1)) connect(kind);
-  const entriesOf = (route: number, text: string): HostEntries => ({
-    table: TABLE,
-    host: "host",
-    route: `HTTPRoute/ns/${route}`,
-    entries: [{ hash: text } as RouteEntry],
-  });
-  return {
-    quarantine,
-    envoy: first,
-    envoys,
-    settle,
-    step,
-    connect,
-    disconnect(envoy: Envoy) {
-      envoys.splice(envoys.indexOf(envoy), 1);
-      quarantine.left(GATEWAY, envoy.node);
-    },
-    set: (route: number, text: string) => edits.set(`${TABLE}|host|HTTPRoute/ns/${route}`, entriesOf(route, text)),
-    remove: (route: number) => edits.delete(`${TABLE}|host|HTTPRoute/ns/${route}`),
-    rejections: () => [...sources.rejections.entries()].map(([, rejection]) => rejection),
-    rejected: () => [...sources.rejections.entries()].map(([, rejection]) => rejection.route).sort(),
-    published: () => [...contents()].map(([key, text]) => [Number(key.slice(key.lastIndexOf("/") + 1)), text] as const),
-    served: (envoy: Envoy = first) =>
-      [...envoy.accepted].map(([key, text]) => [Number(key.slice(key.lastIndexOf("/") + 1)), text] as const),
-  };
-}
+import { createWorld, type Places, TABLE } from "./quarantine.test-support.ts";
 
 test("one bad route among many is found, the others are served, and the search is logarithmic", () => {
   const world = createWorld();
   for (let route = 0; route < 1000; route++) world.set(route, route === 617 ? "bad" : "good");
   world.settle();
   expect(world.rejected()).toEqual(["HTTPRoute/ns/617"]);
-  expect(world.envoy.accepted.size).toBe(999);
+  expect(world.served().length).toBe(999);
   expect(world.envoy.pushes).toBeLessThanOrEqual(2 + 2 * 10);
 });
 
@@ -156,7 +16,7 @@ test.each([[[0, 0]], [[1]], [[1, 3]]])("several Envoys say the same, %j rounds l
   for (let route = 0; route < 30; route++) world.set(route, route % 7 === 1 ? "bad" : "good");
   world.settle();
   expect(world.rejected()).toHaveLength(5);
-  for (const { accepted } of world.envoys) expect(accepted.size).toBe(25);
+  for (const envoy of world.envoys) expect(world.served(envoy)).toHaveLength(25);
 });
 
 test("what one Envoy takes and another refuses is held back, with the words of the one that refused", () => {
@@ -275,7 +135,7 @@ test("an earlier suspicion that is wrong or not all does no harm", () => {
   world.quarantine.suspect("HTTPRoute/ns/3", true);
   world.settle();
   expect(world.rejected()).toEqual(["HTTPRoute/ns/7"]);
-  expect(world.envoy.accepted.size).toBe(29);
+  expect(world.served().length).toBe(29);
   expect(world.quarantine.suspecting).toBe(false);
 });
 
@@ -335,43 +195,78 @@ test("what an Envoy was never asked about is not served in place of what another
   for (const envoy of world.envoys) expect(world.served(envoy)).toEqual([]);
 });
 
-test("whatever is edited, the end is: good routes served as they are, bad ones rejected and never served", () => {
-  const edit = fc.record({
-    route: fc.integer({ min: 0, max: 12 }),
-    text: fc.option(fc.constantFrom("good", "fine", "bad", "bad too", "new")),
-    settle: fc.boolean(),
-    steps: fc.nat(3),
-  });
-  const kind = fc.record({ refuses: fc.constantFrom("bad", "new"), lag: fc.nat(4) });
-  const kinds = fc.array(kind, { minLength: 1, maxLength: 3 });
-  fc.assert(
-    fc.property(fc.array(edit, { maxLength: 40 }), kinds, (edits, of) => {
-      const world = createWorld(of);
-      const wanted = new Map<number, string>();
-      const isBad = (text: string) => of.some(({ refuses }) => text.startsWith(refuses));
-      for (const { route, text, settle, steps } of edits) {
-        if (text === null) {
-          world.remove(route);
-          wanted.delete(route);
-        } else {
-          world.set(route, text);
-          wanted.set(route, text);
-        }
-        for (let step = 0; step < steps; step++) world.step();
-        if (settle) world.settle();
-      }
-      world.settle();
-      for (const envoy of world.envoys) {
-        const served = new Map(world.served(envoy));
-        for (const [route, text] of wanted) if (!isBad(text)) expect(served.get(route)).toBe(text);
-        for (const [route, text] of served) {
-          expect(isBad(text)).toBe(false);
-          expect(wanted.has(route)).toBe(true);
-        }
-      }
-      const bad = [...wanted].filter(([, text]) => isBad(text)).map(([route]) => `HTTPRoute/ns/${route}`);
-      expect(world.rejected()).toEqual(bad.sort());
-    }),
-    { numRuns: 500 },
-  );
+const buckets: Places = {
+  inBuckets: true,
+  // Two routes on each host, hosts in different buckets, and some in all.
+  host: (route) => (route > 10 ? "*.example.com" : `${"abcdef"[route >> 1]}.example.com`),
+};
+
+test("in buckets a bad route costs the others of its bucket nothing, and those of other buckets are never held back", () => {
+  const world = createWorld([{ refuses: "bad", lag: 1 }], buckets);
+  for (let route = 0; route < 11; route++) world.set(route, route === 4 ? "bad" : "good");
+  world.set(11, "good");
+  for (let round = 0; round < 40; round++) {
+    world.step();
+    const others = world.published().filter(([route]) => route !== 11 && buckets.host(route) !== buckets.host(4));
+    expect(others).toHaveLength(9);
+  }
+  world.settle();
+  expect(world.rejected()).toEqual(["HTTPRoute/ns/4"]);
+  expect(new Map(world.served()).get(11)).toBe("good");
+  expect(new Map(world.served()).get(5)).toBe("good");
 });
+
+test("a bad route on a wildcard is refused in every bucket and counts once", () => {
+  const world = createWorld([{ refuses: "bad", lag: 1 }], buckets);
+  for (let route = 0; route < 12; route++) world.set(route, "good");
+  world.settle();
+  world.set(12, "bad");
+  world.set(3, "better");
+  world.settle();
+  expect(world.rejected()).toEqual(["HTTPRoute/ns/12"]);
+  expect(new Map(world.served()).get(3)).toBe("better");
+});
+
+test.each([false, true])(
+  "(in buckets: %s) whatever is edited, the end is: good routes served as they are, bad ones rejected and never served",
+  (inBuckets) => {
+    const edit = fc.record({
+      route: fc.integer({ min: 0, max: 12 }),
+      text: fc.option(fc.constantFrom("good", "fine", "bad", "bad too", "new")),
+      settle: fc.boolean(),
+      steps: fc.nat(3),
+    });
+    const kind = fc.record({ refuses: fc.constantFrom("bad", "new"), lag: fc.nat(4) });
+    const kinds = fc.array(kind, { minLength: 1, maxLength: 3 });
+    fc.assert(
+      fc.property(fc.array(edit, { maxLength: 40 }), kinds, (edits, of) => {
+        const world = createWorld(of, inBuckets ? buckets : undefined);
+        const wanted = new Map<number, string>();
+        const isBad = (text: string) => of.some(({ refuses }) => text.startsWith(refuses));
+        for (const { route, text, settle, steps } of edits) {
+          if (text === null) {
+            world.remove(route);
+            wanted.delete(route);
+          } else {
+            world.set(route, text);
+            wanted.set(route, text);
+          }
+          for (let step = 0; step < steps; step++) world.step();
+          if (settle) world.settle();
+        }
+        world.settle();
+        for (const envoy of world.envoys) {
+          const served = new Map(world.served(envoy));
+          for (const [route, text] of wanted) if (!isBad(text)) expect(served.get(route)).toBe(text);
+          for (const [route, text] of served) {
+            expect(isBad(text)).toBe(false);
+            expect(wanted.has(route)).toBe(true);
+          }
+        }
+        const bad = [...wanted].filter(([, text]) => isBad(text)).map(([route]) => `HTTPRoute/ns/${route}`);
+        expect(world.rejected()).toEqual(bad.sort());
+      }),
+      { numRuns: inBuckets ? 150 : 500 },
+    );
+  },
+);

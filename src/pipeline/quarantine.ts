@@ -1,5 +1,6 @@
 import type { FleetKey } from "../base/keys.ts";
-import { type Acknowledgement, resourceTypes } from "../envoy/resource.ts";
+import type { Acknowledgement } from "../envoy/resource.ts";
+import { isInEveryBucket } from "../translate/host-buckets.ts";
 import type { HostEntries } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 import {
@@ -8,6 +9,8 @@ import {
   createHistory,
   type Entries,
   hashOf,
+  hostOf,
+  noVote,
   overtakenEntries,
   poisonPending,
   positionOf,
@@ -15,6 +18,7 @@ import {
   routeOf,
   type TableHistory,
   tableOf,
+  takeConcerned,
   takePending,
   unanimousPosition,
 } from "./table-history.ts";
@@ -44,8 +48,8 @@ export interface Quarantine {
   committed(): boolean;
   /** A table is on its way to an Envoy of this replica: its answer is waited for. */
   sent(fleet: FleetKey, node: string, table: string): void;
-  /** An Envoy of this replica answered; answers about other types are ignored. */
-  answered(answer: Acknowledgement): boolean;
+  /** An Envoy of this replica answered; see {@link TableAnswer}. */
+  answered(answer: TableAnswer): boolean;
   /**
    * Routes by what is known of an earlier control plane: Envoy refused this one, or (false) there is no more reason to think so.
    */
@@ -62,6 +66,15 @@ export interface Quarantine {
   verdicts(): Iterable<Verdict>;
   verdict(key: string): Verdict | undefined;
   accepted(): Iterable<readonly [table: string, version: string]>;
+}
+
+/** What an Envoy says of a version of a table, as far as it has all of it. */
+export interface TableAnswer extends Pick<Acknowledgement, "gateway" | "node" | "version" | "accepted" | "error"> {
+  readonly table: string;
+  /** Newest version of which the Envoy took anything. Default: `version`. */
+  readonly seen?: string;
+  /** Of a refusal: which hosts are in what was refused. Default: all. */
+  readonly concerns?: (host: string) => boolean;
 }
 
 export interface QuarantineOptions {
@@ -85,9 +98,9 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       onNews({ key });
     },
   });
-  /** Tables with something released before the present commit began, and since. */
-  let released = new Set<string>();
-  let releasedBefore = new Set<string>();
+  /** Tables with something released that was not seen in a version yet. */
+  const released = new Set<string>();
+  let commits = 0;
 
   function historyOf(table: string): TableHistory {
     const history = tables.get(table) ?? createHistory();
@@ -121,10 +134,12 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
   }
 
   function releaseNext(table: string, history: TableHistory): boolean {
-    const group = history.trial === "none" ? history.groups.pop() : undefined;
+    const group = history.trial === "none" && !history.holding ? history.groups.pop() : undefined;
     if (group === undefined) return false;
     verdicts.release(group);
     history.trial = "released";
+    history.onTrial = group;
+    history.releasedAt = commits;
     released.add(table);
     return true;
   }
@@ -134,6 +149,7 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     const keys = history.groups.splice(0).flat();
     verdicts.release(keys);
     history.trial = "none";
+    history.holding = false;
     history.refused.clear();
     // Whoever comes next may be the first to judge them.
     if (keys.length > 0)
@@ -141,21 +157,26 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     return keys.length > 0;
   }
 
-  function refuse(table: string, history: TableHistory, version: string, error: string): boolean {
+  function refuse(
+    table: string,
+    history: TableHistory,
+    { version, error = "no reason given", concerns }: Pick<TableAnswer, "version" | "error" | "concerns">,
+  ): boolean {
     const position = positionOf(history, version);
     if (position < 0 || history.pending[position]!.poisoned) return false;
     const trial = history.trial;
-    const entries = takePending(history, position);
+    const entries = concerns ? takeConcerned(history, position, concerns) : takePending(history, position);
     const changed = [...entries].filter(([key]) => !verdicts.isHeld(key));
     if (changed.some(([key, value]) => !isCurrent(key, value))) {
       // Edited since: the next version tells more.
-      putBack(history.pending[0]?.entries ?? openOf(table), entries);
+      putBack((concerns ? undefined : history.pending[0]?.entries) ?? openOf(table), entries);
       if (history.trial !== trial) history.trial = "released";
       return false;
     }
-    poisonPending(history);
     const changes = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
     const suspects = chooseSuspects(history, changes);
+    // Of a bucket only what is everywhere says something about the others.
+    if (concerns === undefined || suspects.some((key) => isInEveryBucket(hostOf(key)))) poisonPending(history);
     const [culprit] = suspects;
     if (culprit === undefined) return false;
     if (suspects.length < changes.length) putBack(openOf(table), entries);
@@ -165,6 +186,7 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       return true;
     }
     for (const key of suspects) verdicts.hold(key, history.confirmed.get(key));
+    history.holding = true;
     const half = suspects.length >> 1;
     history.groups.push(...[suspects.slice(half), suspects.slice(0, half)].filter((group) => group.length > 0));
     return true;
@@ -199,8 +221,8 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       const history = historyOf(table);
       addPending(history, version, openOf(table));
       open.delete(table);
-      const words = history.refused.get(version);
-      return words === undefined ? settle(table, history) : refuse(table, history, version, words);
+      const error = history.refused.get(version);
+      return error === undefined ? settle(table, history) : refuse(table, history, { version, error });
     },
     removed(table) {
       const history = tables.get(table);
@@ -210,33 +232,37 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     },
     committed() {
       let staged = false;
-      for (const table of releasedBefore) {
+      for (const table of [...released]) {
         const history = tables.get(table);
-        if (history?.trial !== "released") continue;
-        history.trial = "none";
-        staged = releaseNext(table, history) || staged;
+        if (history?.trial !== "released") released.delete(table);
+        // Before the present commit began, and so it was part of it.
+        else if (history.releasedAt < commits) {
+          history.trial = "none";
+          released.delete(table);
+          staged = releaseNext(table, history) || staged;
+        }
       }
-      releasedBefore = released;
-      released = new Set();
+      commits++;
       return staged;
     },
     sent(fleet, node, table) {
       const voters = tables.get(table)?.voters;
       const voter = voterOf(fleet, node);
-      if (voters?.has(voter) === false) voters.set(voter, "");
+      if (voters?.has(voter) === false) voters.set(voter, noVote);
     },
     answered(answer) {
-      const history = answer.type === resourceTypes.route ? tables.get(answer.name) : undefined;
+      const { table, version, accepted, error = "no reason given", seen = version } = answer;
+      const history = tables.get(table);
       if (history === undefined) return false;
-      const { name, version, accepted, error = "no reason given" } = answer;
       const voter = voterOf(answer.gateway, answer.node);
       if (accepted) {
-        history.voters.set(voter, version);
-        return settle(name, history);
+        history.voters.set(voter, { taken: version, seen });
+        return settle(table, history);
       }
-      if (!history.voters.has(voter)) history.voters.set(voter, "");
-      addRefused(history, version, error);
-      return refuse(name, history, version, error);
+      if (!history.voters.has(voter)) history.voters.set(voter, noVote);
+      // Where a part was refused, the next version may have the same part.
+      if (answer.concerns === undefined) addRefused(history, version, error);
+      return refuse(table, history, answer);
     },
     suspect(route, isSuspected) {
       if (!isSuspected) suspected.delete(route);

@@ -69,8 +69,8 @@ export interface ReplicasParts {
   readonly envoys: Envoys;
   readonly quarantine: Quarantine;
   readonly news: NewsCollector;
-  /** The published version of a route table. */
-  readonly versionOf: (table: string) => string | undefined;
+  /** The published version of a RouteConfiguration. */
+  readonly versionOf: (name: string) => string | undefined;
   readonly onStaged: () => void;
 }
 

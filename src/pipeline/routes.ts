@@ -21,12 +21,12 @@ import { translateHttpRoute } from "../translate/http-route.ts";
 import type { EntryShape } from "../translate/route-entry.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
 import { createResolveReader, type ProxyNodes } from "./envoy-proxies.ts";
-import { type FleetResource, type GatewayNodes, readLabels } from "./gateways.ts";
+import { type GatewayNodes, readLabels } from "./gateways.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
 import { createRouteObjects, type RouteObject, routeKey } from "./route-objects.ts";
 import { createRoutePolicyNodes, type RoutePolicyNodes, readPolicies } from "./route-policies.ts";
-import { createTables, type HostOverlap } from "./route-tables.ts";
+import { createTableNodes, type TableNodes } from "./route-tables.ts";
 import type { Sources } from "./sources.ts";
 import type { TlsPolicyNodes } from "./tls-policies.ts";
 
@@ -48,7 +48,7 @@ function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
   );
 }
 
-export interface RouteNodes {
+export interface RouteNodes extends TableNodes {
   readonly routes: Collection<RouteObject>;
   /** Of these, those of connections and datagrams. */
   readonly streams: Collection<RouteObject>;
@@ -60,10 +60,6 @@ export interface RouteNodes {
   readonly hostEntries: Collection<HostEntries>;
   /** The same with what the quarantine holds back replaced. */
   readonly servedEntries: Collection<HostEntries>;
-  /** Group: route key. Routes that match exactly what another route on the same host matches. */
-  readonly overlapsByRoute: Index<HostOverlap>;
-  /** RouteConfigurations by name. */
-  readonly routeConfigurations: Collection<FleetResource>;
 }
 
 /** What shapes routes beside themselves. */
@@ -130,7 +126,7 @@ export function createRouteNodes(
     },
     { equals: sameHostEntries },
   );
-  const tables = createTables(graph, listeners, servedEntries);
+  const tables = createTableNodes(graph, listeners, servedEntries);
   const nodes = { routes, streams, attachments, policies: ofRoutes, acceptedByListener, resolved };
   return { ...nodes, hostEntries, servedEntries, ...tables };
 }

@@ -15,6 +15,16 @@ export interface PendingVersion {
   readonly trial: boolean;
 }
 
+/** Versions of a table; empty: none yet. */
+export interface Vote {
+  /** The newest that an Envoy has all of. */
+  readonly taken: string;
+  /** The newest that it has any of. */
+  readonly seen: string;
+}
+
+export const noVote: Vote = { taken: "", seen: "" };
+
 /** What is known of one route table. */
 export interface TableHistory {
   /** Entries of the last accepted version, by key. */
@@ -27,8 +37,14 @@ export interface TableHistory {
   readonly groups: string[][];
   /** Only one group is on trial at a time, or a refusal would not say which it means. */
   trial: "none" | "released" | "published";
-  /** By fleet and node of each Envoy of this replica that was sent the table: the version that it took last, empty before that. */
-  readonly voters: Map<string, string>;
+  /** The group. */
+  onTrial: readonly string[];
+  /** Commits that were over when it was released. */
+  releasedAt: number;
+  /** What was held back last is not published yet: released before, it would not change and not be judged. */
+  holding: boolean;
+  /** By fleet and node: each Envoy of this replica that was sent the table. */
+  readonly voters: Map<string, Vote>;
   /** Versions that were refused, and why, oldest first. An Envoy is not sent the same bytes again, so it will not say it again. */
   readonly refused: Map<string, string>;
   /** Version that Envoys of other replicas took last. */
@@ -47,6 +63,9 @@ export function createHistory(): TableHistory {
     publishedVersion: "",
     groups: [],
     trial: "none",
+    onTrial: [],
+    releasedAt: 0,
+    holding: false,
     voters: new Map(),
     refused: new Map(),
     acceptedElsewhere: "",
@@ -55,6 +74,7 @@ export function createHistory(): TableHistory {
 
 export function addPending(history: TableHistory, version: string, entries: PendingVersion["entries"]): void {
   history.publishedVersion = version;
+  history.holding = false;
   const trial = history.trial === "released";
   if (trial) history.trial = "published";
   history.pending.push({ version, entries, trial, poisoned: false });
@@ -74,18 +94,18 @@ export function positionOf({ pending }: TableHistory, version: string): number {
 
 /** The newest version that every voter has taken, or a later one; -1: none. */
 export function unanimousPosition(history: TableHistory): number {
-  const positions = votedPositions(history);
+  const positions = votedPositions(history, "taken");
   return positions.length === 0 ? positionOf(history, history.acceptedElsewhere) : Math.min(...positions);
 }
 
 /** Entries up to a position that a voter never judged: what it took is a later version, in which they had changed again. */
 export function overtakenEntries(history: TableHistory, position: number): ReadonlySet<string> {
-  const newest = Math.max(...votedPositions(history), position);
+  const newest = Math.max(...votedPositions(history, "seen"), position);
   return new Set(history.pending.slice(position + 1, newest + 1).flatMap(({ entries }) => [...entries.keys()]));
 }
 
-function votedPositions(history: TableHistory): number[] {
-  return [...history.voters.values()].map((version) => positionOf(history, version));
+function votedPositions(history: TableHistory, which: keyof Vote): number[] {
+  return [...history.voters.values()].map((vote) => positionOf(history, vote[which]));
 }
 
 /** Removes and returns the changes of the versions up to and including a position. */
@@ -94,6 +114,23 @@ export function takePending(history: TableHistory, position: number): Map<string
   for (const { entries, trial } of history.pending.splice(0, position + 1)) {
     if (trial) history.trial = "none";
     for (const [key, value] of entries) taken.set(key, value);
+  }
+  return taken;
+}
+
+/** The same of changes on some hosts only; the versions stay, with the others. */
+export function takeConcerned(
+  history: TableHistory,
+  position: number,
+  concerns: (host: string) => boolean,
+): Map<string, HostEntries | undefined> {
+  const taken = new Map<string, HostEntries | undefined>();
+  for (const { entries } of history.pending.slice(0, position + 1)) {
+    for (const [key, value] of entries) if (concerns(hostOf(key)) && entries.delete(key)) taken.set(key, value);
+  }
+  if (history.trial === "published" && history.onTrial.some((key) => taken.has(key))) {
+    history.trial = "none";
+    history.pending = history.pending.map((each) => ({ ...each, trial: false }));
   }
   return taken;
 }
@@ -123,6 +160,10 @@ export function hashOf(entries: HostEntries): string {
 
 export function tableOf(entriesKey: string): string {
   return entriesKey.slice(0, entriesKey.indexOf("|"));
+}
+
+export function hostOf(entriesKey: string): string {
+  return entriesKey.slice(entriesKey.indexOf("|") + 1, entriesKey.lastIndexOf("|"));
 }
 
 export function routeOf(entriesKey: string): string {

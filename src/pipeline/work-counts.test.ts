@@ -118,6 +118,7 @@ const routeEdit = {
   routeOverlaps: 1,
   hostsByTable: 1,
   routeConfigurations: 1,
+  tableShapes: 1,
   routeReports: 1,
 };
 /** Runs of each node for a new route with a Service and an EndpointSlice of its own. */
@@ -197,6 +198,7 @@ const trafficEdit = {
   routeOverlaps: 1,
   hostsByTable: 1,
   routeConfigurations: 1,
+  tableShapes: 1,
   routeReports: 1,
 };
 
@@ -254,6 +256,7 @@ const movedRoute = {
   routeOverlaps: 1,
   hostsByTable: 1,
   routeConfigurations: 1,
+  tableShapes: 1,
   routeReports: 1,
   tlsTargetUses: 1,
   acceptedAttachments: 1,

@@ -13,6 +13,7 @@ import {
 } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 import { UuidRequestIdConfig } from "../envoy/generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import type { AccessLogs } from "./access-log.ts";
+import { BUCKET_HEADER, bucketName, buildBucketHeader } from "./host-buckets.ts";
 import { buildHttpFilters } from "./http-filters.ts";
 import { applyClientTraffic } from "./policy/client-http.ts";
 import { buildTracing } from "./tracing.ts";
@@ -29,6 +30,8 @@ export interface ListenerShape {
   readonly logs: AccessLogs;
   /** The ClientTrafficPolicy cannot do what it says: every request is answered with 500. */
   readonly refused?: true;
+  /** The route table is served in parts (`host-buckets.ts`). */
+  readonly inBuckets?: true;
   /** Of the ClientTrafficPolicy in effect. */
   readonly clients?: ClientTrafficSettings;
 }
@@ -69,7 +72,7 @@ export function buildHttpConnectionManager(
   const usual: HttpConnectionManager = {
     codecType: HttpConnectionManager_CodecType[version],
     statPrefix,
-    ...(shape.refused ? refuseAll : { rds: { configSource: adsConfigSource, routeConfigName: routeTable } }),
+    ...(shape.refused ? refuseAll : buildRouteSource(routeTable, shape)),
     httpFilters: buildHttpFilters(shape.settings, shape.logs.attempts, shape.clients),
     commonHttpProtocolOptions: {
       headersWithUnderscoresAction: HttpProtocolOptions_HeadersWithUnderscoresAction.REJECT_REQUEST,
@@ -90,8 +93,31 @@ export function buildHttpConnectionManager(
     ...(tracing && { tracing: buildTracing(shape.fleet, tracing) }),
     ...(requestIdTracing && { requestIdExtension: buildRequestId(requestIdTracing) }),
   };
-  const manager = applyClientTraffic(usual, shape.clients, defaultHost);
+  const manager = withBuckets(applyClientTraffic(usual, shape.clients, defaultHost), routeTable, shape);
   return { name: "envoy.filters.network.http_connection_manager", typedConfig: pack(HttpConnectionManager, manager) };
+}
+
+function buildRouteSource(routeTable: string, { inBuckets }: ListenerShape): HttpConnectionManager {
+  if (!inBuckets) return { rds: { configSource: adsConfigSource, routeConfigName: routeTable } };
+  return {
+    scopedRoutes: {
+      name: routeTable,
+      scopeKeyBuilder: { fragments: [{ headerValueExtractor: { name: BUCKET_HEADER, index: 0 } }] },
+      rdsConfigSource: adsConfigSource,
+      scopedRds: { scopedRdsConfigSource: adsConfigSource },
+    },
+  };
+}
+
+/** Last, so that the host is the one that a ClientTrafficPolicy's changes leave. */
+function withBuckets(
+  manager: HttpConnectionManager,
+  routeTable: string,
+  { inBuckets, refused }: ListenerShape,
+): HttpConnectionManager {
+  if (!inBuckets || refused) return manager;
+  const early = manager.earlyHeaderMutationExtensions ?? [];
+  return { ...manager, earlyHeaderMutationExtensions: [...early, buildBucketHeader(bucketName(routeTable, ""))] };
 }
 
 /** Whether the sampling decision is read from x-request-id (Sample) and written into it (Pack). */

@@ -26,9 +26,14 @@ export interface ListenerPart {
   readonly hash: string;
   /** Names of the xDS resources of secrets that it names. */
   readonly secrets: readonly string[];
+  /** Route table that it takes its routes from in buckets. */
+  readonly inBuckets?: string;
   /** Clusters that it leads to by itself, without a route table. */
   readonly clusters: readonly string[];
 }
+
+/** What a part refers to. */
+export type PartUses = Partial<Pick<ListenerPart, "secrets" | "clusters" | "inBuckets">>;
 
 const nothing: readonly never[] = Object.freeze([]);
 
@@ -42,18 +47,14 @@ export function encodePart(
   of: string,
   name: string,
   fields: Listener,
-  { secrets = nothing, clusters = nothing }: Partial<Pick<ListenerPart, "secrets" | "clusters">> = {},
+  { secrets = nothing, clusters = nothing, inBuckets }: PartUses = {},
 ): ListenerPart {
   const field = Listener.encode(fields).finish();
-  return { port: port.name, name, of, field, hash: contentHash(field), secrets, clusters };
+  const table = inBuckets !== undefined && { inBuckets };
+  return { port: port.name, name, of, field, hash: contentHash(field), secrets, clusters, ...table };
 }
 
-export function encodeChain(
-  port: EnvoyPort,
-  of: string,
-  chain: FilterChain,
-  uses?: Partial<Pick<ListenerPart, "secrets" | "clusters">>,
-): ListenerPart {
+export function encodeChain(port: EnvoyPort, of: string, chain: FilterChain, uses?: PartUses): ListenerPart {
   return encodePart(port, of, chain.name ?? "", { filterChains: [chain] }, uses);
 }
 
@@ -64,7 +65,7 @@ export function secretNames(certificates: ListenerCertificates | undefined): rea
 /** All of a port of plain HTTP. Undefined when nothing can be served. */
 export function translateHttpPart(port: PortPlan, shape: ListenerShape): ListenerPart | undefined {
   const chain = buildHttpChain(port, shape);
-  return chain && encodePart(port, port.name, port.name, { defaultFilterChain: chain });
+  return chain && encodePart(port, port.name, port.name, { defaultFilterChain: chain }, tableUse(chain.name, shape));
 }
 
 export function translateHttpsPart(
@@ -74,5 +75,10 @@ export function translateHttpsPart(
   shape: ListenerShape,
 ): ListenerPart | undefined {
   const chain = buildHttpsChain(port, listener, certificates, shape);
-  return chain && encodeChain(port, listenerKey(listener), chain, { secrets: secretNames(certificates) });
+  const uses = { secrets: secretNames(certificates), ...tableUse(listener.routeTable, shape) };
+  return chain && encodeChain(port, listenerKey(listener), chain, uses);
+}
+
+function tableUse(routeTable: string | undefined, { inBuckets }: ListenerShape): PartUses {
+  return inBuckets && routeTable !== undefined ? { inBuckets: routeTable } : {};
 }

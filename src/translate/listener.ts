@@ -10,8 +10,9 @@ import { Listener, Listener_DrainType } from "../envoy/generated/envoy/config/li
 import type { ListenerFilter } from "../envoy/generated/envoy/config/listener/v3/listener_components.ts";
 import { TlsInspector } from "../envoy/generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
 import { contentHash } from "../envoy/hash.ts";
-import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
+import { type EncodedResource, type ResourceName, resourceTypes } from "../envoy/resource.ts";
 import { type AccessLogs, buildAccessLogs } from "./access-log.ts";
+import { bucketNames } from "./host-buckets.ts";
 import type { ListenerPart } from "./listener-part.ts";
 import { buildPortTraffic } from "./policy/client-connections.ts";
 
@@ -91,10 +92,18 @@ export function joinParts(
     version: contentHash([frame, ...sorted.map(({ hash }) => hash)].join("\n")),
     chunks: [base, ...sorted.map(({ field }) => field)],
     byteLength: sorted.reduce((sum, { field }) => sum + field.byteLength, base.byteLength),
-    dependents: [...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name })),
+    dependents: [
+      ...[...secrets].sort(compareStrings).map((name) => ({ type: resourceTypes.secret, name })),
+      // Envoy does not ask for scopes again when a Listener comes back to them (docs/architecture.md, "Large tables in buckets").
+      ...sorted.flatMap(({ inBuckets }) => (inBuckets === undefined ? [] : scopesOf(inBuckets))),
+    ],
     clusters: [[...new Set(sorted.flatMap((part) => part.clusters))]],
     port: port.bindPort,
   };
+}
+
+function scopesOf(table: string): ResourceName[] {
+  return bucketNames(table).map((name) => ({ type: resourceTypes.scope, name }));
 }
 
 /** A listener means the frame, its own parts, and those that are nobody's alone. */

@@ -66,6 +66,7 @@ export function buildEntries(
         matchKey: key,
         matchHash: Number.parseInt(nameHash(key), HEXADECIMAL),
         origin,
+        ...(template.counts && { counts: true }),
         hash: contentHash(`${contentHash(bytes)} ${rank} ${sequence} ${tie}`),
       });
     }

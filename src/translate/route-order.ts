@@ -23,6 +23,8 @@ export interface RouteEntry {
   readonly matchHash: number;
   /** `HTTPRoute/namespace/name`. */
   readonly origin: string;
+  /** Envoy counts for each copy of it. */
+  readonly counts?: true;
   /** Of the bytes and of the order: an equal hash means that nothing about the entry has changed. */
   readonly hash: string;
 }

@@ -24,7 +24,7 @@ import {
 } from "./filters/rewrite.ts";
 import { httpFilterNames } from "./http-filters.ts";
 import { type MatchVariant, planVariants } from "./match-variants.ts";
-import { allowsTunnels, configurePolicyFilters } from "./policy/route-filters.ts";
+import { allowsTunnels, configurePolicyFilters, countsRequests } from "./policy/route-filters.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
 import { configureSecurityFilters } from "./security/route-filters.ts";
@@ -50,6 +50,8 @@ export interface RuleSource {
 /** What a rule does with requests on one host; all its matches share it. */
 export interface RuleTemplate {
   readonly clusters: readonly string[];
+  /** Envoy counts for each copy of the Route: what is allowed must not be had once more in every bucket of a table. */
+  readonly counts?: true;
   /** Each to be combined with each match; at least one. */
   readonly variants: readonly MatchVariant[];
   /** The Route of a match with this path, without name and match. */
@@ -69,6 +71,12 @@ export interface RulePlace extends AttachedListener {
 
 /** Translates the part of a rule that does not depend on its matches. */
 export function translateRule(source: RuleSource, place: RulePlace): RuleTemplate {
+  const { traffic } = source.resolved;
+  const template = translateAction(source, place);
+  return traffic && countsRequests(traffic) ? { ...template, counts: true } : template;
+}
+
+function translateAction(source: RuleSource, place: RulePlace): RuleTemplate {
   const { filters, resolved } = source;
   const direct = resolved.extensions.find(({ filter }) => filter.directResponse !== undefined);
   const redirect = filters.find(({ requestRedirect }) => requestRedirect !== undefined)?.requestRedirect;

@@ -4,6 +4,7 @@ import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/rou
 import { contentHash } from "../envoy/hash.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
 import { fieldSize } from "./frame.ts";
+import { BUCKET_HEADER } from "./host-buckets.ts";
 import { type EncodedVirtualHost, emptyVirtualHost, VIRTUAL_HOSTS } from "./virtual-host.ts";
 
 /**
@@ -19,6 +20,20 @@ const settings = RouteConfiguration.encode({
   ignorePortInHostMatching: true,
 }).finish();
 const settingsHash = contentHash(settings);
+
+/** Of one bucket of a large table. The header in which Envoy tells itself the bucket is no business of backends. */
+const bucketSettings = Buffer.concat([
+  settings,
+  RouteConfiguration.encode({ requestHeadersToRemove: [BUCKET_HEADER] }).finish(),
+]);
+const bucketSettingsHash = contentHash(bucketSettings);
+
+export interface RouteTableOptions {
+  /** It is one bucket of a table (`host-buckets.ts`). */
+  readonly isBucket?: boolean;
+  /** At which clients find the same over HTTP/3; undefined: nowhere. */
+  readonly http3Port?: number | undefined;
+}
 
 /** How long clients may remember where else they are served, in seconds. */
 const ALTERNATIVE_AGE_S = 86_400;
@@ -42,22 +57,21 @@ function announceHttp3(port: number): Uint8Array {
  * Joins virtual hosts, in any order, to a RouteConfiguration. `emptyHosts` are hostnames of listeners that no route is
  * attached to: each gets a virtual host without routes, so that its requests are answered with 404 and do not fall to a
  * broader hostname. O(hosts): no host's bytes are touched.
- *
- * @param http3Port at which clients find the same over HTTP/3; undefined: nowhere
  */
 export function translateRouteTable(
   name: string,
   hosts: readonly EncodedVirtualHost[],
   emptyHosts: readonly string[],
-  http3Port?: number,
+  { isBucket = false, http3Port }: RouteTableOptions = {},
 ): EncodedResource {
   // Without a virtual host for "*" Envoy answers 404 anyway.
   const empty = emptyHosts.filter((host) => host !== "*").map((host) => emptyVirtualHost(name, host));
   const sorted = [...hosts, ...empty].sort((a, b) => compareStrings(a.host, b.host));
   const chunks: Uint8Array[] = [RouteConfiguration.encode({ name }).finish()];
-  const hashes: string[] = [name, settingsHash];
+  const end = isBucket ? bucketSettings : settings;
+  const hashes: string[] = [name, isBucket ? bucketSettingsHash : settingsHash];
   const clusters: (readonly string[])[] = [];
-  let byteLength = settings.byteLength + (chunks[0]?.byteLength ?? 0);
+  let byteLength = end.byteLength + (chunks[0]?.byteLength ?? 0);
   for (const host of sorted) {
     for (const chunk of host.field) chunks.push(chunk);
     hashes.push(host.hash);
@@ -70,7 +84,7 @@ export function translateRouteTable(
     hashes.push(contentHash(announced));
     byteLength += announced.byteLength;
   }
-  chunks.push(settings);
+  chunks.push(end);
   return {
     type: resourceTypes.route,
     name,

@@ -27,6 +27,8 @@ export interface EncodedVirtualHost {
   /** Names of the clusters that its routes send requests to, in the entries' own lists: nothing is copied for ten thousand. */
   readonly clusters: readonly (readonly string[])[];
   readonly overlaps: readonly RouteOverlap[];
+  /** Envoy counts for each copy of it, as for a local rate limit. */
+  readonly counts?: true;
   /** What it was made from, where it is a tree: an update goes on from there. */
   readonly origin: { readonly groups: readonly RouteGroup[]; readonly tree: RouteTree } | undefined;
 }
@@ -107,7 +109,8 @@ export function translateVirtualHost(
   for (const entry of all) if (entry.clusters.length > 0) clusters.push(entry.clusters);
   const overlaps = findOverlaps(all);
   const origin = tree === undefined ? undefined : { groups, tree };
-  return { table, host, ...encoded, clusters: trimmed(clusters), overlaps, origin };
+  const counts = all.some((entry) => entry.counts) && { counts: true as const };
+  return { table, host, ...encoded, ...counts, clusters: trimmed(clusters), overlaps, origin };
 }
 
 /** Ten times as fast as `flat`, which matters here alone: it runs over every route of the host at each edit. */

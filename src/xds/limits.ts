@@ -13,6 +13,11 @@ export interface XdsLimits {
   /** How long such a response blocks the next one when Envoy does not answer. */
   readonly removalPauseMilliseconds: number;
   /**
+   * How long a removed scope of a route table is kept: connections of a filter chain that was replaced are drained, and use it
+   * meanwhile. Longer than the 600 s in which Envoy does that.
+   */
+  readonly scopeWaitMilliseconds: number;
+  /**
    * How long a pushed RouteConfiguration or Listener blocks the next version of itself when Envoy does not answer. Longer than
    * the 5 s that a scrape of a large Envoy's metrics keeps its main thread busy would only delay the table further.
    */
@@ -39,6 +44,7 @@ export const defaultLimits: XdsLimits = {
   removalWaitMilliseconds: 5_000,
   maxClusterRemovals: 200,
   removalPauseMilliseconds: 1_000,
+  scopeWaitMilliseconds: 660_000,
   pushWaitMilliseconds: 5_000,
   listenerBytesPerMillisecond: 5_000,
   retryMilliseconds: 250,

@@ -64,6 +64,8 @@ interface State {
   readonly tables: Map<string, readonly string[]>;
   nodeSent: boolean;
   listenersStarted: boolean;
+  /** A Listener had route tables in buckets. */
+  scopesStarted: boolean;
 }
 
 const node = { id: "envoy-1", cluster: "default/gateway", userAgentName: "envoy" };
@@ -85,6 +87,7 @@ export function createModelEnvoy(options: ModelOptions = {}): ModelEnvoy {
     tables: new Map(),
     nodeSent: false,
     listenersStarted: false,
+    scopesStarted: false,
   };
   return {
     connect: () => connect(state),
@@ -161,7 +164,8 @@ function apply(state: State, type: string, name: string, bytes: Uint8Array): voi
     const { endpoints, secrets } = JSON.parse(Cluster.decode(bytes).altStatName!) as ClusterReferences;
     begin(state, keyOf(type, name), { endpoints, secrets, routes: [], needs: new Set() });
   } else if (type === resourceTypes.listener) {
-    const { routes, secrets } = JSON.parse(Listener.decode(bytes).statPrefix!) as ListenerReferences;
+    const { routes, secrets, scopes } = JSON.parse(Listener.decode(bytes).statPrefix!) as ListenerReferences;
+    if (scopes.length > 0) state.scopesStarted = true;
     begin(state, keyOf(type, name), { endpoints: [], secrets, routes, needs: new Set() });
   } else {
     if (type === resourceTypes.route) {
@@ -234,7 +238,10 @@ function requestOfType(state: State, type: string, own: TypeState): DeltaDiscove
   const paused =
     type === resourceTypes.cluster && [...state.warming.keys()].some((key) => key.startsWith(resourceTypes.cluster));
   const answer = paused ? undefined : own.answers.shift();
-  const wildcard = type === resourceTypes.cluster || (type === resourceTypes.listener && state.listenersStarted);
+  const wildcard =
+    type === resourceTypes.cluster ||
+    (type === resourceTypes.listener && state.listenersStarted) ||
+    (type === resourceTypes.scope && state.scopesStarted);
   const opening = !own.started && (wildcard || added.length > 0);
   if (!opening && answer === undefined && added.length + dropped.length === 0) return undefined;
   const request: DeltaDiscoveryRequest = {

@@ -26,7 +26,7 @@ export function nextResponse(session: Session, now: number): Response | undefine
     if (response !== undefined) return response;
   }
   const listeners = session.subscriptions.get(resourceTypes.listener)!;
-  return removeListeners(session, listeners, now) ?? removeClusters(session, now);
+  return removeListeners(session, listeners, now) ?? removeClusters(session, now) ?? removeScopes(session, now);
 }
 
 interface Draft {
@@ -183,6 +183,20 @@ function removeClusters(session: Session, now: number): Response | undefined {
   }
   wake(session, order.removalDeadline);
   return undefined;
+}
+
+/** O(scopes to be removed). */
+function removeScopes(session: Session, now: number): Response | undefined {
+  const scopes = session.subscriptions.get(resourceTypes.scope)!;
+  if (scopes.removals.size === 0 || !hasRoom(session, scopes, now)) return undefined;
+  const due: string[] = [];
+  for (const [name, since] of scopes.removals) {
+    const at = since + session.limits.scopeWaitMilliseconds;
+    if (at <= now) due.push(name);
+    else wake(session, at);
+  }
+  if (due.length === 0) return undefined;
+  return send(session, scopes, { resources: [], missing: [], bytes: 0 }, takeRemovals(scopes, due), now);
 }
 
 /** Forgets the names and returns what the Envoy had under them. */

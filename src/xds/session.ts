@@ -11,12 +11,13 @@ import { displaceHolders, mayPass, planRetry } from "./retry.ts";
 import type { SentResponse, Subscription } from "./subscription.ts";
 import { applyAcknowledgement, applyRefusal, applyRequest, createSubscription, markChanged } from "./subscription.ts";
 
-/** Additions and changes go out in this order; then removals of listeners, and of clusters last (docs/architecture.md section 6). */
+/** Additions and changes go out in this order; then removals of listeners, of clusters, and long after of scopes (docs/architecture.md section 6). */
 export const sendOrder: readonly ResourceType[] = [
   resourceTypes.cluster,
   resourceTypes.endpoints,
   resourceTypes.secret,
   resourceTypes.listener,
+  resourceTypes.scope,
   resourceTypes.route,
 ];
 
@@ -123,8 +124,8 @@ function reportAccepted(session: Session, subscription: Subscription, resource: 
   if (client !== undefined) client.told = version;
   session.gateway.accept(resource);
   if (subscription === session.order.clusters) settleCluster(session.order, name);
-  // Endpoints carry no status; they are the most frequent change.
-  if (type === resourceTypes.endpoints) return;
+  // These carry no status, and endpoints are the most frequent change.
+  if (type === resourceTypes.endpoints || type === resourceTypes.scope) return;
   session.acknowledge({ gateway: session.gateway.key, type, name, version, accepted: true });
 }
 

@@ -42,6 +42,7 @@ const kinds: Readonly<Record<string, string>> = {
   Secret: "secret",
   Listener: "listener",
   RouteConfiguration: "table",
+  ScopedRouteConfiguration: "scope",
 };
 
 function kindOf(type: string): string {

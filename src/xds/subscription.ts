@@ -77,7 +77,7 @@ const noVersions: readonly string[] = Object.freeze([]);
 
 /** Types that have a wildcard and whose resources are removed explicitly; the others go with what refers to them. */
 export function isRoot(type: ResourceType): boolean {
-  return type === resourceTypes.cluster || type === resourceTypes.listener;
+  return type === resourceTypes.cluster || type === resourceTypes.listener || type === resourceTypes.scope;
 }
 
 export function createSubscription(type: ResourceType): Subscription {

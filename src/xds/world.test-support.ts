@@ -2,6 +2,7 @@ import { Cluster } from "../envoy/generated/envoy/config/cluster/v3/cluster.ts";
 import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
 import { Listener } from "../envoy/generated/envoy/config/listener/v3/listener.ts";
 import { RouteConfiguration } from "../envoy/generated/envoy/config/route/v3/route.ts";
+import { ScopedRouteConfiguration } from "../envoy/generated/envoy/config/route/v3/scoped_route.ts";
 import { Secret } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import type { EncodedResource, ResourceChange, ResourceName } from "../envoy/resource.ts";
 import { encodeResource, resourceTypes } from "../envoy/resource.ts";
@@ -16,6 +17,7 @@ export interface ClusterReferences {
 export interface ListenerReferences {
   readonly routes: readonly string[];
   readonly secrets: readonly string[];
+  readonly scopes: readonly string[];
   readonly revision: number;
 }
 
@@ -35,14 +37,19 @@ export function cluster(name: string, references: Partial<ClusterReferences> = {
 }
 
 export function listener(name: string, references: Partial<ListenerReferences> = {}): EncodedResource {
-  const full = { routes: [], secrets: [], revision: 0, ...references };
+  const full = { routes: [], secrets: [], scopes: [], revision: 0, ...references };
   const statPrefix = JSON.stringify(full);
-  return encodeResource(Listener, name, { name, statPrefix }, dependents([], full.secrets));
+  const scopes = full.scopes.map((each) => ({ type: resourceTypes.scope, name: each }));
+  return encodeResource(Listener, name, { name, statPrefix }, [...dependents([], full.secrets), ...scopes]);
 }
 
 export function table(name: string, clusters: readonly string[], revision = 0): EncodedResource {
   const message = { name, internalOnlyHeaders: [...clusters], maxDirectResponseBodySizeBytes: revision + 1 };
   return { ...encodeResource(RouteConfiguration, name, message), clusters: [clusters] };
+}
+
+export function scope(name: string): EncodedResource {
+  return encodeResource(ScopedRouteConfiguration, name, { name });
 }
 
 export function endpoints(name: string, revision = 0): EncodedResource {

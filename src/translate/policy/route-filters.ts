@@ -61,6 +61,11 @@ export function allowsTunnels({ httpUpgrade }: RouteTraffic): boolean {
   return (httpUpgrade ?? []).some(({ type }) => type.toLowerCase() === CONNECT);
 }
 
+/** What Envoy counts or measures for each copy of a route by itself. */
+export function countsRequests({ localRateLimit, bandwidthLimit, admissionControl }: RouteTraffic): boolean {
+  return (localRateLimit?.rules ?? []).length > 0 || (bandwidthLimit ?? admissionControl) !== undefined;
+}
+
 const WEBSOCKET = "websocket";
 
 /** The listener lets WebSockets through; a policy may say otherwise, and a request that is waited for as a whole cannot become one. */
