@@ -44,7 +44,10 @@ function duration(text: string | undefined, usual: number): Duration {
   return toDuration(parseDuration(text) ?? usual);
 }
 
-/** What to ask for where neither policy nor route knows a host: Envoy would ask for the name of the cluster. */
+/**
+ * What to ask for where neither policy nor route knows a host. Envoy would ask for the name of the cluster, whose slashes no authority may have:
+ * strict servers refuse such requests.
+ */
 function hostOf(reach: ClusterReach): string {
   const first = "members" in reach ? reach.members[0]?.reach.key : reach.key;
   const { namespace, name } = splitObjectKey(first ?? "");
@@ -53,8 +56,11 @@ function hostOf(reach: ClusterReach): string {
 
 function buildActive(active: Active, protocol: "http1" | "http2", host: string): HealthCheck {
   const jitter = parseDuration(active.initialJitter);
+  const interval = duration(active.interval, DEFAULT_INTERVAL_MS);
   return {
-    interval: duration(active.interval, DEFAULT_INTERVAL_MS),
+    interval,
+    // Envoy would ask only once a minute where there was no request yet: an endpoint that was not ready at first would stay out as long.
+    noTrafficInterval: interval,
     timeout: duration(active.timeout, DEFAULT_TIMEOUT_MS),
     healthyThreshold: active.healthyThreshold ?? DEFAULT_HEALTHY,
     unhealthyThreshold: active.unhealthyThreshold ?? DEFAULT_UNHEALTHY,
@@ -67,7 +73,7 @@ function buildActive(active: Active, protocol: "http1" | "http2", host: string):
         ...(active.tcp?.receive && { receive: [payload(active.tcp.receive)] }),
       },
     }),
-    ...(active.type === "GRPC" && { grpcHealthCheck: { serviceName: active.grpc?.service ?? "" } }),
+    ...(active.type === "GRPC" && { grpcHealthCheck: { serviceName: active.grpc?.service ?? "", authority: host } }),
     ...buildLog(active.healthCheckLog),
   };
 }

@@ -168,7 +168,8 @@ function ownBehaviour({ headers }: ReceivedRequest, received: readonly ReceivedR
 function createFor(options: BackendOptions, handle: (request: AnyRequest, response: AnyResponse) => void): Server {
   switch (options.protocol ?? "http1") {
     case "http1":
-      return createServer(handle as RequestListener);
+      // An idle connection is the client's to close.
+      return createServer({ keepAliveTimeout: 0 }, handle as RequestListener);
     case "h2c":
       return createHttp2Server(handle);
     case "tls": {

@@ -1,6 +1,9 @@
+import { availableParallelism } from "node:os";
 import { expect } from "@jest/globals";
+import type { Backend } from "../../harness/backend.ts";
+import { pause, waitFor } from "../../harness/waiting.ts";
 import type { RequestOptions } from "../world.ts";
-import { type Content, REPEATS, type TrafficCase, testTrafficCases } from "./world.ts";
+import { type Content, REPEATS, type TrafficCase, type TrafficPlace, testTrafficCases } from "./world.ts";
 
 const hash = (consistentHash: Content) => ({ loadBalancer: { type: "ConsistentHash", consistentHash } });
 
@@ -12,6 +15,42 @@ function expectHashed(vary: (value: string) => Partial<RequestOptions>): Traffic
     for (let value = 0; value < REPEATS; value++) for (const name of await reached(1, vary(`v${value}`))) all.add(name);
     expect(all.size).toBeGreaterThan(1);
   };
+}
+
+/** Enough that chance shows itself as what it is. */
+const PICKS = 200;
+/** Until an endpoint gets its whole share; at first it gets a tenth. */
+const SLOW_START_MS = 3_000;
+const slowlyStarted: Backend[] = [];
+
+/** Who answered, one request after the other. */
+async function namesOf({ send }: TrafficPlace, times: number): Promise<string[]> {
+  const names: string[] = [];
+  for (let time = 0; time < times; time++) names.push((await send()).received?.backend ?? "");
+  return names;
+}
+
+/** A half where chance alone decides; a quarter where it names two and the one with fewer requests is taken. */
+const BETWEEN = 0.375;
+
+/** Part of many requests, each begun while those before are under way, that the first backend gets, which is slow. */
+async function shareOfSlow({ send, backends }: TrafficPlace): Promise<number> {
+  const answers: Promise<unknown>[] = [];
+  for (let time = 0; time < PICKS; time++) {
+    answers.push(send());
+    await pause(5);
+  }
+  await Promise.all(answers);
+  return (backends[0]?.received.length ?? 0) / PICKS;
+}
+
+function longestRun(names: readonly string[]): number {
+  let [longest, run] = [0, 0];
+  for (const [index, name] of names.entries()) {
+    run = name === names[index - 1] ? run + 1 : 1;
+    longest = Math.max(longest, run);
+  }
+  return longest;
 }
 
 testTrafficCases([
@@ -64,8 +103,39 @@ testTrafficCases([
   {
     name: "round robin",
     spec: { loadBalancer: { type: "RoundRobin" } },
-    backends: 3,
-    check: async ({ reached }) => expect((await reached(REPEATS)).size).toBe(3),
+    backends: 2,
+    // Each of Envoy's threads takes turns by itself.
+    check: async (place) => expect(longestRun(await namesOf(place, PICKS))).toBeLessThanOrEqual(availableParallelism()),
+  },
+  {
+    name: "random",
+    spec: { loadBalancer: { type: "Random" } },
+    backends: 2,
+    behave: [{ delayMs: 2_000 }],
+    check: async (place) => expect(await shareOfSlow(place)).toBeGreaterThan(BETWEEN),
+  },
+  {
+    name: "least request",
+    spec: { loadBalancer: { type: "LeastRequest" } },
+    backends: 2,
+    behave: [{ delayMs: 2_000 }],
+    check: async (place) => expect(await shareOfSlow(place)).toBeLessThan(BETWEEN),
+  },
+  {
+    name: "slow start",
+    spec: { loadBalancer: { type: "RoundRobin", slowStart: { window: `${SLOW_START_MS}ms` } } },
+    ports: () => slowlyStarted.map(({ port }) => port),
+    check: async (place, world) => {
+      slowlyStarted.push(await world.backend("old"));
+      world.rewrite();
+      await waitFor("the old one", async () => (await place.send()).status === 200);
+      await pause(SLOW_START_MS);
+      slowlyStarted.push(await world.backend("new"));
+      world.rewrite();
+      await waitFor("the new one", async () => (await place.reached(1)).has("new"));
+      const names = await namesOf(place, 50);
+      expect(names.filter((name) => name === "new").length).toBeLessThan(20);
+    },
   },
   {
     name: "backend utilization",

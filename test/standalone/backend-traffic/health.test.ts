@@ -1,6 +1,44 @@
-import { expect } from "@jest/globals";
+import { createServer } from "node:http2";
+import { afterAll, beforeAll, expect } from "@jest/globals";
+import { type Backend, startBackend } from "../../harness/backend.ts";
+import { freePort } from "../../harness/ports.ts";
 import { waitFor } from "../../harness/waiting.ts";
+import type { Answer } from "../world.ts";
 import { REPEATS, testTrafficCases } from "./world.ts";
+
+const often = { interval: "200ms", unhealthyThreshold: 1, healthyThreshold: 1 };
+let listening: Backend | undefined;
+let closedPort = 0;
+/** Servers of the health protocol of gRPC: one is serving, the other not, and answers everything else with 500. */
+const grpcServers = [1, 2].map((state) =>
+  createServer((request, response) => {
+    if (request.url !== "/grpc.health.v1.Health/Check") {
+      response.writeHead(state === 1 ? 200 : 500);
+      response.end();
+      return;
+    }
+    response.writeHead(200, { "content-type": "application/grpc" });
+    response.addTrailers({ "grpc-status": "0" });
+    response.end(Buffer.from([0, 0, 0, 0, 2, 8, state]));
+  }),
+);
+
+beforeAll(async () => {
+  listening = await startBackend();
+  closedPort = await freePort();
+  for (const server of grpcServers) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+});
+
+afterAll(async () => {
+  await listening?.stop();
+  for (const server of grpcServers) server.close();
+});
+
+/** So often that chance alone does not bring it about. */
+async function allAre(status: number, send: () => Promise<Answer>): Promise<boolean> {
+  for (let time = 0; time < 4 * REPEATS; time++) if ((await send()).status !== status) return false;
+  return true;
+}
 
 testTrafficCases([
   {
@@ -30,6 +68,22 @@ testTrafficCases([
     },
   },
   {
+    name: "active health check of connections",
+    spec: { healthCheck: { panicThreshold: 0, active: { ...often, type: "TCP", tcp: {} } } },
+    ports: () => [listening?.port ?? 0, closedPort],
+    check: async ({ send }) => {
+      await waitFor("the closed port to be left out", async () => allAre(200, send));
+    },
+  },
+  {
+    name: "active health check by gRPC",
+    spec: { useClientProtocol: true, healthCheck: { panicThreshold: 0, active: { ...often, type: "GRPC", grpc: {} } } },
+    ports: () => grpcServers.map((server) => (server.address() as { port: number }).port),
+    check: async ({ send }) => {
+      await waitFor("the one that does not serve to be left out", () => allAre(200, () => send({ http: "2" })));
+    },
+  },
+  {
     name: "passive health check",
     spec: {
       healthCheck: {
@@ -40,11 +94,7 @@ testTrafficCases([
     backends: 2,
     behave: [{ status: 500 }],
     check: async ({ send }) => {
-      const wellAnswered = async () => {
-        for (let time = 0; time < REPEATS; time++) if ((await send()).status !== 200) return false;
-        return true;
-      };
-      await waitFor("the failing endpoint to be left out", wellAnswered);
+      await waitFor("the failing endpoint to be left out", () => allAre(200, send));
     },
   },
 ]);

@@ -43,6 +43,8 @@ export interface TrafficWorld extends World {
   placeOf(name: string): TrafficPlace;
   /** Puts other settings into the policy of a case. */
   edit(name: string, spec: Content): void;
+  /** Writes all again, with other `ports` where these have changed. */
+  rewrite(): void;
   /** Answer of Envoy's admin interface. */
   admin(path: string): Promise<string>;
 }
@@ -100,6 +102,7 @@ async function serveTrafficCases(cases: readonly TrafficCase[]): Promise<Traffic
       specs.set(name, spec);
       write();
     },
+    rewrite: write,
     admin: async (path) => (await world.gatehouse().envoyAdmin()).admin(path),
   };
 }
