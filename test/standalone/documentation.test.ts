@@ -8,6 +8,7 @@ import { type ApiServer, startApiServer } from "../cluster/control-plane.ts";
 import { createAuthority } from "../harness/certificates.ts";
 import { tlsSecretYaml } from "../harness/kubernetes-yaml.ts";
 import { freePorts } from "../harness/ports.ts";
+import { type Redis, startRedis } from "../harness/redis.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { installCrds } from "../kube/gateway-api.ts";
 import { serviceObjects, toYaml } from "./traffic-world.ts";
@@ -68,14 +69,19 @@ const inNamespace = (object: Named, namespace: string): Named => ({
 
 let server: ApiServer;
 let world: World;
+/** For the rate limit service, without which no policy has global limits. */
+let redis: Redis;
 
 beforeAll(async () => {
-  [server, world] = await Promise.all([startApiServer(), createWorld()]);
+  redis = await startRedis();
+  const args = ["--rate-limit-redis", `127.0.0.1:${redis.port}`];
+  [server, world] = await Promise.all([startApiServer(), createWorld({}, args)]);
   await installCrds(server);
 }, 180_000);
 afterAll(async () => {
   await world?.stop();
   await server?.stop();
+  await redis?.stop();
 }, 60_000);
 
 test("every page of policies shows examples", () => {
