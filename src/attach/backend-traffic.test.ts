@@ -130,10 +130,10 @@ test("merged, the child's fields win, and what is wrong with either makes both w
     cluster: { timeout: { http: { connectionIdleTimeout: "5s" } } },
     route: { timeout: { requestTimeout: "1s" } },
   };
-  expect(mergeBackendTraffic(child, parent, "StrategicMerge")).toEqual(expected);
-  expect(mergeBackendTraffic(child, parent, "JSONMerge")).toEqual(expected);
+  expect(mergeBackendTraffic(child, parent, "StrategicMerge").traffic).toEqual(expected);
+  expect(mergeBackendTraffic(child, parent, "JSONMerge").traffic).toEqual(expected);
   const wrong = planOf({ timeout: { tcp: { connectTimeout: "0s" } } });
-  expect(mergeBackendTraffic(child, wrong, "JSONMerge")).toEqual({ invalid: true });
+  expect(mergeBackendTraffic(child, wrong, "JSONMerge").traffic).toEqual({ invalid: true });
 });
 
 test.each([

@@ -2,7 +2,7 @@ import type { BackendTrafficPolicy } from "../api/backendtrafficpolicy.ts";
 import { objectKey } from "../base/keys.ts";
 import { warnOfRounding } from "./bandwidth-units.ts";
 import { type ConnectionSettings, sortKeys } from "./connection-settings.ts";
-import { mergeObjects } from "./object-merge.ts";
+import { type MergeType, mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
@@ -147,16 +147,15 @@ export function keepHeaderCase(traffic: BackendTraffic | undefined): BackendTraf
   return { ...traffic, cluster: sortKeys({ ...traffic?.cluster, preserveHeaderCase: true }) as ConnectionSettings };
 }
 
-/** The policy of a route over the one of its listener. What it is told of is told of each of them alone. */
+/** The policy of a route over the one of its listener. What it is told of is told of each of them alone, but for what only both together do. */
 export function mergeBackendTraffic(
   child: BackendTrafficPlan,
   parent: BackendTrafficPlan,
-  mergeType: "StrategicMerge" | "JSONMerge",
-): BackendTraffic {
+  mergeType: MergeType,
+): BackendTrafficPlan {
   const merged = mergeObjects(parent.settings, child.settings, mergeType) as BackendTrafficSettings;
   const domain = mergedDomain(child, parent);
-  const { traffic } = planSettings(merged, domain, { refused: [...child.refused, ...parent.refused], warnings: [] });
-  return traffic;
+  return planSettings(merged, domain, { refused: [...child.refused, ...parent.refused], warnings: [] });
 }
 
 function planSettings(

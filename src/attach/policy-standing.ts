@@ -2,7 +2,7 @@ import type { ObjectKey } from "../base/keys.ts";
 import type { Problem } from "../base/problems.ts";
 import type { ParentAttachment, RouteAttachment } from "./model.ts";
 import { policyId, policyOf, splitTargetKey } from "./policy-claims.ts";
-import { effectOf } from "./policy-effect.ts";
+import { type EffectivePolicy, effectOf } from "./policy-effect.ts";
 import type {
   AttachedPolicyKind,
   InheritedPolicy,
@@ -91,6 +91,7 @@ export function standAtRoute(
   settled: PoliciesByKind,
   attachment: RouteAttachment,
   ruleNames: readonly string[],
+  mergeFaultsOf: (kind: AttachedPolicyKind, effect: EffectivePolicy) => readonly Problem[],
 ): Standing[] {
   const route = `${attachment.routeKind} ${attachment.key}`;
   const result: Standing[] = [];
@@ -114,8 +115,10 @@ export function standAtRoute(
         result.push(yieldTo(kind, { policy: whole.policy, from: own.place }, controllerName, what, claim, false));
       }
       for (const inherited of inheritedBy(kind, parent)) {
-        const { mergedOver, instead } = effectOf(claim, inherited);
+        const effect = effectOf(claim, inherited);
+        const { mergedOver, instead } = effect;
         if (mergedOver) result.push({ ...own, mergedOver: mergedOver.policy });
+        for (const found of mergeFaultsOf(kind, effect)) result.push({ ...own, fault: found });
         const less = mergedOver ?? instead;
         if (less) result.push(yieldTo(kind, less, controllerName, what, claim, mergedOver !== undefined));
       }

@@ -179,7 +179,8 @@ test("an edit of a route's SecurityPolicy runs that policy and that route, and s
   expect(sent()).toEqual(["RouteConfiguration"]);
   const merging = { ...cors("http://b.test"), mergeType: "StrategicMerge" };
   pipeline.stage(batchOf(security("of-8", "HTTPRoute", "route-8", merging)));
-  expect(runsOf(pipeline)).toEqual({ ...securityOfPolicy, ...routeTraffic });
+  // The status of one that is merged tells whether both go together.
+  expect(runsOf(pipeline)).toEqual({ ...securityOfPolicy, ...routeTraffic, policyStandings: 1 });
   expect(sent()).toEqual(["RouteConfiguration"]);
   // What is merged over it says the same of origins, so nothing changes there.
   pipeline.stage(batchOf(security("of-gateway", "Gateway", "web", cors("http://b.test"))));

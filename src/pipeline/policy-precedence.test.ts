@@ -138,3 +138,45 @@ test.each([
   expect([...pipeline.failures]).toEqual([]);
   pipeline.stop();
 });
+
+const policyAt = (name: string, target: object, spec: object, kind = "BackendTrafficPolicy") => ({
+  apiVersion: "gateway.envoyproxy.io/v1alpha1",
+  kind,
+  metadata: { name, namespace: "ns" },
+  spec: { targetRefs: [target], ...spec },
+});
+const merging = (spec: object, kind?: string) =>
+  policyAt("child", levels.route, { mergeType: "JSONMerge", ...spec }, kind);
+
+test.each([
+  [
+    "the other is bad",
+    policyAt("parent", levels.gateway, { timeout: { tcp: { connectTimeout: "0s" } } }),
+    merging({ retry: { numRetries: 1 } }),
+    /Field spec.mergeType has this policy merged over BackendTrafficPolicy ns\/parent, which cannot do what it says/,
+  ],
+  [
+    "the other is bad in what this one says itself",
+    policyAt("parent", levels.gateway, { timeout: { tcp: { connectTimeout: "0s" } } }),
+    merging({ timeout: { tcp: { connectTimeout: "1s" } } }),
+    /Field spec.mergeType has this policy merged over/,
+  ],
+  [
+    "the other is bad, of security",
+    policyAt("parent", levels.gateway, { basicAuth: { users: { name: "absent" } } }, "SecurityPolicy"),
+    merging({ cors: { allowOrigins: ["*"] } }, "SecurityPolicy"),
+    /Field spec.mergeType has this policy merged over SecurityPolicy ns\/parent/,
+  ],
+  ["both are good", policyAt("parent", levels.gateway, {}), merging({ retry: { numRetries: 1 } }), undefined],
+] as const)("a policy says why it cannot be merged: %s", (_name, parent, child, said) => {
+  const pipeline = start();
+  pipeline.stage(batchOf(parent, child));
+  pipeline.commitNow();
+  const report = new Map(pipeline.statuses()).get(`${child.kind}/ns/child`) as PolicyReport;
+  const texts = report.ancestors.flatMap(({ problems }) =>
+    problems.filter(({ condition }) => condition === "Accepted").map(({ message }) => message),
+  );
+  expect(texts).toEqual(said === undefined ? [] : texts.map(() => expect.stringMatching(said)));
+  expect(texts.length).toBe(said === undefined ? 0 : 2);
+  pipeline.stop();
+});

@@ -21,7 +21,7 @@ import type { GatewayNodes } from "./gateways.ts";
 import type { Http3Port } from "./http3.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import type { PolicyNodes } from "./policies.ts";
-import { attachmentWithPolicies } from "./route-policies.ts";
+import { attachmentWithPolicies, findMergeFaults } from "./route-policies.ts";
 import type { RouteNodes } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 
@@ -191,6 +191,7 @@ function standAt(
     settled,
     attachmentWithPolicies(routes.policies.places, attachment, read),
     rules.flatMap(({ name }) => name ?? []),
+    (kind, effect) => findMergeFaults(routes.policies, target, kind, effect, read),
   );
 }
 

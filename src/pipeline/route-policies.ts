@@ -4,8 +4,10 @@ import { keepHeaderCase, mergeBackendTraffic } from "../attach/backend-traffic.t
 import { type AttachedListener, listenerKey, type ParentAttachment, type RouteAttachment } from "../attach/model.ts";
 import type { MergeType } from "../attach/object-merge.ts";
 import { type EffectivePolicy, effectivePolicy, withPolicies } from "../attach/policy-effect.ts";
-import type { ListenerPolicies } from "../attach/policy-model.ts";
+import type { AttachedPolicyKind, ListenerPolicies, PolicyFinding } from "../attach/policy-model.ts";
 import { mergeSecurity } from "../attach/security/plan.ts";
+import type { ObjectKey } from "../base/keys.ts";
+import { type Problem, problemAt } from "../base/problems.ts";
 import type { Collection, Graph, Reader } from "../dataflow/graph.ts";
 import type { PolicyNodes } from "./policies.ts";
 import type { RouteObject } from "./route-objects.ts";
@@ -100,10 +102,10 @@ function findPolicies(
 }
 
 /** What the policies in effect for rules of one route mean; equal ones come to one object. */
-function createMeaning<Plan, Meaning>(
+function createMeaning<Plan extends Merged, Merged, Meaning>(
   plans: Collection<Plan>,
-  meaningOf: (plan: Plan) => Meaning,
-  merge: (child: Plan, parent: Plan, type: MergeType) => Meaning,
+  meaningOf: (plan: Merged) => Meaning,
+  merge: (child: Plan, parent: Plan, type: MergeType) => Merged,
   read: Reader,
 ): (effect: EffectivePolicy | undefined) => Meaning | undefined {
   const merged = new Map<string, Meaning | undefined>();
@@ -114,7 +116,7 @@ function createMeaning<Plan, Meaning>(
     const key = `${policy}|${mergedOver.policy}|${mergeType}`;
     if (!merged.has(key)) {
       const parent = read.get(plans, mergedOver.policy);
-      merged.set(key, own && parent && merge(own, parent, mergeType));
+      merged.set(key, own && parent && meaningOf(merge(own, parent, mergeType)));
     }
     return merged.get(key);
   };
@@ -139,3 +141,54 @@ export function readPolicies(
 ): readonly RulePolicies[] | undefined {
   return read.get(ofRoutes, route)?.[placeOf(parent, listener)];
 }
+
+/**
+ * Why the policy of a route cannot be merged over the one of its listener: what neither of them is told of alone. Looked for only where
+ * something of the route is refused.
+ */
+export function findMergeFaults(
+  { places: { policies }, ofRoutes }: RoutePolicyNodes,
+  route: string,
+  kind: AttachedPolicyKind,
+  { policy, mergedOver, mergeType = "StrategicMerge" }: EffectivePolicy,
+  read: Reader,
+): readonly Problem[] {
+  if (mergedOver === undefined) return [];
+  const rules = Object.values(read.get(ofRoutes, route) ?? {}).flat();
+  const isRefused = ({ traffic, security }: RulePolicies) =>
+    kind === "BackendTrafficPolicy" ? traffic?.invalid : security?.refused;
+  if (!rules.some(isRefused)) return [];
+  const { policy: over } = mergedOver;
+  const faults =
+    kind === "BackendTrafficPolicy"
+      ? compareFaults(policies.backendTraffic, policy, over, (a, b) => mergeBackendTraffic(a, b, mergeType), read)
+      : compareFaults(policies.security, policy, over, (a, b) => mergeSecurity(a, b, mergeType), read);
+  return faults === "of the other"
+    ? [
+        problemAt(
+          "Accepted",
+          "Invalid",
+          "spec.mergeType",
+          `has this policy merged over ${kind} ${over}, which cannot do what it says; correct that one as its status tells, or remove the field`,
+        ),
+      ]
+    : faults.map(({ field, text }) =>
+        problemAt("Accepted", "Invalid", field, `${text} (so it is merged over ${kind} ${over})`),
+      );
+}
+
+function compareFaults<Plan extends Refusable>(
+  plans: Collection<Plan>,
+  policy: ObjectKey,
+  over: ObjectKey,
+  merge: (child: Plan, parent: Plan) => Refusable,
+  read: Reader,
+): readonly PolicyFinding[] | "of the other" {
+  const [child, parent] = [read.get(plans, policy), read.get(plans, over)];
+  // Of itself it is told anyway.
+  if (child === undefined || parent === undefined || child.refused.length > 0) return [];
+  const { refused } = merge(child, parent);
+  return refused.length > 0 && parent.refused.length > 0 ? "of the other" : refused;
+}
+
+type Refusable = { readonly refused: readonly PolicyFinding[] };

@@ -150,26 +150,30 @@ describe.each(["StrategicMerge", "JSONMerge"] as const)("%s", (mergeType) => {
   test("follows references from the namespace of the policy that has them", () => {
     const child = planOf({ cors: { allowOrigins: ["*"] } });
     // In its own namespace b the parent's Secret is another one than in the child's.
-    const merged = mergeSecurity(child, planOf(basic("users"), "b"), mergeType).model;
+    const merged = mergeSecurity(child, planOf(basic("users"), "b"), mergeType).security.model;
     expect(merged?.basicAuth?.users).toBe(bob);
     expect(merged?.cors?.allowOrigins).toEqual(["*"]);
   });
 
   test("takes references as a whole: a bad one counts as long as nothing takes its place", () => {
     const parent = planOf(basic("absent", { forwardUsernameHeader: "x-user" }));
-    expect(mergeSecurity(planOf(basic("users")), parent, mergeType).model).toEqual({
+    expect(mergeSecurity(planOf(basic("users")), parent, mergeType).security.model).toEqual({
       basicAuth: { users: `${bob}\n${alice}`, userHeader: "x-user" },
     });
-    expect(mergeSecurity(planOf({ csrf: {} }), parent, mergeType)).toEqual({ refused: true });
-    expect(mergeSecurity(parent, planOf(basic("users")), mergeType)).toEqual({ refused: true });
-    const ofBoth = mergeSecurity(planOf(keys(["more-keys"])), planOf(keys(["keys", "absent"])), mergeType).model;
+    expect(mergeSecurity(planOf({ csrf: {} }), parent, mergeType).security).toEqual({ refused: true });
+    expect(mergeSecurity(parent, planOf(basic("users")), mergeType).security).toEqual({ refused: true });
+    const ofBoth = mergeSecurity(planOf(keys(["more-keys"])), planOf(keys(["keys", "absent"])), mergeType).security
+      .model;
     expect(ofBoth?.apiKeyAuth?.keys.map(({ client }) => client)).toEqual(["one", "three"]);
   });
 
   test("refuses what one of both refuses for its fields", () => {
     const bad = planOf({ authorization: {} });
-    expect(mergeSecurity(planOf({ csrf: {} }), bad, mergeType)).toEqual({ refused: true, connectionsRefused: true });
-    expect(mergeSecurity(bad, planOf({ csrf: {} }), mergeType)).toMatchObject({ refused: true });
+    expect(mergeSecurity(planOf({ csrf: {} }), bad, mergeType).security).toEqual({
+      refused: true,
+      connectionsRefused: true,
+    });
+    expect(mergeSecurity(bad, planOf({ csrf: {} }), mergeType).security).toMatchObject({ refused: true });
   });
 });
 

@@ -34,10 +34,14 @@ export function planSecurity(policy: SecurityPolicy, read: ResolveReader): Secur
  * The policy of a route over the one of its listener: a reference that the route's own takes the place of harms nobody any more. What
  * the policies are told of is told of each of them alone.
  */
-export function mergeSecurity(child: SecurityPlan, parent: SecurityPlan, mergeType: MergeType): Security {
+export function mergeSecurity(
+  child: SecurityPlan,
+  parent: SecurityPlan,
+  mergeType: MergeType,
+): Omit<SecurityPlan, "warnings"> {
   const merged = mergeObjects(parent.settings, child.settings, mergeType) as SecuritySettings;
   const { namesConnections } = child;
-  return planSettings(merged, { faults: [...child.faults, ...parent.faults], namesConnections }).security;
+  return planSettings(merged, { faults: [...child.faults, ...parent.faults], namesConnections });
 }
 
 function planSettings(
