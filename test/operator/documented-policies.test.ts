@@ -73,7 +73,7 @@ test.each([
   const warning = (await conditionsOf(policy, namespace)).find(({ type }: { type: string }) => type === "Warning");
   expect(warning).toMatchObject({
     status: "True",
-    reason: fields.length > 0 ? "DeprecatedField,Shorthand" : "DeprecatedField",
+    reason: fields.length > 0 ? "Warnings" : "DeprecatedField",
   });
   for (const field of ["targetRefs", ...fields]) expect(warning.message).toContain(`spec.${field}`);
 });
