@@ -1,6 +1,7 @@
 import { isIP } from "node:net";
 import type { ClientTrafficSettings } from "./client-traffic.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
+import { secondsOf } from "./duration-seconds.ts";
 import { findHeaderValueFault, findModifiedHeaderFault } from "./header-syntax.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { parseQuantity } from "./quantity.ts";
@@ -77,13 +78,6 @@ function findNumberFault(place: string, value: unknown): string | undefined {
   // Envoy counts connections in 64 bits.
   if (place === "connection.connectionLimit.value") return undefined;
   return `is ${value}; use 0 to ${UINT32_MAX}`;
-}
-
-const secondsPerUnit: Readonly<Record<string, number>> = { h: 3600, m: 60, s: 1, ms: 0.001 };
-
-function secondsOf(duration: string): number {
-  const parts = [...duration.matchAll(/([0-9]+)(ms|h|m|s)/g)];
-  return parts.reduce((sum, [, amount, unit = ""]) => sum + Number(amount) * (secondsPerUnit[unit] ?? 0), 0);
 }
 
 function judgeHeaders({ headers }: ClientTrafficSettings, report: Report): void {

@@ -2,7 +2,7 @@ import { buildClusterSpec, type ClusterSettings, HOST_GROUP } from "./cluster-sp
 import { type BackendSettings, planConnection } from "./connection-settings.ts";
 import type { ProxyFinding } from "./envoy-proxy.ts";
 import type { ClusterReach, ClusterSpec } from "./model.ts";
-import { type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
+import { type BackendOrigin, type BackendReference, type FoundBackend, findBackend } from "./resolve-backend.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
 import type { TlsTarget } from "./tls-targets.ts";
 
@@ -56,20 +56,45 @@ export function findCollector(
     return build(reach, { protocol }, `${host}:${port}`);
   }
   const authority = nameBackend(backendRefs[0], namespace);
+  const found = findServer("EnvoyProxy", backendRefs, field, namespace, read, tlsTargets);
+  return "field" in found ? found : build(found.reach, { ...found.settings, protocol }, authority);
+}
+
+/** Backends that Envoy calls as one server. */
+interface FoundServer {
+  readonly reach: ClusterReach;
+  readonly settings: ClusterSettings;
+}
+
+/**
+ * Follows `backendRefs` of an object that names a server: several are one cluster whose endpoints come from all of them.
+ *
+ * @param references at least one
+ * @param field in which they are called `backendRefs`
+ * @param namespace of the object
+ * @param tlsTargets as in {@link findCollector}
+ */
+export function findServer(
+  origin: BackendOrigin,
+  references: NonNullable<CollectorReference["backendRefs"]>,
+  field: string,
+  namespace: string,
+  read: ResolveReader,
+  tlsTargets: Set<TlsTarget>,
+): FoundServer | ProxyFinding {
   const found: FoundBackend[] = [];
-  for (const [index, backendRef] of backendRefs.entries()) {
-    const one = findBackend("EnvoyProxy", namespace, backendRef, read);
+  for (const [index, backendRef] of references.entries()) {
+    const one = findBackend(origin, namespace, backendRef, read);
     if (one.tlsTarget !== undefined) tlsTargets.add(one.tlsTarget);
     if ("reason" in one) return { field: `${field}.backendRefs[${index}]`, text: one.message };
     found.push(one);
   }
   const [first] = found;
-  if (first !== undefined && found.length === 1) {
-    return build(first.reach, { ...first.settings, protocol }, authority);
-  }
-  const members = joinBackends(backendRefs, found, field);
-  if ("field" in members) return members;
-  return build({ kind: "Fallback", members: members.members }, { protocol }, authority);
+  if (first === undefined) return { field: `${field}.backendRefs`, text: "is empty; name a backend" };
+  if (found.length === 1) return { reach: first.reach, settings: first.settings };
+  const joined = joinBackends(references, found, field);
+  if ("field" in joined) return joined;
+  return { reach: { kind: "Fallback", members: joined.members }, settings: { protocol: first.settings.protocol } };
 }
 
 /** As clients in the cluster call it. */

@@ -63,7 +63,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "timeout",
     "tls",
   ],
-  SecurityPolicy: ["apiKeyAuth", "basicAuth", "cors", "csrf"],
+  SecurityPolicy: ["apiKeyAuth", "basicAuth", "cors", "csrf", "jwt"],
 };
 
 /** Where a policy belongs, which is served for all of them. */

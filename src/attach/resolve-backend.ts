@@ -61,6 +61,7 @@ const originGroups = {
   TCPRoute: "gateway.networking.k8s.io",
   UDPRoute: "gateway.networking.k8s.io",
   EnvoyProxy: backendGroup,
+  SecurityPolicy: backendGroup,
 } as const;
 
 export type BackendOrigin = keyof typeof originGroups;
@@ -247,9 +248,10 @@ function findEnvoyBackend(
   if (spec.type === "DynamicResolver") return { reach: { kind: "DynamicResolver", key }, settings, fallback };
   const endpoints = backendEndpoints(backend);
   if (usesUnixSockets(endpoints) && routeKind !== "EnvoyProxy") {
+    const who = routeKind === "SecurityPolicy" ? plural(routeKind) : "routes";
     return {
       reason: "UnsupportedAddressType",
-      message: `names Backend ${key} with a unix endpoint, which routes cannot use; list ip or fqdn endpoints`,
+      message: `names Backend ${key} with a unix endpoint, which ${who} cannot use; list ip or fqdn endpoints`,
     };
   }
   return { reach: reachEndpoints(key, backendGroup, endpoints), endpoints, settings, fallback };
@@ -292,5 +294,6 @@ function describe(key: string, { reason, field, message }: BackendFault): Refere
 }
 
 function plural(kind: BackendOrigin): string {
+  if (kind === "SecurityPolicy") return "SecurityPolicies";
   return kind === "EnvoyProxy" ? "EnvoyProxies" : `${kind}s`;
 }

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { createIssuer } from "./tokens.ts";
 
 /** SecurityPolicies, rules of HTTPRoutes and Secrets that somebody writes who means no good, or does not know better. */
 
@@ -86,6 +87,88 @@ const apiKeyAuth = fc.record({
   sanitize: fc.option(fc.boolean(), { nil: undefined }),
 });
 
+const fuzzKey = createIssuer("fuzz").key;
+const rsaKey = createIssuer("fuzz", "RS256").key;
+const keySet = JSON.stringify({ keys: [fuzzKey] });
+const member = fc.constantFrom("kty", "kid", "alg", "use", "crv", "x", "y", "n", "e");
+const jwks = fc.oneof(
+  { weight: 4, arbitrary: fc.constant(keySet) },
+  fc.constantFrom(...["", "{", "[]", '{"keys":[]}', '{"keys":[{"kty":"oct","k":"AA"}]}']),
+  fc.json().map((keys) => `{"keys":[${keys}]}`),
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(fc.constantFrom(fuzzKey, rsaKey), member, fc.oneof(hostile, fc.base64String(), fc.jsonValue()))
+      .map(([key, name, value]) => JSON.stringify({ keys: [{ ...key, [name]: value }, fuzzKey] })),
+  },
+);
+const uri = fc.oneof(
+  fc.constantFrom(
+    "http://127.0.0.1:1/",
+    "http://[::1]:1/a?b#c",
+    "https://a.test",
+    "http://a.test:0/",
+    "HTTP://A.test:65536/",
+  ),
+  fc.webUrl({ validSchemes: ["http", "https"], withQueryParameters: true, withFragments: true }),
+  hostile,
+);
+const sources = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ localJWKS: fc.record({ type: fc.constant("Inline"), inline: jwks }) }) },
+  fc.record({
+    localJWKS: fc.record({
+      type: fc.constant("ValueRef"),
+      valueRef: fc.record({ group: fc.constant(""), kind: fc.constantFrom("ConfigMap", "Secret"), name: usual }),
+    }),
+  }),
+  fc.record({
+    remoteJWKS: fc.record({
+      uri,
+      cacheDuration: seldom(fc.constantFrom("0s", "1s", "99999h99999h99999h99999h")),
+      failedRefetchDuration: seldom(fc.constantFrom("0s", "100ms", "99999h")),
+      backendRefs: seldom(fc.constant([{ name: "app", port: 80 }])),
+      backendSettings: seldom(
+        fc.record({
+          retry: fc.record({
+            numRetries: fc.integer({ min: 0, max: 2 ** 31 - 1 }),
+            perRetry: fc.record({
+              backOff: fc.record({
+                baseInterval: fc.constantFrom("0s", "1ms", "9h"),
+                maxInterval: fc.constantFrom("1ms", "9h"),
+              }),
+            }),
+          }),
+          timeout: fc.constantFrom({ http: { requestTimeout: "0s" } }, { http: { requestTimeout: "99999h99999h" } }),
+        }),
+      ),
+    }),
+  }),
+);
+const provider = fc
+  .tuple(
+    sources,
+    fc.record({
+      name: fc.oneof({ weight: 4, arbitrary: fc.constantFrom("p", "q", "__proto__") }, hostile),
+      issuer: seldom(hostile),
+      audiences: seldom(fc.array(hostile, { maxLength: 3 })),
+      claimToHeaders: seldom(fc.array(fc.record({ header: name, claim: hostile }), { maxLength: 3 })),
+      recomputeRoute: seldom(fc.boolean()),
+      extractFrom: seldom(
+        fc.record({
+          headers: seldom(fc.array(fc.record({ name, valuePrefix: seldom(hostile) }), { maxLength: 3 })),
+          cookies: seldom(fc.array(name, { maxLength: 3 })),
+          params: seldom(fc.array(name, { maxLength: 3 })),
+        }),
+      ),
+    }),
+  )
+  .map(([source, rest]): Content => ({ ...source, ...rest }));
+const jwt = fc.record({ providers: fc.array(provider, { minLength: 1, maxLength: 3 }) });
+/** Lets others pass, so that something else has to ask for credentials. */
+const openJwt = fc
+  .tuple(jwt, fc.constantFrom({ optional: true }, { failOpen: true }))
+  .map(([required, open]): Content => ({ ...required, ...open }));
+
 const origin = fc.oneof(
   fc.constantFrom("*", "https://*", "https://*.a.test", "http://a.test:81", "x+y.z://a_b", "https://*:65535"),
   fc.tuple(fc.constantFrom("http", "https", "a-b"), fc.domain()).map(([scheme, host]) => `${scheme}://${host}`),
@@ -119,13 +202,18 @@ const spec = fc
       ["basicAuth", "apiKeyAuth"],
       ["apiKeyAuth", "cors", "csrf"],
       ["basicAuth", "cors"],
+      ["jwt"],
+      ["jwt", "cors"],
+      ["openJwt", "basicAuth"],
     ),
-    fc.record({ basicAuth, apiKeyAuth, cors, csrf }),
+    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt }),
     seldom(fc.constantFrom<Content>({ mergeType: "StrategicMerge" }, { mergeType: "JSONMerge" })),
   )
   .map(
     ([groups, all, more]): Content => ({
-      ...Object.fromEntries(groups.map((group) => [group, all[group as keyof typeof all]])),
+      ...Object.fromEntries(
+        groups.map((group) => [group === "openJwt" ? "jwt" : group, all[group as keyof typeof all]]),
+      ),
       ...more,
     }),
   );

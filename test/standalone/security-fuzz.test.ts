@@ -79,6 +79,7 @@ const attempts = [
   { path: "/a?key=&user=&x-a=x" },
   { method: "POST", path: "/", headers: { authorization: "Basic Og==", "x-a": "", origin: "http://evil.test" } },
   { method: "OPTIONS", headers: { origin: "http://a.test", "access-control-request-method": "GET" } },
+  { headers: { authorization: "Bearer eyJhbGciOiJub25lIn0.eyJpc3MiOiIifQ." }, path: "/?access_token=a.b.c" },
   { headers: { authorization: "Bearer ", cookie: "key=; user=", "x-b": "*", x_c: "1" } },
 ] as const;
 

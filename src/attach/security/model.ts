@@ -6,6 +6,7 @@ import type { ApiKeyModel, ApiKeySettings } from "./api-key-auth.ts";
 import type { BasicAuthModel, BasicAuthSettings } from "./basic-auth.ts";
 import type { CorsModel } from "./cors.ts";
 import type { CsrfModel } from "./csrf.ts";
+import type { JwtModel, JwtSettings } from "./jwt.ts";
 
 /** The settings of a SecurityPolicy as they are written, without where it belongs: one field for each group. */
 export type WrittenSecurity = Omit<
@@ -21,9 +22,10 @@ export type SecurityGroupName = keyof WrittenSecurity;
  * texts too; what must not be mixed with another policy's has to be one of these. A group that has references says here what becomes
  * of them.
  */
-export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth"> {
+export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth" | "jwt"> {
   readonly basicAuth?: BasicAuthSettings;
   readonly apiKeyAuth?: ApiKeySettings;
+  readonly jwt?: JwtSettings;
 }
 
 /** In place of what a reference should have led to. Completes a sentence that begins with the field. */
@@ -37,6 +39,7 @@ export interface SecurityModel {
   readonly csrf?: CsrfModel;
   readonly basicAuth?: BasicAuthModel;
   readonly apiKeyAuth?: ApiKeyModel;
+  readonly jwt?: JwtModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
    * serve the rule, and are adapted to these as backends are, so a group must name the cluster by what stands here.

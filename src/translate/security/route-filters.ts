@@ -4,12 +4,19 @@ import { configureApiKeyAuth } from "./api-key-auth.ts";
 import { configureBasicAuth } from "./basic-auth.ts";
 import { configureCors } from "./cors.ts";
 import { configureCsrf } from "./csrf.ts";
+import { configureJwt } from "./jwt.ts";
 
 /** What a group puts into the `typedPerFilterConfig` of a rule's routes; undefined: the policy has none of it. */
 type GroupFilter = (security: SecurityModel) => readonly [filter: string, config: Any] | undefined;
 
 /** One for each group, each in a file of its own. Their order is of no meaning: filters stand as the listener has them. */
-const groupFilters: readonly GroupFilter[] = [configureCors, configureCsrf, configureBasicAuth, configureApiKeyAuth];
+const groupFilters: readonly GroupFilter[] = [
+  configureCors,
+  configureCsrf,
+  configureBasicAuth,
+  configureApiKeyAuth,
+  configureJwt,
+];
 
 /** Turns on the listener's filters for what a SecurityPolicy says of a route, and gives them what they need to know. */
 export function configureSecurityFilters(security: SecurityModel): (readonly [filter: string, config: Any])[] {
