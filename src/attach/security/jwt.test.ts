@@ -228,7 +228,7 @@ test("providers are merged as a whole, with what they lead to", () => {
   const child = planOf({ jwt: { optional: true, providers: [{ name: "c", ...byRef("named") }] } });
   const parent = planOf({ jwt: { providers: [{ name: "p", ...byRef("absent") }] } }, "b");
   expect(parent.security).toEqual({ refused: true });
-  const merged = mergeSecurity(child, parent, "StrategicMerge").model?.jwt;
+  const merged = mergeSecurity(child, parent, "StrategicMerge").security.model?.jwt;
   expect(merged?.providers.map(({ name }) => name)).toEqual(["c"]);
-  expect(mergeSecurity(planOf({ csrf: {} }), parent, "StrategicMerge")).toEqual({ refused: true });
+  expect(mergeSecurity(planOf({ csrf: {} }), parent, "StrategicMerge").security).toEqual({ refused: true });
 });
