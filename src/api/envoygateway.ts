@@ -1,4 +1,5 @@
 import type { Static } from "typebox";
+import { rateLimitConfiguration } from "./envoygateway-rate-limit.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { byteSize, choice, defineKind, flag, integer, list, map, object, required, text } from "./schema.ts";
 
@@ -177,6 +178,7 @@ const schema = object("Configuration of Gatehouse.", {
     maxConnectionAgeGrace: duration("What such a connection has left to end by itself; 2m when left out."),
     maxReceiveMessageSize: byteSize("Largest request of an Envoy; 64Mi when left out."),
   }),
+  rateLimit: rateLimitConfiguration,
   extensionApis: object("Kinds beside those of the Gateway API.", {
     enableBackend: flag("False: routes that refer to a Backend are refused. True when left out."),
   }),
@@ -228,7 +230,7 @@ const notServed = (what: string) => `${what} is not part of this version; leave 
 export const refusedFields: readonly RefusedField[] = [
   refuse("provider.custom", "is for gateways without a cluster; use `gatehouse standalone` for those"),
   ...["rateLimitDeployment", "rateLimitHpa", "rateLimitPDB"].map((field) =>
-    refuse(`provider.kubernetes.${field}`, notServed("global rate limiting")),
+    refuse(`provider.kubernetes.${field}`, notServed("another shape of the rate limit service")),
   ),
   refuse(
     "provider.kubernetes.proxyTopologyInjector",
@@ -236,12 +238,16 @@ export const refusedFields: readonly RefusedField[] = [
     (value) => (value as { disabled?: unknown } | null)?.disabled === true,
   ),
   refuse("provider.kubernetes.cacheSyncPeriod", "is not needed: what is watched is never read anew; leave it out"),
-  refuse("logging.level.global-ratelimit", notServed("global rate limiting")),
+  refuse("logging.level.global-ratelimit", notServed("a log level of its own for global rate limiting")),
   refuse("admin.enableDumpConfig", notServed("the dump of the whole configuration"), off),
   refuse("admin.enablePprof", "is for programs in Go; start Node with --inspect instead", off),
   refuse("telemetry.metrics.sinks", `${notServed("pushing metrics")}, and let Prometheus fetch them`, isEmpty),
   refuse("telemetry.traces", notServed("tracing of the control plane")),
-  refuse("rateLimit", notServed("global rate limiting")),
+  refuse(
+    "rateLimit.backend.redis.tls.certificateRef.namespace",
+    "is always that of Gatehouse in this version; leave the field out, and the Secret there",
+  ),
+  refuse("rateLimit.telemetry.tracing", notServed("tracing of the rate limit service")),
   refuse("extensionManager", notServed("the extension server")),
   refuse("extensionManagers", notServed("the extension server"), isEmpty),
   refuse("extensionApis.enableEnvoyPatchPolicy", notServed("EnvoyPatchPolicy"), off),

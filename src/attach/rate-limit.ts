@@ -1,3 +1,4 @@
+import type { XdsTls } from "../envoy/control-plane.ts";
 import type { BackendTrafficSettings } from "./backend-traffic.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 
@@ -6,8 +7,18 @@ export interface RateLimitService {
   readonly address: { readonly host: string; readonly port: number } | { readonly unixPath: string };
   /** True: while nobody answers, requests that it would count are refused rather than served. */
   readonly failClosed: boolean;
+  /** Absent: nobody but Envoys reaches it. */
+  readonly tls?: RateLimitTls;
   /** How long a request waits for its answer; undefined: Envoy's own limit. */
   readonly timeoutMilliseconds?: number;
+}
+
+/** How Envoys and the service know one another. */
+export interface RateLimitTls {
+  /** DNS name that the service's certificate must carry. */
+  readonly serverName: string;
+  /** Envoys show the service what they show the control plane. */
+  readonly envoy: XdsTls;
 }
 
 /** Whose configuration the service fetches over xDS: no Gateway's and no class's, since no name has a space. */

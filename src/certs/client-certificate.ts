@@ -1,5 +1,6 @@
+import { RATE_LIMIT_FLEET, RATE_LIMIT_NODE } from "../attach/rate-limit.ts";
 import type { ObjectKey } from "../base/keys.ts";
-import { gatewayUri } from "./identity.ts";
+import { gatewayUri, rateLimitUri } from "./identity.ts";
 
 /** What an xDS stream says and shows of its client, as far as identity goes. */
 export interface Caller {
@@ -24,10 +25,15 @@ export type Decision =
  * The name in the certificate is not parsed: what it must be is computed from the claim, and the two are compared.
  */
 export function authorizeByCertificate(controllerNamespace: string): (caller: Caller, claim: Claim) => Decision {
-  return ({ certificate }, { cluster: gateway = "" }) => {
+  return ({ certificate }, { id, cluster: gateway = "" }) => {
     if (certificate === undefined) return { refused: "the client showed no certificate" };
-    if (gateway === "") return { refused: "the node names no gateway as its cluster" };
     const names = certificate.subjectaltname ?? "";
+    if (gateway === "") {
+      // The rate limit service has no cluster in its node.
+      return id === RATE_LIMIT_NODE && names === `URI:${rateLimitUri(controllerNamespace)}`
+        ? { gateway: RATE_LIMIT_FLEET }
+        : { refused: "the node names no gateway as its cluster" };
+    }
     if (names === `URI:${gatewayUri(controllerNamespace, gateway)}`) return { gateway };
     const shown = names.slice(0, NAMES_SHOWN_MAX) || "nobody";
     return { refused: `the client's certificate is for ${shown}, its node claims to be of ${gateway}` };

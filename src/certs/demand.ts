@@ -1,8 +1,14 @@
 import { infrastructureName } from "../attach/infrastructure-name.ts";
 import { type ObjectKey, splitObjectKey } from "../base/keys.ts";
-import { gatewaySubject, replicaSubject, type ServerService, serverSubject } from "./identity.ts";
+import {
+  gatewaySubject,
+  rateLimitClientSubject,
+  replicaSubject,
+  type ServerService,
+  serverSubject,
+} from "./identity.ts";
 import type { WantedLeaf } from "./leaves.ts";
-import { REPLICA_SECRET, SERVER_SECRET } from "./objects.ts";
+import { RATE_LIMIT_CLIENT_SECRET, RATE_LIMIT_SERVER_SECRET, REPLICA_SECRET, SERVER_SECRET } from "./objects.ts";
 
 /** Which certificates there must be. */
 export interface Demand {
@@ -18,11 +24,13 @@ export interface Installation {
   readonly clusterDomain: string;
   /** True: Envoys run in the namespaces of their Gateways and show ServiceAccount tokens instead of certificates. */
   readonly inGatewayNamespace: boolean;
+  /** Of the rate limit service, where there is one. */
+  readonly rateLimit?: ServerService;
 }
 
 /** @param gateways those that have Envoys: `namespace/name`, or the name of a GatewayClass whose Gateways share them */
 export function demandOf(installation: Installation, gateways: Iterable<ObjectKey>): Demand {
-  const { service, clusterDomain, inGatewayNamespace } = installation;
+  const { service, clusterDomain, inGatewayNamespace, rateLimit } = installation;
   const { namespace } = service;
   const server: WantedLeaf = { secretName: SERVER_SECRET, subject: serverSubject(service, clusterDomain) };
   const replica: WantedLeaf = { secretName: REPLICA_SECRET, subject: replicaSubject(namespace) };
@@ -37,5 +45,12 @@ export function demandOf(installation: Installation, gateways: Iterable<ObjectKe
     subject: gatewaySubject(namespace, gateway),
     gateway,
   }));
-  return { leaves: [replica, server, ...clients], namespaces: new Set([namespace]) };
+  const counting: readonly WantedLeaf[] =
+    rateLimit === undefined
+      ? []
+      : [
+          { secretName: RATE_LIMIT_CLIENT_SECRET, subject: rateLimitClientSubject(namespace) },
+          { secretName: RATE_LIMIT_SERVER_SECRET, subject: serverSubject(rateLimit, clusterDomain) },
+        ];
+  return { leaves: [replica, server, ...counting, ...clients], namespaces: new Set([namespace]) };
 }

@@ -44,6 +44,17 @@ export function replicaSubject(controllerNamespace: string): Subject {
   return { commonName: "Gatehouse replica", usage: "client", uris: [replicaUri(controllerNamespace)], dnsNames: [] };
 }
 
+/** Who the rate limit service is towards the control plane. */
+export function rateLimitUri(controllerNamespace: string): string {
+  return `spiffe://${controllerNamespace}.gatehouse/rate-limit`;
+}
+
+/** The service has two certificates: it asks the control plane for its configuration, and Envoys ask it. */
+export function rateLimitClientSubject(controllerNamespace: string): Subject {
+  const uris = [rateLimitUri(controllerNamespace)];
+  return { commonName: "Gatehouse rate limit service", usage: "client", uris, dnsNames: [] };
+}
+
 /** The Service of the xDS server. */
 export interface ServerService {
   readonly namespace: string;

@@ -45,6 +45,9 @@ const ROTATE = "gatehouse.dev/rotate";
 export const SERVER_SECRET = "gatehouse-xds";
 /** Secret of the certificate that replicas show each other. */
 export const REPLICA_SECRET = "gatehouse-replica";
+/** Of the rate limit service: what it shows the xDS server, and Envoys. */
+export const RATE_LIMIT_CLIENT_SECRET = "envoy-ratelimit-client";
+export const RATE_LIMIT_SERVER_SECRET = "envoy-ratelimit-server";
 /** Key of the ConfigMap with the authorities that Envoys trust. */
 export const TRUST_KEY = "ca.crt";
 const AUTHORITY_PREFIX = "gatehouse-xds-ca-";

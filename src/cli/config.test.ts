@@ -17,6 +17,8 @@ import {
 const head = { apiVersion: "gateway.envoyproxy.io/v1alpha1", kind: "EnvoyGateway" };
 const kubernetes = (fields: object) => ({ provider: { type: "Kubernetes", kubernetes: fields } });
 
+const counting = (redis: object = { url: "redis:6379" }) => ({ backend: { type: "Redis", redis } });
+
 function problemsOf(fields: object): string[] {
   const { problems = [] } = readConfiguration({ ...head, ...fields });
   return problems.map(({ path, message }) => `${formatPath(path)}: ${message}`);
@@ -166,7 +168,8 @@ test.each([
   [{ admin: { enablePprof: true } }, "admin.enablePprof"],
   [{ telemetry: { metrics: { sinks: [{ type: "OpenTelemetry" }] } } }, "telemetry.metrics.sinks"],
   [{ telemetry: { traces: {} } }, "telemetry.traces"],
-  [{ rateLimit: { backend: {} } }, "rateLimit"],
+  [{ rateLimit: { ...counting(), telemetry: { tracing: {} } } }, "rateLimit.telemetry.tracing"],
+  [{ rateLimit: counting(), ...kubernetes({ deploy: { type: "GatewayNamespace" } }) }, "rateLimit"],
   [{ extensionManager: { hooks: {} } }, "extensionManager"],
   [{ extensionManagers: [{}] }, "extensionManagers"],
   [{ extensionApis: { enableEnvoyPatchPolicy: true } }, "extensionApis.enableEnvoyPatchPolicy"],
@@ -180,6 +183,30 @@ test.each([
   const problems = problemsOf(fields);
   expect(problems).toHaveLength(1);
   expect(problems[0]).toMatch(new RegExp(`^${path.replaceAll(".", "\\.")}: .*(version|standalone|--inspect)`));
+});
+
+test("a rate limit service is described, whichever way its Redis is named", () => {
+  expect(read({ rateLimit: counting() })?.rateLimit).toEqual({
+    redis: { address: { url: "redis:6379" } },
+    failClosed: false,
+    prometheus: true,
+  });
+  const urlRef = { secretKeyRef: { name: "redis", key: "url" } };
+  const redis = { urlRef, tls: { certificateRef: { name: "redis-client" } } };
+  const telemetry = { metrics: { prometheus: { disable: true } } };
+  expect(read({ rateLimit: { ...counting(redis), failClosed: true, timeout: "1s", telemetry } })?.rateLimit).toEqual({
+    redis: { address: { secretName: "redis", key: "url" }, tls: { certificateSecret: "redis-client" } },
+    failClosed: true,
+    timeoutMilliseconds: 1_000,
+    prometheus: false,
+  });
+  for (const wrong of [
+    {},
+    { url: "a", urlRef },
+    { urlRef: { secretKeyRef: { name: "a", key: "b", optional: true } } },
+  ]) {
+    expect(problemsOf({ rateLimit: counting(wrong) })).toHaveLength(1);
+  }
 });
 
 test("what asks for nothing is taken", () => {
@@ -212,7 +239,7 @@ logging:
     default: loud
 `;
   expect(() => parseConfiguration("gatehouse.yaml", text)).toThrow(
-    /^gatehouse\.yaml:1:1: apiVersion: must be gateway\.envoyproxy\.io\/v1alpha1\ngatehouse\.yaml:3:1: rateLimit: global rate limiting is not part of this version; leave the field out\ngatehouse\.yaml:7:5: logging\.level\.default: must be /,
+    /^gatehouse\.yaml:1:1: apiVersion: must be gateway\.envoyproxy\.io\/v1alpha1\ngatehouse\.yaml:7:5: logging\.level\.default: must be [^\n]*\ngatehouse\.yaml:4:3: rateLimit\.backend\.type: is required$/,
   );
   expect(() => parseConfiguration("gatehouse.yaml", "a: [")).toThrow(/^gatehouse\.yaml:1:5: is not valid YAML/);
   expect(() => parseConfiguration("gatehouse.yaml", "- a")).toThrow(/^gatehouse\.yaml:1:1: must be an object/);

@@ -13,6 +13,7 @@ import { readWatchScope } from "../inputs/kubernetes/watch-scope.ts";
 import type { Rate } from "../kube/token-bucket.ts";
 import type { WatchScope } from "../kube/watch-set.ts";
 import { parseDuration } from "../translate/duration.ts";
+import { type RateLimitConfiguration, readRateLimit } from "./config-rate-limit.ts";
 
 /** What the configuration file says, in our units, with defaults filled in. Times in milliseconds, sizes in bytes. */
 export interface Configuration {
@@ -29,6 +30,8 @@ export interface Configuration {
   readonly xds: XdsConfiguration;
   /** False: Backends are refused. */
   readonly backends: boolean;
+  /** Undefined: policies with global rate limits are refused. */
+  readonly rateLimit?: RateLimitConfiguration;
   /** Undefined: Envoys are as we think best. */
   readonly envoyProxy?: EnvoyProxySpec;
 }
@@ -108,6 +111,8 @@ function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
   const election = readElection(leaderElection);
   if ("problem" in election) return { problems: [election.problem] };
   const rate = client?.rateLimit;
+  const rateLimit = readRateLimit(file.rateLimit);
+  if (rateLimit && deploy?.type === "GatewayNamespace") return { problems: [besideGateways] };
   const configuration: Configuration = {
     controllerName: file.gateway?.controllerName ?? defaults.controllerName,
     watch: readWatchScope(watch),
@@ -125,10 +130,18 @@ function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
     prometheus: telemetry?.metrics?.prometheus?.disable !== true,
     xds: readXds(xdsServer),
     backends: extensionApis?.enableBackend !== false,
+    ...(rateLimit && { rateLimit }),
     ...(envoyProxy && { envoyProxy }),
   };
   return { configuration };
 }
+
+/** There Envoys have no certificates that the service could know them by. */
+const besideGateways: FieldProblem = {
+  path: ["rateLimit"],
+  message:
+    "cannot be had together with provider.kubernetes.deploy.type GatewayNamespace in this version; leave one of them out",
+};
 
 type KubernetesProvider = NonNullable<NonNullable<EnvoyGateway["provider"]>["kubernetes"]>;
 

@@ -16,6 +16,7 @@ import { readVersion } from "./version.ts";
 export interface ServeFlags extends OperatorFlags {
   readonly image: string;
   readonly envoyImage?: string;
+  readonly rateLimitImage?: string;
 }
 
 /** Adds `gatehouse operator`. The operator itself is loaded when it is asked for: no other command needs the API server's client. */
@@ -28,7 +29,8 @@ export function addOperator(program: Command): void {
         .env("GATEHOUSE_IMAGE")
         .default(`ghcr.io/gatehouse/gatehouse:v${readVersion()}`),
     )
-    .addOption(new Option("--envoy-image <image>", "where no EnvoyProxy names one").env("GATEHOUSE_ENVOY_IMAGE"));
+    .addOption(new Option("--envoy-image <image>", "where no EnvoyProxy names one").env("GATEHOUSE_ENVOY_IMAGE"))
+    .addOption(new Option("--rate-limit-image <image>", "of the rate limit service").env("GATEHOUSE_RATE_LIMIT_IMAGE"));
   addOperatorOptions(command).action(runOperator);
 }
 
@@ -62,6 +64,7 @@ async function runOperator(flags: ServeFlags): Promise<void> {
     controllerNames: controllerNamesOf(configuration.controllerName, flags),
     image: flags.image,
     envoyImage: flags.envoyImage,
+    rateLimitImage: flags.rateLimitImage,
     log,
   });
   log.info("Gatehouse runs", { version: readVersion(), namespace: pod.namespace, replica: pod.podName });

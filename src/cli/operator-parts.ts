@@ -10,6 +10,7 @@ import { authorizeByToken } from "../certs/service-account-token.ts";
 import { podSockets } from "../envoy/pod-ports.ts";
 import { startClusterInfrastructure } from "../infra/kubernetes/cluster-infrastructure.ts";
 import { type ClusterEnvironment, ENVOY_IMAGE, podTls } from "../infra/kubernetes/environment.ts";
+import { RATE_LIMIT_IMAGE } from "../infra/kubernetes/rate-limit.ts";
 import type { KubeClient } from "../kube/client.ts";
 import type { GatewayInfrastructure } from "../pipeline/infrastructure.ts";
 import { createStatusWriter, type StatusWriter, type WrittenStatus } from "../status/writer.ts";
@@ -18,6 +19,7 @@ import type { PodIdentity } from "./config-pod.ts";
 import { type ControlPlane, type ControlPlaneOptions, createControlPlane } from "./control-plane.ts";
 import { createLeaderInfrastructure, type LeaderInfrastructure } from "./leader-infrastructure.ts";
 import { typeOfKind } from "./operator-input.ts";
+import { deployRateLimit, describeRateLimit, rateLimitServiceOf } from "./operator-rate-limit.ts";
 import { createOtherReplicas, type OtherReplicas } from "./other-replicas.ts";
 import { createRefusedObjects, type RefusedObjects } from "./refused-objects.ts";
 import { type ReturningGateways, watchReturns } from "./returning-gateways.ts";
@@ -30,6 +32,7 @@ export interface OperatorRun {
   /** Of this program, for the container that drains Envoy. */
   readonly image: string;
   readonly envoyImage: string | undefined;
+  readonly rateLimitImage: string | undefined;
   readonly log: Logger;
 }
 
@@ -82,8 +85,17 @@ export function assemble(
     },
   });
   const refused = createRefusedObjects(control, run.controllerNames);
-  const infrastructure = createLeaderInfrastructure(() =>
-    startClusterInfrastructure({
+  const infrastructure = createLeaderInfrastructure(() => {
+    const limits = deployRateLimit({
+      client,
+      configuration: configuration.rateLimit,
+      environment,
+      service,
+      image: run.rateLimitImage ?? RATE_LIMIT_IMAGE,
+      certificates: () => certificates,
+      log: log.with({ component: "infrastructure" }),
+    });
+    const gateways = startClusterInfrastructure({
       client,
       environment,
       scope: configuration.watch,
@@ -98,8 +110,14 @@ export function assemble(
         else infrastructureFaults.set(gateway, state.fault);
         control.pipeline.notify();
       },
-    }),
-  );
+    });
+    return {
+      ...gateways,
+      async stop() {
+        await Promise.all([limits.stop(), gateways.stop()]);
+      },
+    };
+  });
   const writer = createStatusWriter({
     client,
     controllerNames: run.controllerNames,
@@ -129,7 +147,12 @@ export function assemble(
     },
   });
   readiness.explain(CERTIFICATES, certificates.hindrance);
-  const installation = { service, clusterDomain: pod.clusterDomain, inGatewayNamespace };
+  const installation = {
+    service,
+    clusterDomain: pod.clusterDomain,
+    inGatewayNamespace,
+    ...(configuration.rateLimit && { rateLimit: rateLimitServiceOf(pod.namespace) }),
+  };
   const demandCertificates = () => certificates.demand(demandOf(installation, [...infrastructure.known.keys()].sort()));
   demandCertificates();
   return { control, writer, infrastructure, certificates, others, returning: watchReturns(control), refused };
@@ -162,6 +185,7 @@ function readSettings({ configuration, controllerNames }: OperatorRun, environme
     privilegedPortOffset: 0,
     controlPlane: environment.controlPlane,
     backendsRefused: !configuration.backends,
+    ...(configuration.rateLimit && { rateLimit: describeRateLimit(configuration.rateLimit, environment) }),
     ...(configuration.envoyProxy && { defaultProxy: configuration.envoyProxy }),
   };
 }

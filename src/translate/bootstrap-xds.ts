@@ -1,4 +1,6 @@
 import type { XdsTls } from "../envoy/control-plane.ts";
+import { ApiVersion } from "../envoy/generated/envoy/config/core/v3/config_source.ts";
+import type { SdsSecretConfig } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 
 const TRUSTED_CA = "xds_trusted_ca";
 const CERTIFICATE = "xds_certificate";
@@ -91,6 +93,16 @@ export function buildXdsFilters(tls: XdsTls): readonly object[] {
       },
     },
   ];
+}
+
+/** What Envoy shows the control plane and whom it believes, for a cluster of another server of ours. */
+export function fromXdsFiles(tls: XdsTls): Record<"certificate" | "trust", SdsSecretConfig> {
+  const read = (name: string): SdsSecretConfig => {
+    const path = `${tls.sdsFolder}/${fileOf(name)}`;
+    const pathConfigSource = { path, watchedDirectory: { path: tls.sdsFolder } };
+    return { name, sdsConfig: { pathConfigSource, resourceApiVersion: ApiVersion.V3 } };
+  };
+  return { certificate: read(CERTIFICATE), trust: read(TRUSTED_CA) };
 }
 
 function fromFile({ sdsFolder }: XdsTls, name: string): object {

@@ -1,6 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { locateEnvoy } from "../../src/infra/envoy-binary.ts";
 import type { Image } from "../cluster/images.ts";
+import { rateLimitBinary } from "../harness/rate-limit.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 const HOME = "/opt/gatehouse";
@@ -25,6 +26,14 @@ export const images: readonly Image[] = [
     user: NOBODY,
     group: NOBODY,
   },
+  {
+    pattern: "docker.io/envoyproxy/ratelimit:*",
+    files: { "/usr/local/bin/ratelimit": rateLimitBinary() },
+    user: NOBODY,
+    group: NOBODY,
+  },
+  // A command of this machine, as all of the system folders are.
+  { pattern: "docker.io/library/redis:*", entrypoint: ["redis-server"], user: NOBODY, group: NOBODY },
   testProgram("echo"),
   testProgram("behaving-echo"),
   testProgram("otlp-receiver"),
