@@ -37,7 +37,7 @@ const refusedLimits: [Content, string, string][] = [
     ofRule("[1].limit.unit"),
     "is Second, which the Minute of the rule without clientSelectors does not divide",
   ],
-  [limited({ ...perSecond, shared: true }), ofRule("[].shared"), "is not implemented"],
+  [limited({ ...perSecond, shared: true }), ofRule("[0].shared"), "cannot be had of Envoy"],
   [counting({ headers: [{ name: "a" }] }), ofSelector("headers[0]"), "has no value"],
   [
     counting({ headers: [{ name: "a", type: "Distinct", invert: true }] }),

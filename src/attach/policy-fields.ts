@@ -29,7 +29,9 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     ...["clientSelectors", "limit", "cost", "shared", "shadowMode", "xRateLimitHeaders"].map(
       (field) => `rateLimit.global.rules[].${field}`,
     ),
-    ...["clientSelectors", "limit", "cost.request"].map((field) => `rateLimit.local.rules[].${field}`),
+    ...["clientSelectors", "limit", "cost.request", "shared", "shadowMode", "xRateLimitHeaders"].map(
+      (field) => `rateLimit.local.rules[].${field}`,
+    ),
     "requestBuffer",
     "responseOverride",
     "retry",

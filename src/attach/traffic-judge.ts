@@ -3,7 +3,7 @@ import { parseCidr } from "./cidr.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
 import { findUnservedFields } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
-import { judgeGlobalRules } from "./rate-limit-judge.ts";
+import { judgeGlobalRules, judgeLocalRules } from "./rate-limit-judge.ts";
 import { unitSeconds } from "./rate-limit-units.ts";
 import { findRegexFault } from "./regex.ts";
 import { judgeRequestTraffic } from "./request-traffic-judge.ts";
@@ -81,6 +81,7 @@ function isPrime(number: number): boolean {
 function judgeLimits({ rateLimit, requestBuffer, responseOverride }: BackendTrafficSettings, report: Report): void {
   judgeGlobalRules(rateLimit?.global?.rules ?? [], (selector, field) => judgeSelector(selector, field, report), report);
   const rules = rateLimit?.local?.rules ?? [];
+  judgeLocalRules(rules, report);
   const isUsual = ({ clientSelectors = [] }: (typeof rules)[number]) => clientSelectors.length === 0;
   const usual = rules.find(isUsual);
   for (const [index, rule] of rules.entries()) {

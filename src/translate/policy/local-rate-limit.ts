@@ -2,6 +2,7 @@ import { unitSeconds } from "../../attach/rate-limit-units.ts";
 import { type Any, pack } from "../../envoy/any.ts";
 import type { RateLimit } from "../../envoy/generated/envoy/config/route/v3/route_components.ts";
 import type { RateLimitDescriptor_Entry } from "../../envoy/generated/envoy/extensions/common/ratelimit/v3/ratelimit.ts";
+import { XRateLimitHeadersRFCVersion } from "../../envoy/generated/envoy/extensions/common/ratelimit/v3/ratelimit.ts";
 import { LocalRateLimit } from "../../envoy/generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import { FractionalPercent_DenominatorType } from "../../envoy/generated/envoy/type/v3/percent.ts";
 import type { TokenBucket } from "../../envoy/generated/envoy/type/v3/token_bucket.ts";
@@ -17,6 +18,9 @@ const always = {
   runtimeKey: "",
   defaultValue: { numerator: 100, denominator: FractionalPercent_DenominatorType.HUNDRED },
 };
+
+/** Counted, and let pass. */
+const never = { runtimeKey: "", defaultValue: { numerator: 0 } };
 
 /**
  * Limits of each Envoy by itself. A rule without selectors counts what no other rule does; of the others each selector is a
@@ -34,7 +38,10 @@ export function limitLocally(rules: readonly LimitRule[]): Any {
       ? bucketOf(usual)
       : { maxTokens: UINT32_MAX, tokensPerFill: UINT32_MAX, fillInterval: { seconds: 1 } },
     filterEnabled: always,
-    filterEnforced: always,
+    filterEnforced: rules.some(({ shadowMode }) => shadowMode) ? never : always,
+    ...(rules.some(({ xRateLimitHeaders }) => xRateLimitHeaders === "DraftVersion03") && {
+      enableXRatelimitHeaders: XRateLimitHeadersRFCVersion.DRAFT_VERSION_03,
+    }),
     descriptors: parts.map(({ entries, rule }) => ({ entries, tokenBucket: bucketOf(rule) })),
     rateLimits: parts.map(({ limit }) => limit),
     alwaysConsumeDefaultTokenBucket: false,

@@ -57,6 +57,15 @@ const refused: readonly (readonly [spec: Content, field: string])[] = [
   [limited({ ...perSecond, cost: { request: { from: "Number", number: 2 } } }), `${localRule}.cost`],
   [counting({ headers: [{ name: "a\nb", value: "b" }] }), `${selected}.headers[0].name`],
   [counting({ headers: [{ name: "a b", type: "Distinct" }] }), `${selected}.headers[0].name`],
+  [limited({ ...perSecond, shared: true }), `${localRule}.shared`],
+  [
+    limited({ ...perSecond, shadowMode: true }, { ...perSecond, clientSelectors: [{ path: {} }] }),
+    "rateLimit.local.rules[1].shadowMode",
+  ],
+  [
+    limited(perSecond, { ...perSecond, clientSelectors: [{ path: {} }], xRateLimitHeaders: "Off" }),
+    "rateLimit.local.rules[1].xRateLimitHeaders",
+  ],
   [globally({ ...perSecond, cost: { request: { from: "Number" } } }), `${globalRule}[0].cost.request`],
   [globally({ ...perSecond, cost: { response: { from: "Metadata" } } }), `${globalRule}[0].cost.response`],
   [
@@ -117,6 +126,7 @@ const served: readonly Content[] = [
       { queryParams: [{ name: "a", type: "Distinct" }] },
     ],
   }),
+  limited({ ...perSecond, shared: false, shadowMode: true, xRateLimitHeaders: "DraftVersion03" }),
   { requestBuffer: { limit: 4_294_967_295 } },
   passing("1"),
   passing("4Pi"),

@@ -45,6 +45,22 @@ testTrafficCases([
     },
   },
   {
+    name: "local rate limit that is tried out and told to clients",
+    spec: {
+      rateLimit: {
+        local: {
+          rules: [{ limit: { requests: 1, unit: "Hour" }, shadowMode: true, xRateLimitHeaders: "DraftVersion03" }],
+        },
+      },
+    },
+    check: async ({ send }) => {
+      for (let time = 0; time < 3; time++) {
+        const { status, headers } = await send();
+        expect([status, headers["x-ratelimit-limit"], headers["x-ratelimit-remaining"]]).toEqual([200, "1", "0"]);
+      }
+    },
+  },
+  {
     name: "local rate limits of the same addresses",
     spec: {
       rateLimit: {
