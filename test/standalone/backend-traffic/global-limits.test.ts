@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parse } from "yaml";
 import { freePort } from "../../harness/ports.ts";
@@ -212,6 +213,33 @@ test("a shared limit is one for all routes of the policy, and others are for eac
     expect(passed).toEqual(name === "shared" ? [2, 1] : [2, 3]);
   }
 });
+
+test("an edited limit counts on from what was counted, and a service that is killed is there again", async () => {
+  const host = "edited.limits.test";
+  const write = (requests: number) =>
+    world.files.writeAtomically(
+      "edited.yaml",
+      toYaml([routeOfBoth("edited", host), policyOfRoute("BackendTrafficPolicy", "edited", global(year(requests)))]),
+    );
+  write(0);
+  for (const port of [world.port, secondPort]) await world.until({ host, port }, ({ status }) => status === 429);
+  write(1_000_000);
+  await world.until({ host }, ({ status }) => status === 200);
+  write(1);
+  await world.until({ host }, ({ status }) => status === 429);
+  const pidOfService = (): number => {
+    const state = world.gatehouse().env["XDG_STATE_HOME"] ?? "";
+    const files = readdirSync(state, { recursive: true, encoding: "utf8" });
+    const record = files.find((path) => path.endsWith("rate-limit.json")) ?? "";
+    return (JSON.parse(readFileSync(join(state, record), "utf8")) as { readonly pid: number }).pid;
+  };
+  const killed = pidOfService();
+  process.kill(killed, "SIGKILL");
+  await waitFor("another service", async () => pidOfService() !== killed);
+  // Nobody counts until it runs again, and then it knows its limits by itself.
+  await world.until({ host }, ({ status }) => status === 429);
+  expect(await passing(host, 2)).toBe(0);
+}, 60_000);
 
 test.each([
   ["closed", ["--rate-limit-fail-closed"], 500],
