@@ -81,6 +81,7 @@ beforeAll(async () => {
     toYaml([
       object("Gateway", "clients", {
         gatewayClassName: "gatehouse",
+        allowedListeners: { namespaces: { from: "Same" } },
         listeners: [
           { name: "wide", protocol: "HTTP", port: ports.http, hostname: "*.wide.test" },
           { name: "narrow", protocol: "HTTP", port: ports.http, hostname: "narrow.wide.test" },
@@ -126,6 +127,35 @@ test("a bad policy shuts the listener that it names, and none beside it on the p
   await becomes(200, 200, 200);
   policy("whole", [], bad);
   await becomes(500, 500, 500);
+  world.files.remove("whole.yaml");
+  await becomes(200, 200, 200);
+});
+
+test("a bad policy of the Gateway leaves those on its ports alone who have a good one", async () => {
+  const listeners = [{ name: "team", protocol: "HTTP", port: ports.http, hostname: "team.test" }];
+  const kind = "ListenerSet";
+  const team = object("ClientTrafficPolicy", "team", {
+    targetRefs: [{ group, kind, name: "team" }],
+    headers: { lateResponseHeaders: { set: [{ name: "x-policy", value: "team" }] } },
+  });
+  const parentRefs = [{ group, kind, name: "team" }];
+  const rules = [{ backendRefs: [{ group: owner, kind: "Backend", name: "app" }] }];
+  world.files.writeAtomically(
+    "team.yaml",
+    toYaml([
+      object(kind, "team", { parentRef: { name: "clients" }, listeners }),
+      object("HTTPRoute", "team", { parentRefs, rules }),
+      team,
+    ]),
+  );
+  policy("whole", [], bad);
+  await becomes(500, 500, 500);
+  const { headers, status: served } = await world.until(
+    { port: ports.http, host: "team.test" },
+    (answer) => answer.status === 200,
+  );
+  expect([served, headers["x-policy"]]).toEqual([200, "team"]);
+  world.files.remove("team.yaml");
   world.files.remove("whole.yaml");
   await becomes(200, 200, 200);
 });
