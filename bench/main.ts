@@ -9,7 +9,7 @@ import { runClusterEditScenario } from "./cluster-edit-scenario.ts";
 import { runEditScenario } from "./edit-scenario.ts";
 import { runEngineScenario } from "./engine-scenario.ts";
 import { runFirstStatusesScenario } from "./first-statuses-scenario.ts";
-import { runOneHostScenario } from "./one-host-scenario.ts";
+import { runLookupScenario } from "./lookup-scenario.ts";
 import { runOperatorRestartScenario } from "./operator-restart-scenario.ts";
 import { runPolicyScenario } from "./policy-scenario.ts";
 import { runQuickstartScenario } from "./quickstart-scenario.ts";
@@ -33,6 +33,7 @@ const scenarioNames = [
   "edit-paths",
   "policies",
   "one-host",
+  "own-hosts",
   "cluster-edit-hosts",
   "cluster-edit-paths",
   "first-statuses",
@@ -50,6 +51,7 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "edit-paths": [100, 1_000, 10_000],
   policies: [1_000, 10_000],
   "one-host": [1, 100, 1_000, 10_000],
+  "own-hosts": [1_000, 1_600, 10_000],
   "cluster-edit-hosts": [1_000, 10_000],
   "cluster-edit-paths": [1_000, 10_000],
   "first-statuses": [10_000],
@@ -112,7 +114,8 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
     case "tenants-listener-sets":
       return runTenantsScenario("ListenerSet", n, quick ? TENANT_CHANGES_QUICK : TENANT_CHANGES, recorder);
     case "one-host":
-      return runOneHostScenario(n, recorder);
+    case "own-hosts":
+      return runLookupScenario(name, n, recorder);
   }
 }
 

@@ -15,36 +15,39 @@ const WARM_UP_MS = 500;
 const ROUNDS = 4;
 const ROUND_MS = 1_000;
 const START_LIMIT_MS = 60_000;
-const HOST = "one.example.com";
+
+/** `one-host`: a prefix each on one host. `own-hosts`: a host each. */
+export type Addressing = "one-host" | "own-hosts";
+
+interface Place {
+  readonly host: string;
+  readonly path: string;
+}
 
 /**
- * How fast Envoy finds the first and the last of so many routes on one host, in the tables that Gatehouse makes. The routes
+ * How fast Envoy finds the first and the last of so many routes, in the tables that Gatehouse makes. The routes
  * redirect, so that Envoy answers by itself and nothing but its own work is measured; one worker thread.
  */
-export async function runOneHostScenario(routes: number, recorder: Recorder): Promise<void> {
-  progress(`one-host, ${routes} routes: requests per second`);
+export async function runLookupScenario(addressing: Addressing, routes: number, recorder: Recorder): Promise<void> {
+  progress(`${addressing}, ${routes} routes: requests per second`);
   const port = await freePort();
   const objects = gatewayObjects({ shape: "paths", port, backendPort: 0 });
-  for (let i = 0; i < routes; i++) objects.push(redirectRoute(i));
+  for (let i = 0; i < routes; i++) objects.push(redirectRoute(placeOf(addressing, i), i));
   const inProcess = createInProcessTable(batchOf(objects));
   const floor = await startFloor(inProcess.commit().changes, 1);
   inProcess.stop();
   const client = startWorker<SaturationMethods>("./saturation-process.ts");
-  const places = { first: pathOf(0), last: pathOf(routes - 1) };
+  const places = { first: placeOf(addressing, 0), last: placeOf(addressing, routes - 1) };
   const best = { first: { rate: 0, us: 0 }, last: { rate: 0, us: 0 } };
   try {
-    await waitFor(
-      "the routes",
-      async () => (await send({ port, host: HOST, path: places.last })).status === 302,
-      START_LIMIT_MS,
-    );
+    await waitFor("the routes", async () => (await send({ port, ...places.last })).status === 302, START_LIMIT_MS);
     const workerSeconds = () => floor.envoy.cpu().byThread.get("wrk:worker_0") ?? 0;
-    const target = { port, host: HOST, statusLine: "HTTP/1.1 302", connections: CONNECTIONS, depth: DEPTH };
-    await client.call("saturate", { ...target, path: places.first, milliseconds: WARM_UP_MS });
+    const target = { port, statusLine: "HTTP/1.1 302", connections: CONNECTIONS, depth: DEPTH };
+    await client.call("saturate", { ...target, ...places.first, milliseconds: WARM_UP_MS });
     for (let round = 0; round < ROUNDS; round++) {
       for (const place of ["first", "last"] as const) {
         const before = workerSeconds();
-        const answered = await client.call("saturate", { ...target, path: places[place], milliseconds: ROUND_MS });
+        const answered = await client.call("saturate", { ...target, ...places[place], milliseconds: ROUND_MS });
         const rate = (answered * 1_000) / ROUND_MS;
         if (rate > best[place].rate) best[place] = { rate, us: ((workerSeconds() - before) * 1e6) / answered };
         await pause(50);
@@ -61,11 +64,12 @@ export async function runOneHostScenario(routes: number, recorder: Recorder): Pr
 }
 
 /** All prefixes are equally long, so that the order of the routes is that of their numbers. */
-function pathOf(index: number): string {
-  return `/service-${String(index).padStart(6, "0")}`;
+function placeOf(addressing: Addressing, index: number): Place {
+  if (addressing === "own-hosts") return { host: `app-${index}.team-${index % 37}.example.com`, path: "/" };
+  return { host: "one.example.com", path: `/service-${String(index).padStart(6, "0")}` };
 }
 
-function redirectRoute(index: number): PlainObject {
+function redirectRoute({ host, path }: Place, index: number): PlainObject {
   const requestRedirect = { hostname: "elsewhere.example.com", statusCode: 302 };
   return {
     apiVersion: "gateway.networking.k8s.io/v1",
@@ -73,10 +77,10 @@ function redirectRoute(index: number): PlainObject {
     metadata: { name: `route-${String(index).padStart(6, "0")}`, namespace: GATEWAY.namespace },
     spec: {
       parentRefs: [{ name: GATEWAY.name }],
-      hostnames: [HOST],
+      hostnames: [host],
       rules: [
         {
-          matches: [{ path: { type: "PathPrefix", value: pathOf(index) } }],
+          matches: [{ path: { type: "PathPrefix", value: path } }],
           filters: [{ type: "RequestRedirect", requestRedirect }],
         },
       ],
