@@ -134,17 +134,28 @@ function nameHost(traffic: ConnectionSettings, object: () => Route | undefined):
 
 /** A policy counts for backends of all kinds: what has no meaning for one is left out, so that it shares its cluster with others. */
 function settingsFor({ reach, protocol }: ClusterSpec, traffic: ConnectionSettings): ConnectionSettings | undefined {
-  const { dns, http2, loadBalancer, preserveHeaderCase, routingType: _, ...rest } = traffic;
+  const { dns, healthCheck, http2, loadBalancer, preserveHeaderCase, routingType: _, ...rest } = traffic;
   const usesNames = reach.kind === "Dns" || reach.kind === "DnsFallback" || reach.kind === "DynamicResolver";
   const settings = {
     ...rest,
     ...(dns && usesNames && { dns }),
+    ...(healthCheck && checksFor(protocol === "http2" || traffic.useClientProtocol === true, healthCheck)),
     ...(http2 && (protocol === "http2" || traffic.useClientProtocol) && { http2 }),
     ...(preserveHeaderCase && (protocol === "http1" || traffic.useClientProtocol) && { preserveHeaderCase }),
     // Where the request's own host decides there is nothing to choose.
     ...(loadBalancer && reach.kind !== "DynamicResolver" && { loadBalancer }),
   };
   return Object.keys(settings).length === 0 ? undefined : settings;
+}
+
+/** Envoy refuses a cluster of HTTP/1.1 that is to be asked by gRPC. */
+function checksFor(
+  speaksHttp2: boolean,
+  { active, ...rest }: NonNullable<ConnectionSettings["healthCheck"]>,
+): Pick<ConnectionSettings, "healthCheck"> {
+  const asked = active?.type === "GRPC" && !speaksHttp2 ? undefined : active;
+  const healthCheck = { ...(asked && { active: asked }), ...rest };
+  return Object.keys(healthCheck).length === 0 ? {} : { healthCheck };
 }
 
 function addressServices(reach: ClusterReach): ClusterReach {

@@ -82,6 +82,26 @@ test.each<[Content, string, string]>([
     "use one of GET",
   ],
   [{ healthCheck: { passive: { interval: "0s" } } }, "spec.healthCheck.passive.interval", "no time at all"],
+  [
+    { loadBalancer: { type: "DynamicModule", dynamicModule: { name: "m", lbPolicyName: "p" } } },
+    "spec.loadBalancer.dynamicModule",
+    "names a module of compiled code",
+  ],
+  [
+    { loadBalancer: { type: "Random", zoneAware: { preferLocal: {} } } },
+    "spec.loadBalancer.zoneAware.preferLocal",
+    "use weightedZones, or routingType Service",
+  ],
+  [
+    { loadBalancer: { type: "Random", zoneAware: { weightedZones: [{ zone: "a", weight: -1 }] } } },
+    "spec.loadBalancer.zoneAware.weightedZones[0].weight",
+    "use 0 to 1000000",
+  ],
+  [
+    { loadBalancer: { type: "Random", zoneAware: { weightedZones: [{ zone: "a", weight: 0 }] } } },
+    "spec.loadBalancer.zoneAware.weightedZones",
+    "leaves every zone that it names out",
+  ],
   [{ routingType: "Pod" }, "spec.routingType", "write Service or Endpoint"],
   [{ telemetry: { metrics: { routeStatName: "%X%" } } }, "spec.telemetry.metrics.routeStatName", "holds %X%"],
   [{ requestBuffer: {} }, "spec.requestBuffer.limit", "write how many bytes"],
@@ -104,7 +124,7 @@ test.each<[Content, string, string]>([
 
 test.each<[Content, string[]]>([
   [{ timeout: { http: { requestTimeout: "1s" } } }, []],
-  [{ a: 1, loadBalancer: { backendUtilization: { b: 2 } } }, ["a", "loadBalancer.backendUtilization.b"]],
+  [{ a: 1, loadBalancer: { zoneAware: { b: 2 } } }, ["a", "loadBalancer.zoneAware.b"]],
   [{ c: [{ d: 1 }, { d: 2 }] }, ["c"]],
   [{ retry: { retryOn: { triggers: [] } } }, []],
   [{ loadBalancer: { x: {} } }, ["loadBalancer.x"]],

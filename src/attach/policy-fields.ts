@@ -18,12 +18,10 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "healthCheck",
     "http2",
     "httpUpgrade",
-    ...["type", "consistentHash", "slowStart", "endpointOverride"].map((field) => `loadBalancer.${field}`),
-    ...["blackoutPeriod", "weightExpirationPeriod", "weightUpdatePeriod", "errorUtilizationPenaltyPercent"].map(
-      (field) => `loadBalancer.backendUtilization.${field}`,
+    ...["type", "consistentHash", "slowStart", "endpointOverride", "backendUtilization"].map(
+      (field) => `loadBalancer.${field}`,
     ),
-    "loadBalancer.backendUtilization.keepResponseHeaders",
-    "loadBalancer.backendUtilization.metricNamesForComputingUtilization",
+    "loadBalancer.zoneAware.weightedZones",
     "proxyProtocol",
     "rateLimit.type",
     ...["clientSelectors", "limit", "cost", "shared", "shadowMode", "xRateLimitHeaders"].map(

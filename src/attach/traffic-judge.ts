@@ -10,11 +10,23 @@ import { judgeRequestTraffic } from "./request-traffic-judge.ts";
 import { findStatNameFault } from "./routing-settings.ts";
 import { judgeTracedTraffic } from "./tracing-traffic.ts";
 
+/** Why fields are refused that others serve. */
+const reasons: ReadonlyMap<string, string> = new Map([
+  [
+    "loadBalancer.dynamicModule",
+    "names a module of compiled code, which the Envoys here are not given; use another type of loadBalancer",
+  ],
+  [
+    "loadBalancer.zoneAware.preferLocal",
+    "needs Envoys that know the zones of one another, which those of this version do not; use weightedZones, or routingType Service with a Service of trafficDistribution PreferSameZone",
+  ],
+]);
+
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
 export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyFinding[] {
   const findings: PolicyFinding[] = findUnservedFields("BackendTrafficPolicy", settings).map((field) => ({
     field: `spec.${field}`,
-    text: "is not implemented in this version; remove it",
+    text: reasons.get(field) ?? "is not implemented in this version; remove it",
   }));
   const report = (field: string, text: string) => findings.push({ field: `spec.${field}`, text });
   for (const [place, value] of valuesOf(settings)) {
@@ -60,10 +72,28 @@ function findZeroTime(place: string, value: unknown): string | undefined {
   return `is ${value}, and no time at all cannot be; use more, or leave it out`;
 }
 
+/** Envoy counts the weights of all zones together in 32 bits. */
+const ZONE_WEIGHT_MAX = 1_000_000;
+
 function judgeBalancing({ loadBalancer }: BackendTrafficSettings, report: Report): void {
   const { tableSize } = loadBalancer?.consistentHash ?? {};
   if (tableSize !== undefined && !isPrime(tableSize)) {
     report("loadBalancer.consistentHash.tableSize", `is ${tableSize}, which is no prime number; use one such as 65537`);
+  }
+  const weights = loadBalancer?.zoneAware?.weightedZones ?? [];
+  for (const [index, { weight }] of weights.entries()) {
+    if (weight >= 0 && weight <= ZONE_WEIGHT_MAX) continue;
+    report(`loadBalancer.zoneAware.weightedZones[${index}].weight`, `is ${weight}; use 0 to ${ZONE_WEIGHT_MAX}`);
+  }
+  if (weights.length > 0 && weights.every(({ weight }) => weight === 0)) {
+    report("loadBalancer.zoneAware.weightedZones", "leaves every zone that it names out; give one of them a weight");
+  }
+  const { reportingPeriod } = loadBalancer?.backendUtilization?.outOfBand ?? {};
+  if (reportingPeriod !== undefined && /^(0+(h|m|s|ms))+$/.test(reportingPeriod)) {
+    report(
+      "loadBalancer.backendUtilization.outOfBand.reportingPeriod",
+      `is ${reportingPeriod}, and no time at all cannot be; use more, or leave it out`,
+    );
   }
   for (const [index, { header }] of (loadBalancer?.endpointOverride?.extractFrom ?? []).entries()) {
     const field = `loadBalancer.endpointOverride.extractFrom[${index}]`;

@@ -93,6 +93,18 @@ const ofPolicies: readonly ConnectionSettings[] = [
         weightUpdatePeriod: "1s",
         errorUtilizationPenaltyPercent: 150,
         metricNamesForComputingUtilization: ["named_metrics.foo"],
+        outOfBand: { port: 9_000, authority: "load.test", reportingPeriod: "1s" },
+      },
+    },
+  },
+  {
+    loadBalancer: {
+      type: "RoundRobin",
+      zoneAware: {
+        weightedZones: [
+          { zone: "z", weight: 0 },
+          { zone: "y", weight: 1_000_000 },
+        ],
       },
     },
   },

@@ -18,7 +18,7 @@ import { buildCircuitBreakers, buildConnection, buildLookups, tellClient } from 
 import { dynamicForwardProxyType } from "./dynamic-forward-proxy.ts";
 import { buildHealth } from "./health-checks.ts";
 import { buildLoadBalancing } from "./load-balancing.ts";
-import { groupByLocality, memberLocality } from "./locality.ts";
+import { groupByLocality, memberLocality, zoneWeights } from "./locality.ts";
 import { buildProtocolOptions } from "./upstream-protocol.ts";
 import { buildUpstreamTls, SYSTEM_TRUST_FILE } from "./upstream-tls.ts";
 
@@ -134,9 +134,12 @@ function discovery(spec: ClusterSpec): Cluster {
         ignoreHealthOnHostRemoval: true,
       };
     case "Dns":
-      return resolveNames(spec, groupByLocality(sortEndpoints(reach.endpoints)));
+      return resolveNames(spec, groupByLocality(sortEndpoints(reach.endpoints), zoneWeights(spec.connection)));
     case "DnsFallback": {
-      const members = reach.members.flatMap((member) => memberLocality(member, sortEndpoints(member.reach.endpoints)));
+      const weights = zoneWeights(spec.connection);
+      const members = reach.members.flatMap((member) =>
+        memberLocality(member, sortEndpoints(member.reach.endpoints), weights),
+      );
       return resolveNames(spec, members);
     }
     case "DynamicResolver":

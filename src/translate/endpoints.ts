@@ -8,7 +8,7 @@ import { compareStrings, type ObjectKey } from "../base/keys.ts";
 import { ClusterLoadAssignment } from "../envoy/generated/envoy/config/endpoint/v3/endpoint.ts";
 import type { LocalityLbEndpoints } from "../envoy/generated/envoy/config/endpoint/v3/endpoint_components.ts";
 import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
-import { groupByLocality, memberLocality } from "./locality.ts";
+import { groupByLocality, memberLocality, type ZoneWeights, zoneWeights } from "./locality.ts";
 
 export interface EndpointReader {
   /** All EndpointSlices of a Service, in any order. */
@@ -31,8 +31,9 @@ type ServiceReach = Extract<ClusterReach, { kind: "Service" }>;
  * Builds the ClusterLoadAssignment of an EDS cluster; empty when nothing can take requests, because Envoy waits for one.
  * O(n log n) of the endpoints.
  */
-export function translateEndpoints({ name, reach, family }: ClusterSpec, read: EndpointReader): TranslatedEndpoints {
-  const endpoints = localitiesOf(reach, family === "IPv6" ? "IPv6" : "IPv4", read);
+export function translateEndpoints(spec: ClusterSpec, read: EndpointReader): TranslatedEndpoints {
+  const { name, reach, family, connection } = spec;
+  const endpoints = localitiesOf(reach, family === "IPv6" ? "IPv6" : "IPv4", zoneWeights(connection), read);
   const message: ClusterLoadAssignment = { clusterName: name, endpoints };
   return {
     resource: encodeResource(ClusterLoadAssignment, name, message),
@@ -42,14 +43,24 @@ export function translateEndpoints({ name, reach, family }: ClusterSpec, read: E
 
 type Family = "IPv4" | "IPv6";
 
-function localitiesOf(reach: ClusterReach, family: Family, read: EndpointReader): LocalityLbEndpoints[] {
+function localitiesOf(
+  reach: ClusterReach,
+  family: Family,
+  weights: ZoneWeights | undefined,
+  read: EndpointReader,
+): LocalityLbEndpoints[] {
   switch (reach.kind) {
     case "Service":
     case "Backend":
       // The priority of a Backend matters beside others only, and there the rule gives it (Fallback).
-      return groupByLocality(readEndpoints(reach, family, read).map((endpoint) => ({ ...endpoint, priority: 0 })));
+      return groupByLocality(
+        readEndpoints(reach, family, read).map((endpoint) => ({ ...endpoint, priority: 0 })),
+        weights,
+      );
     case "Fallback":
-      return reach.members.flatMap((member) => memberLocality(member, readEndpoints(member.reach, family, read)));
+      return reach.members.flatMap((member) =>
+        memberLocality(member, readEndpoints(member.reach, family, read), weights),
+      );
     case "Dns":
     case "DnsFallback":
     case "DynamicResolver":

@@ -14,6 +14,7 @@ import { Random } from "../envoy/generated/envoy/extensions/load_balancing_polic
 import { RoundRobin } from "../envoy/generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
 import { WrrLocality } from "../envoy/generated/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.ts";
 import { parseDuration, toDuration } from "./duration.ts";
+import { zoneWeights } from "./locality.ts";
 
 export type LoadBalancer = NonNullable<ConnectionSettings["loadBalancer"]>;
 
@@ -38,7 +39,8 @@ export function buildLoadBalancing({
   const settings = connection?.loadBalancer;
   if (settings === undefined) return leastRequest;
   // Only there is the weight of a locality more than its number of endpoints.
-  const own = buildChoice(settings, reach.kind === "Fallback" || reach.kind === "DnsFallback");
+  const hasShares = reach.kind === "Fallback" || reach.kind === "DnsFallback" || zoneWeights(connection) !== undefined;
+  const own = buildChoice(settings, hasShares);
   const sources = settings.endpointOverride?.extractFrom.flatMap(({ header }) =>
     header === undefined ? [] : [{ header }],
   );
@@ -90,7 +92,8 @@ function weighByLoad(
     const milliseconds = parseDuration(text);
     return milliseconds === undefined ? undefined : toDuration(milliseconds);
   };
-  const { errorUtilizationPenaltyPercent: penalty, metricNamesForComputingUtilization: names } = settings;
+  const { errorUtilizationPenaltyPercent: penalty, metricNamesForComputingUtilization: names, outOfBand } = settings;
+  const { port, authority } = outOfBand ?? {};
   const endpoints = policy(
     "client_side_weighted_round_robin",
     pack(ClientSideWeightedRoundRobin, {
@@ -100,6 +103,16 @@ function weighByLoad(
       ...(penalty !== undefined && { errorUtilizationPenalty: penalty / 100 }),
       ...(names && { metricNamesForComputingUtilization: [...names] }),
       ...(slowStartConfig && { slowStartConfig }),
+      ...(outOfBand && {
+        enableOobLoadReport: true,
+        oobReportingPeriod: duration(outOfBand.reportingPeriod),
+        ...((port !== undefined || authority !== undefined) && {
+          oobReportingConfig: {
+            ...(port !== undefined && { portValue: port }),
+            ...(authority !== undefined && { authority }),
+          },
+        }),
+      }),
     }),
   );
   return hasShares ? policy("wrr_locality", pack(WrrLocality, { endpointPickingPolicy: endpoints })) : endpoints;

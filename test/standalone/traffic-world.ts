@@ -18,14 +18,20 @@ export interface TrafficWorld extends World {
  * A Service with one port and no selector, and the EndpointSlices that its author would write for it, one a port number.
  *
  * @param fields further fields of the Service's port
+ * @param zones of the endpoints, in the order of the ports
  */
-export function serviceObjects(name: string, ports: readonly number[], fields: object = {}): object[] {
+export function serviceObjects(
+  name: string,
+  ports: readonly number[],
+  fields: object = {},
+  zones: readonly string[] = [],
+): object[] {
   const slices = ports.map((port, index) => ({
     apiVersion: "discovery.k8s.io/v1",
     kind: "EndpointSlice",
     metadata: { name: `${name}-${index}`, labels: { "kubernetes.io/service-name": name } },
     addressType: "IPv4",
-    endpoints: [{ addresses: ["127.0.0.1"] }],
+    endpoints: [{ addresses: ["127.0.0.1"], ...(zones[index] && { zone: zones[index] }) }],
     ports: [{ port }],
   }));
   return [

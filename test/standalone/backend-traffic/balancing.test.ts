@@ -1,11 +1,15 @@
 import { availableParallelism } from "node:os";
-import { expect } from "@jest/globals";
+import { afterAll, beforeAll, expect } from "@jest/globals";
 import type { Backend } from "../../harness/backend.ts";
 import { pause, waitFor } from "../../harness/waiting.ts";
+import { type Collector, startCollector } from "../collector.ts";
 import type { RequestOptions } from "../world.ts";
 import { type Content, REPEATS, type TrafficCase, type TrafficPlace, testTrafficCases } from "./world.ts";
 
-const hash = (consistentHash: Content) => ({ loadBalancer: { type: "ConsistentHash", consistentHash } });
+const hashWith = (consistentHash: Content, zoneAware?: Content) => ({
+  loadBalancer: { type: "ConsistentHash", consistentHash, ...(zoneAware && { zoneAware }) },
+});
+const hash = (consistentHash: Content) => hashWith(consistentHash);
 
 /** Equal requests reach one backend, and others another. */
 function expectHashed(vary: (value: string) => Partial<RequestOptions>): TrafficCase["check"] {
@@ -53,7 +57,79 @@ function longestRun(names: readonly string[]): number {
   return longest;
 }
 
+/** Ways of choosing, each with shares of zones. */
+const choices: readonly Content[] = [
+  ...["RoundRobin", "LeastRequest", "Random"].map((type) => ({ type })),
+  { type: "ConsistentHash", consistentHash: { type: "Header", header: { name: "x-user" } } },
+  { type: "BackendUtilization", backendUtilization: {} },
+];
+
+/** Requests that differ, so that hashes do too. */
+async function spread({ reached }: TrafficPlace): Promise<readonly (string | undefined)[]> {
+  const names = new Set<string | undefined>();
+  for (let user = 0; user < 2 * REPEATS; user++) {
+    for (const name of await reached(1, { headers: { "x-user": `u${user}` } })) names.add(name);
+  }
+  return [...names].sort();
+}
+
+/** Where Envoy asks for reports of load. */
+let collector: Collector;
+const reports = "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics";
+
+beforeAll(async () => {
+  collector = await startCollector();
+});
+
+afterAll(() => {
+  collector?.stop();
+});
+
 testTrafficCases([
+  ...choices.map(
+    (choice): TrafficCase => ({
+      name: `weighted zones of ${choice["type"]}`,
+      spec: {
+        loadBalancer: {
+          ...choice,
+          zoneAware: {
+            weightedZones: [
+              { zone: "a", weight: 0 },
+              { zone: "b", weight: 1 },
+            ],
+          },
+        },
+      },
+      backends: 3,
+      // A zone that is not named has the weight 1.
+      zones: ["a", "b", "c"],
+      check: async (place) => expect(await spread(place)).toEqual(place.backends.slice(1).map(({ name }) => name)),
+    }),
+  ),
+  {
+    name: "weighted zones where endpoints have none",
+    spec: hashWith({ type: "Header", header: { name: "x-user" } }, { weightedZones: [{ zone: "a", weight: 5 }] }),
+    backends: 2,
+    check: async (place) => expect(await spread(place)).toHaveLength(2),
+  },
+  {
+    name: "reports of load that Envoy asks for",
+    spec: () => ({
+      loadBalancer: {
+        type: "BackendUtilization",
+        backendUtilization: {
+          blackoutPeriod: "1ms",
+          outOfBand: { port: collector.port, authority: "load.test", reportingPeriod: "7s" },
+        },
+      },
+    }),
+    check: async ({ send }) => {
+      expect((await send()).status).toBe(200);
+      // An OrcaLoadReportRequest with an interval of 7 s.
+      await waitFor("a request for reports", () => collector.received.get(reports)?.includes("\n\x02\b\x07") ?? false);
+      expect(collector.headers.get(reports)).toHaveProperty([":authority"], "load.test");
+    },
+  },
   {
     name: "consistent hash of a header",
     spec: hash({ type: "Header", header: { name: "x-user" } }),

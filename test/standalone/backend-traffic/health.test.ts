@@ -1,4 +1,5 @@
 import { createServer } from "node:http2";
+import { createServer as createByteServer } from "node:net";
 import { afterAll, beforeAll, expect } from "@jest/globals";
 import { type Backend, startBackend } from "../../harness/backend.ts";
 import { freePort } from "../../harness/ports.ts";
@@ -23,15 +24,29 @@ const grpcServers = [1, 2].map((state) =>
   }),
 );
 
+/** Servers that say how they are to who asks, and so does the status of their answers. */
+const byteServers = [200, 500].map((status) =>
+  createByteServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.on("data", (data) => {
+      if (data.toString("latin1") === "how are you?") socket.write(`I am ${status === 200 ? "well" : "ill"}.`);
+      else socket.write(`HTTP/1.1 ${status} -\r\ncontent-length: 0\r\n\r\n`);
+    });
+  }),
+);
+
 beforeAll(async () => {
   listening = await startBackend();
   closedPort = await freePort();
-  for (const server of grpcServers) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  for (const server of [...grpcServers, ...byteServers]) {
+    server.listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+  }
 });
 
 afterAll(async () => {
   await listening?.stop();
-  for (const server of grpcServers) server.close();
+  for (const server of [...grpcServers, ...byteServers]) server.close();
 });
 
 /** So often that chance alone does not bring it about. */
@@ -74,6 +89,31 @@ testTrafficCases([
     check: async ({ send }) => {
       await waitFor("the closed port to be left out", async () => allAre(200, send));
     },
+  },
+  {
+    name: "active health check by what is said on connections",
+    spec: {
+      healthCheck: {
+        panicThreshold: 0,
+        active: {
+          ...often,
+          type: "TCP",
+          tcp: {
+            send: { type: "Text", text: "how are you?" },
+            receive: { type: "Binary", binary: Buffer.from("I am well.").toString("base64") },
+          },
+        },
+      },
+    },
+    ports: () => byteServers.map((server) => (server.address() as { port: number }).port),
+    check: async ({ send }) => {
+      await waitFor("the one that is ill to be left out", () => allAre(200, send));
+    },
+  },
+  {
+    name: "no active health check by gRPC of backends that do not speak HTTP/2",
+    spec: { healthCheck: { panicThreshold: 0, active: { ...often, type: "GRPC" } } },
+    check: async ({ send }) => expect((await send()).status).toBe(200),
   },
   {
     name: "active health check by gRPC",

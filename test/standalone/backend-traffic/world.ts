@@ -12,8 +12,8 @@ import { type Answer, createWorld, type RequestOptions, type World } from "../wo
  */
 export interface TrafficCase {
   readonly name: string;
-  /** Of the policy, without its targets. */
-  readonly spec: Content;
+  /** Of the policy, without its targets; a function is called when all that it needs has been started. */
+  readonly spec: Content | (() => Content);
   /** Of the Service; default 1. */
   readonly backends?: number;
   readonly protocol?: "h2c";
@@ -23,6 +23,15 @@ export interface TrafficCase {
   readonly behave?: readonly Behaviour[];
   /** Ports that the Service leads to in place of backends. */
   readonly ports?: () => readonly number[];
+  /** Of the endpoints, in their order. */
+  readonly zones?: readonly string[];
+  /** Of the Service's port. */
+  readonly appProtocol?: string;
+  /** What the route leads to in place of the Service. */
+  readonly leadsTo?: (
+    id: string,
+    backends: readonly Backend[],
+  ) => { readonly objects: readonly object[]; readonly backendRef: Content };
   readonly check: (place: TrafficPlace, world: TrafficWorld) => Promise<void>;
 }
 
@@ -73,24 +82,26 @@ async function serveTrafficCases(cases: readonly TrafficCase[]): Promise<Traffic
     const backends = await Promise.all(Array.from({ length: each.ports ? 0 : count }, start));
     for (const [number, behaviour] of (each.behave ?? []).entries()) backends[number]?.behave(behaviour);
     places.set(name, placeAt(world, `case-${index}.traffic.test`, backends));
-    specs.set(name, spec);
+    specs.set(name, typeof spec === "function" ? spec() : spec);
   }
   const write = () => {
-    const objects = cases.flatMap(({ name, rule, ports }, index) => {
+    const objects = cases.flatMap(({ name, rule, ports, zones, appProtocol, leadsTo }, index) => {
       const { host, backends } = places.get(name) as TrafficPlace;
       const id = `case-${index}`;
+      const service = () => ({
+        objects: serviceObjects(id, ports?.() ?? backends.map(({ port }) => port), { appProtocol }, zones),
+        backendRef: { name: id, port: 80 },
+      });
+      const { objects: others, backendRef } = leadsTo?.(id, backends) ?? service();
       return [
-        ...serviceObjects(id, ports?.() ?? backends.map(({ port }) => port)),
-        routeOf(id, host, { ...rule, backendRefs: [{ name: id, port: 80 }] }),
+        ...others,
+        routeOf(id, host, { ...rule, backendRefs: [backendRef] }),
         policyOfRoute("BackendTrafficPolicy", id, specs.get(name) ?? {}),
       ];
     });
     // Refused, so that it is seen that all are served.
     const impossible = { timeout: { tcp: { connectTimeout: "0s" } } };
-    const last = [
-      routeOf("last", LAST_HOST, { backendRefs: [{ name: "case-0", port: 80 }] }),
-      policyOfRoute("BackendTrafficPolicy", "last", impossible),
-    ];
+    const last = [routeOf("last", LAST_HOST, {}), policyOfRoute("BackendTrafficPolicy", "last", impossible)];
     world.files.writeAtomically("cases.yaml", toYaml([...objects, ...last]));
   };
   write();
