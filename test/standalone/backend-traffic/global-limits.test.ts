@@ -86,6 +86,13 @@ const cases: readonly Case[] = [
     },
   },
   {
+    name: "each address, of whatever range",
+    spec: global(selecting({ sourceCIDR: { type: "Distinct" } }, 2)),
+    check: async (host) => {
+      for (const from of ["127.0.0.8", "127.0.0.77"]) expect(await passing(host, 4, { from })).toBe(2);
+    },
+  },
+  {
     name: "addresses, paths and query parameters",
     spec: global(
       selecting({ sourceCIDR: { type: "Distinct", value: "127.0.0.8/31" } }, 2),
