@@ -48,6 +48,7 @@ export function planClientTraffic(policy: ClientTrafficPolicy, read: ClientValid
   const tlsFaults = tls?.refused ?? [];
   const deprecated = [
     ...(targetRef === undefined ? [] : [findDeprecated("targetRef", "targetRefs")]),
+    ...(spec.enableProxyProtocol === undefined ? [] : [findDeprecated("enableProxyProtocol", "proxyProtocol")]),
     ...(spec.headers?.preserveXRequestID === undefined
       ? []
       : [findDeprecated("headers.preserveXRequestID", "headers.requestID")]),
