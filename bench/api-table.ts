@@ -12,6 +12,7 @@ const staticBackendCrd = fileURLToPath(new URL("../config/compat", import.meta.u
 
 const plurals: Readonly<Record<string, string>> = {
   Backend: "backends",
+  BackendTrafficPolicy: "backendtrafficpolicies",
   Deployment: "deployments",
   EndpointSlice: "endpointslices",
   EnvoyProxy: "envoyproxies",

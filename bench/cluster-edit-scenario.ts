@@ -43,7 +43,7 @@ export function runClusterEditScenario(scenario: EditScenario, recorder: Recorde
  * Edits as `kubectl apply --server-side` and `kubectl delete` make them. A Backend is created before its route and deleted after it,
  * outside of what is measured: nothing of it reaches Envoy while no route refers to it.
  */
-function createApiApplier(api: ApiTable, table: TableOptions): Applier {
+export function createApiApplier(api: ApiTable, table: TableOptions): Applier {
   let write = (): Promise<unknown> => Promise.resolve();
   let tidy = write;
   let written: Promise<unknown> = Promise.resolve();

@@ -6,6 +6,8 @@ import { Command, InvalidArgumentError } from "commander";
 import { locateEnvoy } from "../src/infra/envoy-binary.ts";
 import { runApiServerAwayScenario } from "./api-server-away-scenario.ts";
 import { runClusterEditScenario } from "./cluster-edit-scenario.ts";
+import { runClusterPolicyScenario } from "./cluster-policy-scenario.ts";
+import { runDisabledFiltersScenario } from "./disabled-filters-scenario.ts";
 import { runEditScenario } from "./edit-scenario.ts";
 import { runEngineScenario } from "./engine-scenario.ts";
 import { runFirstStatusesScenario } from "./first-statuses-scenario.ts";
@@ -32,10 +34,12 @@ const scenarioNames = [
   "edit-hosts",
   "edit-paths",
   "policies",
+  "disabled-filters",
   "one-host",
   "own-hosts",
   "cluster-edit-hosts",
   "cluster-edit-paths",
+  "cluster-policies",
   "first-statuses",
   "operator-restart",
   "api-server-away",
@@ -50,10 +54,12 @@ const defaultSizes: Readonly<Record<ScenarioName, readonly number[]>> = {
   "edit-hosts": [100, 1_000, 10_000],
   "edit-paths": [100, 1_000, 10_000],
   policies: [1_000, 10_000],
+  "disabled-filters": [1],
   "one-host": [1, 100, 1_000, 10_000],
   "own-hosts": [1_000, 1_600, 10_000],
   "cluster-edit-hosts": [1_000, 10_000],
   "cluster-edit-paths": [1_000, 10_000],
+  "cluster-policies": [10_000],
   "first-statuses": [10_000],
   "operator-restart": [10_000],
   "api-server-away": [1_000],
@@ -95,12 +101,16 @@ function runScenario(name: ScenarioName, n: number, quick: boolean, rows: Row[])
       return runEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "edit-paths":
       return runEditScenario({ shape: "paths", routes: n, edits }, recorder);
+    case "disabled-filters":
+      return runDisabledFiltersScenario(recorder);
     case "policies":
       return runPolicyScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "cluster-edit-hosts":
       return runClusterEditScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "cluster-edit-paths":
       return runClusterEditScenario({ shape: "paths", routes: n, edits }, recorder);
+    case "cluster-policies":
+      return runClusterPolicyScenario({ shape: "hosts", routes: n, edits }, recorder);
     case "first-statuses":
       return runFirstStatusesScenario(n, recorder);
     case "operator-restart":

@@ -41,7 +41,7 @@ const ROUNDS = 2;
 export function runPolicyScenario(scenario: EditScenario, recorder: Recorder): Promise<void> {
   return onStage("policies", scenario, recorder, async (stage) => {
     await runEndToEnd(stage);
-    await runFloor(stage);
+    await measureFloorOfPolicies(stage);
   });
 }
 
@@ -70,7 +70,7 @@ async function runEndToEnd(stage: Stage): Promise<void> {
       cpuSeconds: gatehouse.cpuSeconds,
     };
     await awaitRestUnderLoad(world.pids);
-    await measureWorld(stage, world, async () => {
+    await measurePolicies(stage, world, async () => {
       for (const policy of firstPolicies(stage.routes)) files.remove(fileOf(policy));
     });
   } finally {
@@ -96,7 +96,7 @@ function prepareFile(
 }
 
 /** @param removePolicies takes the policies of single routes away */
-export async function measureWorld(
+export async function measurePolicies(
   stage: Stage,
   world: PolicyWorld,
   removePolicies: () => Promise<void>,
@@ -126,6 +126,7 @@ export async function measureWorld(
   recordGatewayChanges(recorder, "_beside_edits", besides);
   const delays = besides.flatMap((each) => each.besides);
   recorder.addDistribution("edit_beside", "ms", delays);
+  recorder.add("edit_beside_delay", "ms", median(delays) - median(atRest));
   recorder.add("edit_beside_delay_max", "ms", longestDelay(delays, atRest));
 }
 
@@ -148,7 +149,7 @@ function recordGatewayChanges(recorder: Recorder, suffix: string, figures: reado
 }
 
 /** The same changes of the Gateway's policy with nothing but Envoy, in one response for each type. */
-async function runFloor(stage: Stage): Promise<void> {
+export async function measureFloorOfPolicies(stage: Stage): Promise<void> {
   progress(`${stage.title}: the floor`);
   const table: TableOptions = { shape: stage.shape, port: await freePort(), backendPort: stage.backends.a };
   const initial = [...gatewayObjects(table)];

@@ -40,6 +40,7 @@ const anyEdit = /^(cluster-)?edit-/;
 const standalone = /^edit-/;
 const cluster = /^cluster-edit-/;
 const hosts = /^(cluster-)?edit-hosts$/;
+const policies = /^(cluster-)?policies$/;
 const tenants = /^tenants(-listener-sets)?$/;
 
 /** What the project promises for 10,000 routes on two cores, in the units of the rows. */
@@ -59,6 +60,14 @@ export const goals: readonly Goal[] = [
     { ...goal(hosts, `${kind}_p99`, 100), routesMax: 20_000, routesMin: 10_000 },
   ]),
   { ...goal(hosts, "envoy_cpu_per_edit", 15), routesMax: 20_000, routesMin: 10_000 },
+  // Of a small table a cluster more is a part of what an edit takes.
+  ...["policy_of_requests", "policy_of_clusters"].map((kind) => ({
+    ...goal(policies, `ratio_${kind}`, 1.3),
+    routesMin: 10_000,
+  })),
+  ...["add", "edit", "remove"].map((change) => goal(policies, `gateway_${change}_last`, 3_000)),
+  goal(policies, "edit_beside_delay", 200),
+  goal(policies, "failed_requests", 0),
   goal(/^first-statuses$/, "before_statuses_of_routes", 60_000),
   goal(/^first-statuses$/, "before_edit_to_status_max", 1_000),
   goal(/^first-statuses$/, "while_edit_to_status_max", 1_000),
