@@ -1,4 +1,4 @@
-import { choice, flag, object, required, text } from "./schema.ts";
+import { anything, choice, flag, integer, object, required, text } from "./schema.ts";
 
 /** Field `rateLimit` of the configuration file: the service that counts for all Envoys together. */
 export const rateLimitConfiguration = object(
@@ -60,3 +60,23 @@ export const rateLimitConfiguration = object(
     }),
   },
 );
+
+/** Field `provider.kubernetes.rateLimitDeployment`: how the service runs. */
+export const rateLimitDeployment = object("How the rate limit service runs; only together with rateLimit.", {
+  replicas: integer("Pods; 1 when left out.", { format: "int32", minimum: 0 }),
+  patch: object("Changes its Deployment after everything else has been worked out.", {
+    type: choice("How; StrategicMerge when left out.", ["StrategicMerge", "JSONMerge"]),
+    value: required(anything("The patch.", { anyType: true })),
+  }),
+  container: object("Its container.", {
+    image: text("Its image.", {
+      pattern: "^[a-zA-Z0-9._-]+(:[0-9]+)?(/[a-zA-Z0-9._/-]+)?(:[a-zA-Z0-9._-]+)?(@sha256:[a-z0-9]+)?$",
+    }),
+  }),
+});
+
+/** Fields beside these, which a patch can say as well. */
+export const unservedDeploymentFields: readonly string[] = [
+  ...["strategy", "pod", "initContainers", "name"],
+  ...["env", "resources", "securityContext", "imageRepository", "volumeMounts"].map((field) => `container.${field}`),
+].map((field) => `provider.kubernetes.rateLimitDeployment.${field}`);

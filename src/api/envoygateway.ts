@@ -1,5 +1,5 @@
 import type { Static } from "typebox";
-import { rateLimitConfiguration } from "./envoygateway-rate-limit.ts";
+import { rateLimitConfiguration, rateLimitDeployment, unservedDeploymentFields } from "./envoygateway-rate-limit.ts";
 import { envoyProxyDefinition } from "./envoyproxy.ts";
 import { byteSize, choice, defineKind, flag, integer, list, map, object, required, text } from "./schema.ts";
 
@@ -122,6 +122,7 @@ const kubernetes = object("How the cluster is read and written.", {
       }),
     }),
   }),
+  rateLimitDeployment,
   shutdownManager: object("The container that drains Envoy.", {
     image: text("Its image; that of Gatehouse itself when left out.", { minLength: 1 }),
   }),
@@ -229,8 +230,11 @@ const notServed = (what: string) => `${what} is not part of this version; leave 
 /** Fields of the kind that this version does not serve. */
 export const refusedFields: readonly RefusedField[] = [
   refuse("provider.custom", "is for gateways without a cluster; use `gatehouse standalone` for those"),
-  ...["rateLimitDeployment", "rateLimitHpa", "rateLimitPDB"].map((field) =>
+  ...["rateLimitHpa", "rateLimitPDB"].map((field) =>
     refuse(`provider.kubernetes.${field}`, notServed("another shape of the rate limit service")),
+  ),
+  ...unservedDeploymentFields.map((field) =>
+    refuse(field, "is not part of this version; leave the field out, and say it in the patch beside it"),
   ),
   refuse(
     "provider.kubernetes.proxyTopologyInjector",

@@ -11,9 +11,16 @@ export interface RateLimitConfiguration {
   readonly failClosed: boolean;
   readonly timeoutMilliseconds?: number;
   readonly prometheus: boolean;
+  readonly deployment?: RateLimitDeploymentSettings;
 }
 
-export function readRateLimit(file: EnvoyGateway["rateLimit"]): RateLimitConfiguration | undefined {
+type KubernetesProvider = NonNullable<NonNullable<EnvoyGateway["provider"]>["kubernetes"]>;
+export type RateLimitDeploymentSettings = NonNullable<KubernetesProvider["rateLimitDeployment"]>;
+
+export function readRateLimit(
+  file: EnvoyGateway["rateLimit"],
+  deployment: RateLimitDeploymentSettings | undefined,
+): RateLimitConfiguration | undefined {
   const redis = file?.backend.redis;
   if (file === undefined || redis === undefined) return undefined;
   const { url = "", urlRef, tls } = redis;
@@ -26,6 +33,7 @@ export function readRateLimit(file: EnvoyGateway["rateLimit"]): RateLimitConfigu
     },
     failClosed: file.failClosed ?? false,
     ...(timeoutMilliseconds !== undefined && { timeoutMilliseconds }),
+    ...(deployment && { deployment }),
     prometheus: file.telemetry?.metrics?.prometheus?.disable !== true,
   };
 }

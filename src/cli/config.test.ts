@@ -159,7 +159,7 @@ test.each([
 
 test.each([
   [{ provider: { type: "Kubernetes", custom: { resource: {} } } }, "provider.custom"],
-  [kubernetes({ rateLimitDeployment: { replicas: 2 } }), "provider.kubernetes.rateLimitDeployment"],
+  [kubernetes({ rateLimitDeployment: { name: "a" } }), "provider.kubernetes.rateLimitDeployment.name"],
   [kubernetes({ rateLimitHpa: { maxReplicas: 2 } }), "provider.kubernetes.rateLimitHpa"],
   [kubernetes({ rateLimitPDB: { minAvailable: 1 } }), "provider.kubernetes.rateLimitPDB"],
   [kubernetes({ proxyTopologyInjector: {} }), "provider.kubernetes.proxyTopologyInjector"],
@@ -200,6 +200,10 @@ test("a rate limit service is described, whichever way its Redis is named", () =
     timeoutMilliseconds: 1_000,
     prometheus: false,
   });
+  const rateLimitDeployment = { replicas: 2, container: { image: "a/ratelimit:b" }, patch: { value: {} } };
+  const deployed = kubernetes({ rateLimitDeployment });
+  expect(read({ rateLimit: counting(), ...deployed })?.rateLimit?.deployment).toEqual(rateLimitDeployment);
+  expect(problemsOf(deployed)).toEqual([expect.stringMatching(/rateLimitDeployment: is about the rate limit service/)]);
   for (const wrong of [
     {},
     { url: "a", urlRef },

@@ -107,11 +107,12 @@ function without(root: Record<string, unknown>, [step = "", ...rest]: readonly s
 
 function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
   const { provider, logging, admin, telemetry, xdsServer, extensionApis, envoyProxy } = file;
-  const { watch, deploy, leaderElection, client, shutdownManager } = provider?.kubernetes ?? {};
+  const { watch, deploy, leaderElection, client, shutdownManager, rateLimitDeployment } = provider?.kubernetes ?? {};
   const election = readElection(leaderElection);
   if ("problem" in election) return { problems: [election.problem] };
   const rate = client?.rateLimit;
-  const rateLimit = readRateLimit(file.rateLimit);
+  const rateLimit = readRateLimit(file.rateLimit, rateLimitDeployment);
+  if (rateLimitDeployment && rateLimit === undefined) return { problems: [withoutService] };
   if (rateLimit && deploy?.type === "GatewayNamespace") return { problems: [besideGateways] };
   const configuration: Configuration = {
     controllerName: file.gateway?.controllerName ?? defaults.controllerName,
@@ -135,6 +136,11 @@ function resolve(file: Partial<EnvoyGateway>): ReadConfiguration {
   };
   return { configuration };
 }
+
+const withoutService: FieldProblem = {
+  path: ["provider", "kubernetes", "rateLimitDeployment"],
+  message: "is about the rate limit service, of which this file has none; write rateLimit too, or leave the field out",
+};
 
 /** There Envoys have no certificates that the service could know them by. */
 const besideGateways: FieldProblem = {

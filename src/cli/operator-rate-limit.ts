@@ -44,9 +44,12 @@ export function deployRateLimit(options: RateLimitDeployment): RateLimitUpkeep {
   const { client, configuration, environment, service, image, log } = options;
   const { namespace, controlPlane } = environment;
   const { address } = controlPlane;
+  const { replicas, patch, container } = configuration?.deployment ?? {};
   const workload: RateLimitWorkload | undefined = configuration && {
     namespace,
-    image,
+    image: container?.image ?? image,
+    ...(replicas !== undefined && { replicas }),
+    ...(patch && { patch }),
     redis: configuration.redis,
     prometheus: configuration.prometheus,
     xds: {

@@ -27,7 +27,7 @@ const mergeKeys = new Map<string, string>([
   ...pod.map(([path, key]) => [`spec.template.spec.${path}`, key] as const),
 ]);
 
-interface ObjectPatch {
+export interface ObjectPatch {
   readonly type?: string;
   readonly value: unknown;
 }

@@ -57,6 +57,17 @@ test("it knows the control plane and Envoys by certificates, and has no privileg
   expect(podOf({})?.metadata?.annotations).toMatchObject({ "gatehouse.dev/certificate-expires": "soon" });
 });
 
+test("whoever installs it says how many, and everything else by a patch", () => {
+  const containers = [{ name: "ratelimit", image: "mine" }];
+  const { spec, metadata } = deploymentOf({
+    replicas: 3,
+    patch: { value: { metadata: { name: "other" }, spec: { template: { spec: { containers } } } } },
+  });
+  expect(metadata?.name).toBe("envoy-ratelimit");
+  expect(spec?.replicas).toBe(3);
+  expect(spec?.template.spec?.containers).toMatchObject([{ image: "mine", command: ["ratelimit"] }]);
+});
+
 /** An API server with these objects, and what was asked of it. */
 function apiServer(objects: readonly KubeObject[] = []) {
   const there = new Map(objects.map((object) => [object.kind, object]));

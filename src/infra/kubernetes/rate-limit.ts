@@ -4,6 +4,7 @@ import { infrastructureLabels as labels } from "../../attach/infrastructure-name
 import { TRUST_CONFIG_MAP } from "../../envoy/control-plane.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import { redisEnvironment, xdsEnvironment } from "../rate-limit-environment.ts";
+import { type ObjectPatch, patchObject } from "./patch.ts";
 
 /** The rate limit service of an installation, as the leader has it run beside Gatehouse. */
 export interface RateLimitWorkload {
@@ -15,6 +16,10 @@ export interface RateLimitWorkload {
     readonly tls?: { readonly certificateSecret?: string };
   };
   readonly prometheus: boolean;
+  /** Default 1. */
+  readonly replicas?: number;
+  /** Of the Deployment, by whoever installs Gatehouse. */
+  readonly patch?: ObjectPatch;
   /** The control plane's, as the service reaches it, and the name that its certificate carries. */
   readonly xds: { readonly address: string; readonly serverName: string };
   /** Secrets with what it shows the control plane, and Envoys. */
@@ -88,7 +93,7 @@ export function renderRateLimit(workload: RateLimitWorkload, expires: string): r
     kind: "Deployment",
     metadata,
     spec: {
-      replicas: 1,
+      replicas: workload.replicas ?? 1,
       // Its successor answers before it goes.
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       selector: { matchLabels: { ...selector } },
@@ -108,7 +113,7 @@ export function renderRateLimit(workload: RateLimitWorkload, expires: string): r
       revisionHistoryLimit: 3,
     },
   };
-  return [account, service, deployment] as readonly KubeObject[];
+  return [account, service, patchObject(deployment as KubeObject, workload.patch)] as readonly KubeObject[];
 }
 
 const folders = { client: "/certs/client", server: "/certs/server", redis: "/certs/redis" } as const;
