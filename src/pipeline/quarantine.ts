@@ -15,6 +15,7 @@ import {
   poisonPending,
   positionOf,
   putBack,
+  retryWith,
   routeOf,
   type TableHistory,
   tableOf,
@@ -137,11 +138,16 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     const group = history.trial === "none" && !history.holding ? history.groups.pop() : undefined;
     if (group === undefined) return false;
     verdicts.release(group);
-    history.trial = "released";
     history.onTrial = group;
+    awaitTrial(table, history);
+    return true;
+  }
+
+  /** The next version is the trial, unless there is none. */
+  function awaitTrial(table: string, history: TableHistory): void {
+    history.trial = "released";
     history.releasedAt = commits;
     released.add(table);
-    return true;
   }
 
   /** Nobody is left to try with: what is held on suspicion is served again. */
@@ -169,14 +175,19 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     const changed = [...entries].filter(([key]) => !verdicts.isHeld(key));
     if (changed.some(([key, value]) => !isCurrent(key, value))) {
       // Edited since: the next version tells more.
-      putBack((concerns ? undefined : history.pending[0]?.entries) ?? openOf(table), entries);
-      if (history.trial !== trial) history.trial = "released";
+      const [next] = concerns ? [] : history.pending;
+      putBack(next?.entries ?? openOf(table), entries);
+      if (history.trial === trial) return false;
+      if (next === undefined) awaitTrial(table, history);
+      else retryWith(history, next);
       return false;
     }
     const changes = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
     const suspects = chooseSuspects(history, changes);
     // Of a bucket only what is everywhere says something about the others.
-    if (concerns === undefined || suspects.some((key) => isInEveryBucket(hostOf(key)))) poisonPending(history);
+    if (concerns === undefined || suspects.some((key) => isInEveryBucket(hostOf(key)))) {
+      if (poisonPending(history)) awaitTrial(table, history);
+    }
     const [culprit] = suspects;
     if (culprit === undefined) return false;
     if (suspects.length < changes.length) putBack(openOf(table), entries);

@@ -140,10 +140,21 @@ export function putBack(entries: PendingVersion["entries"], taken: Entries): voi
   for (const [key, value] of taken) if (!entries.has(key)) entries.set(key, value);
 }
 
-/** What is pending was published before anybody knew of the refusal; its changes are judged with the next version. */
-export function poisonPending(history: TableHistory): void {
-  if (history.pending.some(({ trial }) => trial)) history.trial = "released";
+/** A version that is pending is the trial of what was on trial in an earlier one. */
+export function retryWith(history: TableHistory, version: PendingVersion): void {
+  history.trial = "published";
+  history.pending = history.pending.map((each) => (each === version ? { ...each, trial: true } : each));
+}
+
+/**
+ * What is pending was published before anybody knew of the refusal; its changes are judged with the next version.
+ *
+ * @returns whether one of them was a trial
+ */
+export function poisonPending(history: TableHistory): boolean {
+  const trial = history.pending.some((each) => each.trial);
   history.pending = history.pending.map((each) => ({ ...each, trial: false, poisoned: true }));
+  return trial;
 }
 
 function mergeOldest(history: TableHistory): void {

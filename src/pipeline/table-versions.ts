@@ -153,10 +153,25 @@ export function createTableVersions(quarantine: Quarantine): TableVersions {
   };
 }
 
-/** Equal on every replica for equal parts. */
-function versionOf({ parts }: Table, name: string): string {
-  const whole = parts.get(name);
+/**
+ * Equal on every replica for equal parts, as far as that goes: one that comes back is another version, since an Envoy that took what
+ * followed the first has not taken the second.
+ */
+function versionOf(table: Table, name: string): string {
+  const whole = table.parts.get(name);
   if (whole !== undefined) return whole;
+  const version = hashOf(table);
+  const isKnown = (candidate: string) => table.versions.some((known) => known.version === candidate);
+  let number = 1;
+  while (isKnown(numbered(version, number))) number++;
+  return numbered(version, number);
+}
+
+function numbered(version: string, number: number): string {
+  return number === 1 ? version : `${version}~${number}`;
+}
+
+function hashOf({ parts }: Table): string {
   return contentHash(
     [...parts]
       .map(([part, version]) => `${part} ${version}`)
