@@ -100,6 +100,7 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   const rateLimit = readRateLimitService(options, state);
   let host: HostInfrastructure | undefined;
   let ready = false;
+  let stopping = false;
   let problems: () => string[] = () => [];
   const control = createControlPlane({
     settings: { ...(await readStandaloneSettings(options.controllerNames, state)), ...(rateLimit && { rateLimit }) },
@@ -149,10 +150,11 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
     control,
     adminPort: admin.port,
     settled: async () => {
-      await waitUntilSettled(control, options.runEnvoy);
+      await waitUntilSettled(control, options.runEnvoy, () => stopping);
       printer.flush();
     },
     async stop(hurry) {
+      stopping = true;
       printer.stop();
       folder.close();
       await host?.stop(hurry);
@@ -206,10 +208,11 @@ function stageAddresses(control: ControlPlane, changes: ReadonlyMap<string, Gate
 }
 
 /** A Gateway is settled when nothing but an answer of Envoy was missing, and that has come. */
-async function waitUntilSettled(control: ControlPlane, runEnvoy: boolean): Promise<void> {
+async function waitUntilSettled(control: ControlPlane, runEnvoy: boolean, isStopping: () => boolean): Promise<void> {
   if (!runEnvoy) return;
   const deadline = Date.now() + START_PATIENCE_MS;
-  while (Date.now() < deadline) {
+  // Whoever stops meanwhile waits for nothing: the timer would keep the process alive.
+  while (Date.now() < deadline && !isStopping()) {
     const waiting = [...control.reports.keys()].some((key) => {
       const status = key.startsWith("Gateway/") ? control.status(key) : undefined;
       return status !== undefined && awaitsEnvoy(status);
