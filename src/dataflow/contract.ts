@@ -54,7 +54,10 @@ export interface TransformOptions<O> {
 }
 
 export interface MapOptions<O> extends TransformOptions<O> {
-  /** While keys of paced transforms lag it runs with commits that bring edits alone: for what is large and made anew at each change. */
+  /**
+   * While keys of paced transforms lag, it runs for what commits change that bring edits, and for all else when nothing lags any longer: for what is
+   * large and made anew at each change.
+   */
   readonly isPatient?: boolean;
 }
 

@@ -47,6 +47,7 @@ export class Graph {
   private readonly nodes: Node[] = [];
   private readonly sources: SourceNode<unknown>[] = [];
   private readonly paced: PacedMapNode<unknown, unknown>[] = [];
+  private readonly patient: Node[] = [];
   /** A sliced commit has begun and has not settled. */
   private unsettled = false;
   /** Inside `advance`: neither functions nor subscribers may commit. */
@@ -74,6 +75,7 @@ export class Graph {
     const equals = options?.equals ?? sameData;
     const node = this.added(new MapNode(this.context, name, this.rank(name), equals, this.own(input), fn));
     node.isPatient = options?.isPatient ?? false;
+    if (node.isPatient) this.patient.push(node);
     return node;
   }
 
@@ -187,6 +189,7 @@ export class Graph {
     this.position = 0;
     this.isFresh = this.sources.some((source) => source.pending && !source.isBackground);
     for (const node of this.paced) node.begin(this.isFresh, isWhole);
+    for (const node of this.patient) node.postpone();
     for (const source of this.sources) source.take();
   }
 
@@ -195,7 +198,9 @@ export class Graph {
     while (this.position < this.nodes.length) {
       const node = this.nodes[this.position] as Node;
       // Nodes whose keys lag have taken their share: they are never created later than a patient one that they concern.
-      if (node.waiting && !(node.isPatient && this.isLagging && !this.isFresh)) return node;
+      const isLagging = node.isPatient && this.isLagging;
+      if (node.isPatient && !isLagging) node.resume();
+      if (node.waiting && !(isLagging && !this.isFresh)) return node;
       this.position += 1;
     }
     return undefined;

@@ -35,6 +35,7 @@ export abstract class Node {
   protected readonly dirty = new KeyQueue();
   /** Output keys to settle when all dirty keys are refreshed: for nodes where several inputs feed one output. */
   protected readonly touched = new KeyQueue();
+  private readonly leftOver = new Set<string>();
   /** Nodes that this one feeds key by key. Their dependency is static and costs nothing per key. */
   private readonly children: Node[] = [];
   /** Readers by key (of an index: by group), of absent keys too. */
@@ -70,6 +71,17 @@ export abstract class Node {
 
   get waiting(): boolean {
     return this.dirty.waiting || this.touched.waiting;
+  }
+
+  /** A commit begins: of a patient node, what earlier ones left waits on, apart from what this one brings. */
+  postpone(): void {
+    for (let key = this.dirty.take(); key !== undefined; key = this.dirty.take()) this.leftOver.add(key);
+  }
+
+  /** Nothing lags any longer: what was postponed is this commit's work. */
+  resume(): void {
+    for (const key of this.leftOver) this.dirty.add(key);
+    this.leftOver.clear();
   }
 
   /** Does this node's share of the commit; false when the deadline (by `context.now`) came first: call again. */

@@ -21,8 +21,9 @@ function build() {
   const right = graph.map("right", items, (revision, key, read) => ({ revision, ...read.get(limited, key) }));
   const byLimit = graph.index("byLimit", left, ({ limit }) => String(limit));
   const table = graph.map("table", items, (_item, _key, read) => read.lookup(byLimit, "1").size, { isPatient: true });
+  const own = graph.map("own", items, (_item, key, read) => read.get(limited, key)?.limit ?? 0, { isPatient: true });
   const limitsSeen = () => [...left.entries()].map(([key, { limit }]) => `${key}${limit ?? "-"}`).sort();
-  return { graph, items, limits, news, limited, left, right, table, limitsSeen };
+  return { graph, items, limits, news, limited, left, right, table, own, limitsSeen };
 }
 
 function loaded(count: number) {
@@ -91,16 +92,17 @@ test("a commit that is not sliced does all of it", () => {
 });
 
 test("a patient node runs with edits and at the end", () => {
-  const { graph, limits, items, table } = loaded(7);
+  const { graph, limits, items, table, own } = loaded(7);
   limits.set("limit", 1);
   slice(graph);
   slice(graph);
   expect(table.get("a")).toBe(0);
   items.set("z", 1);
   slice(graph);
-  // Three of the share, and the new one.
-  expect(table.get("a")).toBe(4);
+  // Of the edit itself; that which the share before it changed waits on.
+  expect([own.get("z"), own.get("a"), table.get("a")]).toEqual([1, 0, 4]);
   while (graph.pending) slice(graph);
+  expect(own.get("a")).toBe(1);
   expect(table.get("a")).toBe(8);
 });
 
@@ -143,7 +145,7 @@ test("what is made of a key is never of two times, and the end is that of a fres
         if (value !== undefined) (name === "limit" ? fresh.limits : fresh.news).set(name, value);
       }
       fresh.graph.commit();
-      for (const node of ["limited", "left", "right", "table"] as const) {
+      for (const node of ["limited", "left", "right", "table", "own"] as const) {
         expect(Object.fromEntries(world[node].entries())).toEqual(Object.fromEntries(fresh[node].entries()));
       }
     }),

@@ -152,7 +152,7 @@ export function createPipeline(
 
   const scheduler = createScheduler({ graph, onCommit: finishCommit, isBehind });
   function finishCommit(report: CommitReport): void {
-    outputs.xds(publication.take(report.isLagging && !report.isFresh));
+    outputs.xds(publication.take(report.isLagging));
     outputs.committed?.(report);
     if (quarantine.committed()) stagedByOutputs = true;
     news.committed();
