@@ -63,7 +63,14 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "timeout",
     "tls",
   ],
-  SecurityPolicy: ["apiKeyAuth", "basicAuth", "cors", "csrf", "jwt"],
+  SecurityPolicy: [
+    ...["apiKeyAuth", "basicAuth", "cors", "csrf", "jwt"],
+    ...["grpc", "headersToExtAuth", "headersToBackend", "bodyToExtAuth"].map((field) => `extAuth.${field}`),
+    ...["failOpen", "statusOnError", "recomputeRoute", "timeout"].map((field) => `extAuth.${field}`),
+    ...["backendRef", "backendRefs", "backendSettings", "path", "headersToBackend"].map(
+      (field) => `extAuth.http.${field}`,
+    ),
+  ],
 };
 
 /** Where a policy belongs, which is served for all of them. */

@@ -13,6 +13,8 @@ interface Shorthand {
   /** A shorthand for the same field that is listed before and wins without a word. */
   readonly yieldsTo?: string;
   readonly value?: (written: unknown) => unknown;
+  /** It is a shorthand only where this is written. */
+  readonly beside?: string;
 }
 
 /** Envoy's own limits, which an API server fills in. */
@@ -35,7 +37,7 @@ const shorthands: Readonly<Record<AttachedPolicyKind, readonly Shorthand[]>> = {
   ClientTrafficPolicy: [
     { from: "path.mergeSlashes", to: "path.disableMergeSlashes", value: (merged) => merged === false },
   ],
-  SecurityPolicy: [],
+  SecurityPolicy: [{ from: "extAuth.headersToBackend", to: "extAuth.http.headersToBackend", beside: "extAuth.http" }],
 };
 
 /**
@@ -68,7 +70,10 @@ interface Expanded<S> {
 /** The spec in the catalogue's fields alone, but for those that are left out. The same object when there is no shorthand in it. */
 export function expandShorthands<S extends object>(kind: AttachedPolicyKind, spec: S): Expanded<S> {
   const leftOut = omissions[kind].flatMap((omission) => findOmissions(spec, omission));
-  const present = shorthands[kind].filter(({ from }) => valueAt(spec, from) !== undefined);
+  const present = shorthands[kind].filter(
+    ({ from, beside }) =>
+      valueAt(spec, from) !== undefined && (beside === undefined || valueAt(spec, beside) !== undefined),
+  );
   if (present.length === 0) return { spec, refused: [], warnings: leftOut };
   const refused: PolicyFinding[] = [];
   const result = structuredClone(spec) as Record<string, unknown>;

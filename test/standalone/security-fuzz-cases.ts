@@ -169,6 +169,48 @@ const openJwt = fc
   .tuple(jwt, fc.constantFrom({ optional: true }, { failOpen: true }))
   .map(([required, open]): Content => ({ ...required, ...open }));
 
+const extAuthServer = fc.record({
+  backendRefs: fc.oneof(
+    { weight: 5, arbitrary: fc.constant([{ name: "nobody", port: 80 }]) },
+    fc.constantFrom([], [{ name: "missing", port: 80 }], [{ name: "nobody", port: 80, namespace: "other" }]),
+    fc.constant([
+      { name: "nobody", port: 80, weight: 3 },
+      { name: "nobody", port: 80, fallback: true },
+    ]),
+  ),
+  backendSettings: seldom(
+    fc.record({
+      retry: seldom(
+        fc.record({
+          numRetries: fc.integer({ min: 0, max: 12 }),
+          perRetry: fc.record({ backOff: fc.record({ baseInterval: fc.constantFrom("0s", "1ms", "9h") }) }),
+        }),
+      ),
+      timeout: fc.constantFrom({ http: { requestTimeout: "0s" } }, { http: { requestTimeout: "99999h99999h" } }),
+    }),
+  ),
+});
+const extAuth = fc
+  .tuple(
+    fc.oneof(
+      fc.record({ grpc: extAuthServer }),
+      fc
+        .tuple(extAuthServer, seldom(hostile), seldom(fc.array(name, { maxLength: 3 })))
+        .map(([server, path, headersToBackend]) => ({
+          http: { ...server, path: path === undefined ? path : `/${path}`, headersToBackend },
+        })),
+    ),
+    fc.record({
+      headersToExtAuth: seldom(fc.array(name, { maxLength: 3 })),
+      headersToBackend: seldom(fc.array(name, { maxLength: 3 })),
+      bodyToExtAuth: seldom(fc.record({ maxRequestBytes: fc.integer({ min: 1, max: 2 ** 31 - 1 }) })),
+      statusOnError: seldom(fc.constantFrom(401, 500)),
+      recomputeRoute: seldom(fc.boolean()),
+      timeout: seldom(fc.constantFrom("0s", "1ms", "99999h99999h99999h99999h")),
+    }),
+  )
+  .map(([server, rest]): Content => ({ ...server, ...rest }));
+
 const origin = fc.oneof(
   fc.constantFrom("*", "https://*", "https://*.a.test", "http://a.test:81", "x+y.z://a_b", "https://*:65535"),
   fc.tuple(fc.constantFrom("http", "https", "a-b"), fc.domain()).map(([scheme, host]) => `${scheme}://${host}`),
@@ -205,8 +247,10 @@ const spec = fc
       ["jwt"],
       ["jwt", "cors"],
       ["openJwt", "basicAuth"],
+      ["extAuth"],
+      ["extAuth", "apiKeyAuth"],
     ),
-    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt }),
+    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt, extAuth }),
     seldom(fc.constantFrom<Content>({ mergeType: "StrategicMerge" }, { mergeType: "JSONMerge" })),
   )
   .map(

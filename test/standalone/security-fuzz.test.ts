@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { validateObject } from "../../src/api/kinds.ts";
+import { freePort } from "../harness/ports.ts";
 import { policyOfRoute, routeOf } from "./policy-objects.ts";
 import { type FuzzCase, fuzzCases, secretName } from "./security-fuzz-cases.ts";
 import { serviceObjects, toYaml } from "./traffic-world.ts";
@@ -27,6 +28,8 @@ beforeAll(async () => {
     "control.yaml",
     toYaml([
       ...serviceObjects("app", [port]),
+      // Servers that are asked whether a request may pass are not there.
+      ...serviceObjects("nobody", [await freePort()]),
       routeOf("control", control.host, toApp({})),
       policyOfRoute("SecurityPolicy", "control", { basicAuth: { users: { name: "control" } } }),
       { apiVersion: "v1", kind: "Secret", metadata: { name: "control" }, stringData: users },

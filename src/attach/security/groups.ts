@@ -3,6 +3,7 @@ import { apiKeyAuth } from "./api-key-auth.ts";
 import { basicAuth } from "./basic-auth.ts";
 import { cors } from "./cors.ts";
 import { csrf } from "./csrf.ts";
+import { extAuth } from "./ext-auth.ts";
 import { jwt } from "./jwt.ts";
 import type {
   FollowContext,
@@ -16,7 +17,7 @@ import type {
 type AnyGroup = { readonly [Name in SecurityGroupName]: SecurityGroup<Name> }[SecurityGroupName];
 
 /** The groups that are served. What each of them serves is listed in `servedFields`. */
-const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt];
+const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt, extAuth];
 
 /** The settings with the references of all groups followed. */
 export function followReferences(written: WrittenSecurity, context: FollowContext): SecuritySettings {

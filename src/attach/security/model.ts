@@ -6,6 +6,7 @@ import type { ApiKeyModel, ApiKeySettings } from "./api-key-auth.ts";
 import type { BasicAuthModel, BasicAuthSettings } from "./basic-auth.ts";
 import type { CorsModel } from "./cors.ts";
 import type { CsrfModel } from "./csrf.ts";
+import type { ExtAuthModel, ExtAuthSettings } from "./ext-auth.ts";
 import type { JwtModel, JwtSettings } from "./jwt.ts";
 
 /** The settings of a SecurityPolicy as they are written, without where it belongs: one field for each group. */
@@ -22,10 +23,11 @@ export type SecurityGroupName = keyof WrittenSecurity;
  * texts too; what must not be mixed with another policy's has to be one of these. A group that has references says here what becomes
  * of them.
  */
-export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth" | "jwt"> {
+export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth" | "jwt" | "extAuth"> {
   readonly basicAuth?: BasicAuthSettings;
   readonly apiKeyAuth?: ApiKeySettings;
   readonly jwt?: JwtSettings;
+  readonly extAuth?: ExtAuthSettings;
 }
 
 /** In place of what a reference should have led to. Completes a sentence that begins with the field. */
@@ -40,6 +42,7 @@ export interface SecurityModel {
   readonly basicAuth?: BasicAuthModel;
   readonly apiKeyAuth?: ApiKeyModel;
   readonly jwt?: JwtModel;
+  readonly extAuth?: ExtAuthModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
    * serve the rule, and are adapted to these as backends are, so a group must name the cluster by what stands here.

@@ -59,10 +59,27 @@ export function followServer(
   return ask(reach, settings, backendSettings);
 }
 
+/**
+ * The server behind backendRefs, which has no address of its own.
+ *
+ * @param protocol undefined: what the backends say
+ */
+export function followBackends(
+  { backendRefs = [], backendSettings }: ServerReference,
+  protocol: ClusterSpec["protocol"] | undefined,
+  context: FollowContext,
+): AskedServer | ServerFault {
+  const found = findBackends({ protocol: "http:" }, backendRefs, context);
+  if ("fault" in found) return found;
+  const settings = { ...found.settings, ...(protocol && { protocol }) };
+  if (backendSettings === undefined) return { cluster: buildClusterSpec(found.reach, settings) };
+  return ask(found.reach, settings, backendSettings);
+}
+
 type Found = { readonly reach: ClusterReach; readonly settings: ClusterSettings };
 
 function findBackends(
-  { protocol }: URL,
+  { protocol }: Pick<URL, "protocol">,
   written: NonNullable<ServerReference["backendRefs"]>,
   { namespace, read }: FollowContext,
 ): Found | ServerFault {

@@ -4,6 +4,7 @@ import { configureApiKeyAuth } from "./api-key-auth.ts";
 import { configureBasicAuth } from "./basic-auth.ts";
 import { configureCors } from "./cors.ts";
 import { configureCsrf } from "./csrf.ts";
+import { configureExtAuth } from "./ext-auth.ts";
 import { configureJwt } from "./jwt.ts";
 
 /** What a group puts into the `typedPerFilterConfig` of a rule's routes; undefined: the policy has none of it. */
@@ -16,6 +17,7 @@ const groupFilters: readonly GroupFilter[] = [
   configureBasicAuth,
   configureApiKeyAuth,
   configureJwt,
+  configureExtAuth,
 ];
 
 /** Turns on the listener's filters for what a SecurityPolicy says of a route, and gives them what they need to know. */

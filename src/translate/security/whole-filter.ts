@@ -26,6 +26,15 @@ export function placeFor(name: string): HttpFilter {
 
 /** What a route says in its `typedPerFilterConfig` under the name of such a place. */
 export function runFilter(name: string, typedConfig: Any): Any {
-  const action = { name, typedConfig: pack(ExecuteFilterAction, { typedConfig: { name, typedConfig } }) };
+  return runFilters(name, [typedConfig]);
+}
+
+/** The same with several filters, one after the other. */
+export function runFilters(name: string, typedConfigs: readonly Any[]): Any {
+  const filters = typedConfigs.map((typedConfig) => ({ name, typedConfig }));
+  const [first, ...others] = filters;
+  const execute: ExecuteFilterAction =
+    others.length === 0 ? { typedConfig: first } : { filterChain: { typedConfig: filters } };
+  const action = { name, typedConfig: pack(ExecuteFilterAction, execute) };
   return pack(ExtensionWithMatcherPerRoute, { xdsMatcher: { onNoMatch: { action } } });
 }

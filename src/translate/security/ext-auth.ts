@@ -1,0 +1,99 @@
+import type { ExtAuthModel } from "../../attach/security/ext-auth.ts";
+import type { SecurityModel } from "../../attach/security/model.ts";
+import { type Any, pack } from "../../envoy/any.ts";
+import type { HeaderMutationRules } from "../../envoy/generated/envoy/config/common/mutation_rules/v3/mutation_rules.ts";
+import type { RetryPolicy } from "../../envoy/generated/envoy/config/core/v3/base.ts";
+import { ApiVersion } from "../../envoy/generated/envoy/config/core/v3/config_source.ts";
+import { ExtAuthz } from "../../envoy/generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz.ts";
+import { HeaderMutation } from "../../envoy/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
+import type { ListStringMatcher } from "../../envoy/generated/envoy/type/matcher/v3/string.ts";
+import type { StatusCode } from "../../envoy/generated/envoy/type/v3/http_status.ts";
+import { parseDuration, toDuration } from "../duration.ts";
+import { securityFilterNames } from "./filters.ts";
+import { runFilters } from "./whole-filter.ts";
+
+/** What a server has for its answer (Envoy Gateway). */
+const TIMEOUT_MS = 10_000;
+/** When it is asked again, where it is: it has not answered. */
+const retryOn = {
+  grpc: "connect-failure,refused-stream,unavailable,cancelled",
+  http: "connect-failure,refused-stream,gateway-error",
+};
+/** Chooses the routes of a request inside of Envoy, and is nobody else's matter. */
+const ROUTE_TABLE_HEADER = "x-gatehouse-route-table";
+
+/** Envoy takes most of it of listeners only. */
+export function configureExtAuth(security: SecurityModel): readonly [filter: string, config: Any] | undefined {
+  const { extAuth, servers = {} } = security;
+  if (extAuth === undefined) return undefined;
+  const { toldHeaders, clearedHeaders, bodyBytesMax, statusOnError } = extAuth;
+  const filter: ExtAuthz = {
+    ...buildServer(extAuth, servers["extAuth"]?.name ?? ""),
+    transportApiVersion: ApiVersion.V3,
+    ...(toldHeaders && { allowedHeaders: matchNames(toldHeaders) }),
+    disallowedHeaders: matchNames([ROUTE_TABLE_HEADER]),
+    failureModeAllow: extAuth.failsOpen,
+    clearRouteCache: extAuth.recomputesRoute,
+    ...(bodyBytesMax !== undefined && { withRequestBody: { maxRequestBytes: bodyBytesMax } }),
+    ...(statusOnError !== undefined && { statusOnError: { code: statusOnError as StatusCode } }),
+    validateMutations: true,
+    decoderHeaderMutationRules: buildMutationRules(extAuth),
+  };
+  const name = securityFilterNames.extAuth;
+  const clears: HeaderMutation = {
+    mutations: { requestMutations: clearedHeaders.map((header) => ({ remove: header })) },
+  };
+  const cleared = clearedHeaders.length === 0 ? [] : [pack(HeaderMutation, clears)];
+  return [name, runFilters(name, [...cleared, pack(ExtAuthz, filter)])];
+}
+
+function buildServer(extAuth: ExtAuthModel, cluster: string): Pick<ExtAuthz, "grpcService" | "httpService"> {
+  const { protocol, authority, path, backendHeaders = [] } = extAuth;
+  const timeout = toDuration(parseDuration(extAuth.timeout) ?? TIMEOUT_MS);
+  const retryPolicy = buildRetryPolicy(extAuth);
+  if (protocol === "grpc") {
+    return {
+      grpcService: { timeout, envoyGrpc: { clusterName: cluster, authority, ...(retryPolicy && { retryPolicy }) } },
+    };
+  }
+  return {
+    httpService: {
+      serverUri: { uri: `http://${authority}`, cluster, timeout },
+      ...(path !== undefined && { pathPrefix: path }),
+      authorizationResponse: {
+        ...(backendHeaders.length > 0 && { allowedUpstreamHeaders: matchNames(backendHeaders) }),
+      },
+      ...(retryPolicy && { retryPolicy }),
+    },
+  };
+}
+
+function buildRetryPolicy({ protocol, retry }: ExtAuthModel): RetryPolicy | undefined {
+  if (retry === undefined) return undefined;
+  const pause = parseDuration(retry.pause);
+  const pauseMax = parseDuration(retry.pauseMax);
+  return {
+    retryOn: retryOn[protocol],
+    numRetries: retry.times,
+    ...(pause !== undefined && {
+      retryBackOff: {
+        baseInterval: toDuration(pause),
+        ...(pauseMax !== undefined && { maxInterval: toDuration(Math.max(pause, pauseMax)) }),
+      },
+    }),
+  };
+}
+
+/** By gRPC a server can change any header where nothing says which ones it may. */
+function buildMutationRules({ protocol, backendHeaders }: ExtAuthModel): HeaderMutationRules {
+  const disallowExpression = { regex: ROUTE_TABLE_HEADER };
+  if (protocol === "http" || backendHeaders === undefined) {
+    return { allowAllRouting: true, allowEnvoy: true, disallowExpression };
+  }
+  const regex = backendHeaders.map((name) => name.replace(/[.*+?^$|]/g, "\\$&")).join("|");
+  return { disallowAll: true, allowExpression: { regex }, disallowExpression };
+}
+
+function matchNames(names: readonly string[]): ListStringMatcher {
+  return { patterns: names.map((exact) => ({ exact, ignoreCase: true })) };
+}
