@@ -39,7 +39,7 @@ export function adaptRoute(
   const carriesRequests = resolved.routeKind === "HTTPRoute" || resolved.routeKind === "GRPCRoute";
   const rules = resolved.rules.map((rule, index): ResolvedRule => {
     const { traffic: own, security } = ofRules?.[index] ?? {};
-    if (own?.invalid || (carriesRequests ? security?.refused : security?.connectionsRefused)) {
+    if (own?.invalid || isClosed(resolved.routeKind, security)) {
       return { ...rule, backends: [], mirrors: [], failureStatus: POLICY_FAILURE };
     }
     const statName = route && nameStatistics(pattern ?? "", resolved.routeKind, route, index);
@@ -51,11 +51,18 @@ export function adaptRoute(
         traffic: sampleRoute(nameRoute(own.route, resolved.routeKind, object, index), sampling),
       }),
       ...(carriesRequests && security?.model && { security: adaptServers(security.model, settings) }),
+      ...(!carriesRequests && security?.connections && { connections: security.connections }),
       backends: rule.backends.map((backend) => replaceTarget(backend, adapt(backend.target))),
       mirrors: rule.mirrors.map((mirror) => replaceTarget(mirror, adapt(mirror.target))),
     };
   });
   return { ...resolved, rules };
+}
+
+/** Whether nothing may pass. Nobody looks at whom datagrams come from. */
+function isClosed(kind: ResolvedRoute["routeKind"], security: Security | undefined): boolean {
+  if (kind === "HTTPRoute" || kind === "GRPCRoute") return security?.refused === true;
+  return security?.connectionsRefused === true || (kind === "UDPRoute" && security?.connections !== undefined);
 }
 
 /** Servers that a SecurityPolicy names, as the Envoys of one Gateway have them. What its BackendTrafficPolicy says is about backends. */

@@ -65,6 +65,8 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
   ],
   SecurityPolicy: [
     ...["apiKeyAuth", "basicAuth", "cors", "csrf", "jwt"],
+    "authorization.defaultAction",
+    ...["name", "action", "principal", "operation"].map((field) => `authorization.rules[].${field}`),
     ...["grpc", "headersToExtAuth", "headersToBackend", "bodyToExtAuth"].map((field) => `extAuth.${field}`),
     ...["failOpen", "statusOnError", "recomputeRoute", "timeout"].map((field) => `extAuth.${field}`),
     ...["backendRef", "backendRefs", "backendSettings", "path", "headersToBackend"].map(

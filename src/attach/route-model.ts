@@ -6,6 +6,7 @@ import type { RouteTraffic } from "./backend-traffic.ts";
 import type { ClusterSpec } from "./cluster-model.ts";
 import type { ListenerPolicies, PoliciesByKind } from "./policy-model.ts";
 import type { RoutingSettings } from "./routing-settings.ts";
+import type { AuthorizationModel } from "./security/authorization.ts";
 import type { SecurityModel } from "./security/model.ts";
 import type { TlsTarget } from "./tls-targets.ts";
 
@@ -92,6 +93,8 @@ export interface ResolvedRule {
   readonly traffic?: RouteTraffic;
   /** What a SecurityPolicy says of its requests, where the rule is served. */
   readonly security?: SecurityModel;
+  /** Which of its connections pass; absent: all. */
+  readonly connections?: AuthorizationModel;
   /** Set when the rule cannot work as written (a bad filter): every request that matches it is answered with this status. */
   readonly failureStatus?: number;
   /** Set when the matches of the rule cannot be given to Envoy (a bad regular expression): the rule makes no routes at all. */

@@ -2,6 +2,7 @@ import { typeUrl } from "./any.ts";
 import { Cluster } from "./generated/envoy/config/cluster/v3/cluster.ts";
 import { ClusterLoadAssignment } from "./generated/envoy/config/endpoint/v3/endpoint.ts";
 import { Listener } from "./generated/envoy/config/listener/v3/listener.ts";
+import { Action as RbacAction } from "./generated/envoy/config/rbac/v3/rbac.ts";
 import { RouteConfiguration } from "./generated/envoy/config/route/v3/route.ts";
 import { FilterConfig as RouteFilterConfig, RouteList } from "./generated/envoy/config/route/v3/route_components.ts";
 import { ScopedRouteConfiguration } from "./generated/envoy/config/route/v3/scoped_route.ts";
@@ -51,6 +52,7 @@ import { ProxyProtocol } from "./generated/envoy/extensions/filters/listener/pro
 import { TlsInspector } from "./generated/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.ts";
 import { ConnectionLimit } from "./generated/envoy/extensions/filters/network/connection_limit/v3/connection_limit.ts";
 import { HttpConnectionManager } from "./generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+import { RBAC as NetworkRbac } from "./generated/envoy/extensions/filters/network/rbac/v3/rbac.ts";
 import { TcpProxy } from "./generated/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.ts";
 import { Route as UdpProxyRoute } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/route.ts";
 import { UdpProxyConfig } from "./generated/envoy/extensions/filters/udp/udp_proxy/v3/udp_proxy.ts";
@@ -68,8 +70,14 @@ import { OverrideHost } from "./generated/envoy/extensions/load_balancing_polici
 import { Random } from "./generated/envoy/extensions/load_balancing_policies/random/v3/random.ts";
 import { RoundRobin } from "./generated/envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.ts";
 import { WrrLocality } from "./generated/envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.ts";
-import { SourcePortInput } from "./generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs.ts";
+import {
+  DynamicMetadataInput,
+  SourceIPInput,
+  SourcePortInput,
+} from "./generated/envoy/extensions/matching/common_inputs/network/v3/network_inputs.ts";
 import { ConsistentHashing } from "./generated/envoy/extensions/matching/input_matchers/consistent_hashing/v3/consistent_hashing.ts";
+import { Ip } from "./generated/envoy/extensions/matching/input_matchers/ip/v3/ip.ts";
+import { Metadata as MetadataMatcher } from "./generated/envoy/extensions/matching/input_matchers/metadata/v3/metadata.ts";
 import { UuidRequestIdConfig } from "./generated/envoy/extensions/request_id/uuid/v3/uuid.ts";
 import { PreviousHostsPredicate } from "./generated/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.ts";
 import { PreviousPrioritiesConfig } from "./generated/envoy/extensions/retry/priority/previous_priorities/v3/previous_priorities_config.ts";
@@ -110,6 +118,12 @@ const messages: readonly PrintableMessage[] = [
   JwtAuthentication,
   OAuth2,
   rbac.RBAC,
+  DynamicMetadataInput,
+  SourceIPInput,
+  MetadataMatcher,
+  Ip,
+  NetworkRbac,
+  RbacAction,
   rbac.RBACPerRoute,
   matching.ExtensionWithMatcher,
   matching.ExtensionWithMatcherPerRoute,

@@ -188,7 +188,9 @@ test("an edit of a route's SecurityPolicy runs that policy and that route, and s
   expect(sent()).toEqual(["RouteConfiguration"]);
 
   // Not served: the route answers with 500, and nobody else does.
-  pipeline.stage(batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: {} })));
+  pipeline.stage(
+    batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: { rules: [{ action: "Allow", cel: "x" }] } })),
+  );
   expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, hostEntries: 1 });
   expect(sent()).toEqual(["RouteConfiguration"]);
   const report = [...pipeline.statuses()].find(([key]) => key === "SecurityPolicy/default/of-7")?.[1];

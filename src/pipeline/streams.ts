@@ -6,6 +6,7 @@ import {
   type ListenerPlan,
   listenerKey,
   type ParentAttachment,
+  type ResolvedRule,
   type RouteAttachment,
 } from "../attach/model.ts";
 import { asPassedThrough } from "../attach/resolve-stream.ts";
@@ -14,7 +15,7 @@ import { flatText } from "../base/memory.ts";
 import type { Collection, Graph, Index, Reader } from "../dataflow/graph.ts";
 import { STREAM_CHAIN_SUFFIX } from "../translate/access-log.ts";
 import { type ListenerPart, sameListenerPart } from "../translate/listener-part.ts";
-import { shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
+import { type StreamRouting, shareStreams, translateRefusal, translateStreamPart } from "../translate/stream-part.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import { type ClientNodes, type ListenerNodes, readClient, readShape } from "./listeners.ts";
 import type { RouteNodes } from "./routes.ts";
@@ -162,9 +163,15 @@ function translateClaim(claim: StreamClaim, key: string, nodes: Nodes, read: Rea
   return translateStreamPart(
     port,
     listener,
-    { name, hosts: won, shares: shareStreams(rules.flatMap(({ backends }) => backends)) },
+    { name, hosts: won, shares: shareStreams(rules.flatMap(({ backends }) => backends)), ...authorizationOf(rules) },
     read.get(nodes.listeners.certificates, claim.listener),
     logs,
     readClient(listener, nodes.clients, read).plan?.settings?.timeout?.tcp,
   );
+}
+
+/** Such routes have one rule. */
+function authorizationOf(rules: readonly ResolvedRule[]): Pick<StreamRouting, "connections"> {
+  const connections = rules.find((rule) => rule.connections !== undefined)?.connections;
+  return connections === undefined ? {} : { connections };
 }

@@ -1,5 +1,6 @@
 import type { ClientTrafficSettings } from "../attach/client-traffic.ts";
 import { type ListenerCertificates, type ListenerPlan, listenerKey, type ResolvedBackend } from "../attach/model.ts";
+import type { AuthorizationModel } from "../attach/security/authorization.ts";
 import { pack } from "../envoy/any.ts";
 import type {
   Filter,
@@ -13,6 +14,7 @@ import { type EnvoyPort, encodeChain, encodePart, type ListenerPart, secretNames
 import { buildDownstreamTls } from "./listener-tls.ts";
 import { limitHandshake, limitIdleness } from "./policy/client-timeouts.ts";
 import { INVALID_BACKEND_CLUSTER } from "./route-backends.ts";
+import { authorizeConnections } from "./security/authorization.ts";
 import { buildUdpProxy } from "./udp-proxy.ts";
 
 /** A cluster, or no cluster that exists, and how much of the traffic it takes. */
@@ -29,6 +31,8 @@ export interface StreamRouting {
   /** Server names; `*` for all. */
   readonly hosts: readonly string[];
   readonly shares: readonly StreamShare[];
+  /** Which connections pass; absent: all. */
+  readonly connections?: AuthorizationModel;
 }
 
 /**
@@ -70,7 +74,10 @@ export function translateStreamPart(
     name: routing.name,
     ...matchServerNames(routing.hosts),
     ...(held && { transportSocket: buildDownstreamTls(held, []), ...limitHandshake(timeouts) }),
-    filters: [buildTcpProxy(`${statPrefixOf(listener)}-${port.bindPort}`, routing.shares, timeouts)],
+    filters: [
+      ...(routing.connections ? [authorizeConnections(routing.connections)] : []),
+      buildTcpProxy(`${statPrefixOf(listener)}-${port.bindPort}`, routing.shares, timeouts),
+    ],
   };
   return encodeChain(port, of, chain, { secrets: secretNames(held), clusters });
 }

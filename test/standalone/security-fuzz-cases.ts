@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
+import { authorization } from "./security-fuzz-authorization.ts";
+import { hostile, name, seldom, usual } from "./security-fuzz-texts.ts";
 import { createIssuer } from "./tokens.ts";
 
 /** SecurityPolicies, rules of HTTPRoutes and Secrets that somebody writes who means no good, or does not know better. */
@@ -17,19 +19,6 @@ export interface FuzzCase {
 
 /** Stands for the name of the case's Secret of this number. */
 export const secretName = (number: number) => `SECRET-${number}`;
-
-const hostile = fc.oneof(
-  fc.constantFrom(
-    ...["", " ", "*", "%", "%REQ(:path)%", "a\r\nx-injected: 1", "\n", "\u0000", "ü", "\u{1f600}", "..", "/", ":path"],
-    ...['"', "'", "\\", "{{x}}", "a:b", "(a+)+$", "[", "(?=a)", "\\C", "-1", "null", "true", "__proto__"],
-    ...["constructor", "$patch", "%00", "a,b", "a;b", "a=b", "host", "authorization", "content-length", "x-envoy-"],
-  ),
-  fc.string({ maxLength: 40 }),
-  fc.string({ unit: "grapheme", maxLength: 20 }),
-  fc.integer({ min: 200, max: 5000 }).map((length) => "x".repeat(length)),
-);
-const usual = fc.constantFrom("x-a", "X-B", "x_c", "user", "Authorization", "cookie", "key");
-const name = fc.oneof({ weight: 3, arbitrary: usual }, hostile);
 
 const hash = (password: string) => `{SHA}${createHash("sha1").update(password).digest("base64")}`;
 const line = fc.oneof(
@@ -64,9 +53,6 @@ const reference = fc.record(
   },
   { requiredKeys: ["name"], noNullPrototype: true },
 );
-const seldom = <T>(arbitrary: fc.Arbitrary<T>) =>
-  fc.oneof({ weight: 3, arbitrary: fc.constant(undefined) }, { weight: 1, arbitrary });
-
 const basicAuth = fc.record({
   users: fc.oneof({ weight: 4, arbitrary: fc.constant({ name: secretName(0) }) }, reference),
   forwardUsernameHeader: seldom(name),
@@ -247,10 +233,12 @@ const spec = fc
       ["jwt"],
       ["jwt", "cors"],
       ["openJwt", "basicAuth"],
+      ["jwt", "authorization"],
+      ["basicAuth", "authorization"],
       ["extAuth"],
       ["extAuth", "apiKeyAuth"],
     ),
-    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt, extAuth }),
+    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt, extAuth, authorization }),
     seldom(fc.constantFrom<Content>({ mergeType: "StrategicMerge" }, { mergeType: "JSONMerge" })),
   )
   .map(

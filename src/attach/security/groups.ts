@@ -1,5 +1,6 @@
 import type { PolicyFinding } from "../policy-model.ts";
 import { apiKeyAuth } from "./api-key-auth.ts";
+import { authorization } from "./authorization.ts";
 import { basicAuth } from "./basic-auth.ts";
 import { cors } from "./cors.ts";
 import { csrf } from "./csrf.ts";
@@ -7,6 +8,7 @@ import { extAuth } from "./ext-auth.ts";
 import { jwt } from "./jwt.ts";
 import type {
   FollowContext,
+  ReportFault,
   SecurityGroup,
   SecurityGroupName,
   SecurityModel,
@@ -17,7 +19,7 @@ import type {
 type AnyGroup = { readonly [Name in SecurityGroupName]: SecurityGroup<Name> }[SecurityGroupName];
 
 /** The groups that are served. What each of them serves is listed in `servedFields`. */
-const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt, extAuth];
+const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt, extAuth, authorization];
 
 /** The settings with the references of all groups followed. */
 export function followReferences(written: WrittenSecurity, context: FollowContext): SecuritySettings {
@@ -39,9 +41,9 @@ export function planGroups(settings: SecuritySettings): {
   for (const group of groups as readonly SecurityGroup<SecurityGroupName>[]) {
     const own = settings[group.name];
     if (own === undefined) continue;
-    const planned = group.plan(own, (field, text) =>
-      faults.push({ field: `spec.${group.name}${field === "" ? "" : `.${field}`}`, text }),
-    );
+    const report: ReportFault = (field, text) =>
+      faults.push({ field: `spec.${group.name}${field === "" ? "" : `.${field}`}`, text });
+    const planned = group.plan(own, report, settings);
     const servers = { ...model.servers, ...planned.servers };
     model = { ...model, ...planned, ...(Object.keys(servers).length > 0 && { servers }) };
   }

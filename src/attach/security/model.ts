@@ -3,6 +3,7 @@ import type { ClusterSpec } from "../cluster-model.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import type { ResolveReader } from "../resolve-reader.ts";
 import type { ApiKeyModel, ApiKeySettings } from "./api-key-auth.ts";
+import type { AuthorizationModel } from "./authorization.ts";
 import type { BasicAuthModel, BasicAuthSettings } from "./basic-auth.ts";
 import type { CorsModel } from "./cors.ts";
 import type { CsrfModel } from "./csrf.ts";
@@ -42,6 +43,7 @@ export interface SecurityModel {
   readonly basicAuth?: BasicAuthModel;
   readonly apiKeyAuth?: ApiKeyModel;
   readonly jwt?: JwtModel;
+  readonly authorization?: AuthorizationModel;
   readonly extAuth?: ExtAuthModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
@@ -54,6 +56,8 @@ export interface SecurityModel {
 export interface Security {
   /** For requests. Absent: nothing, or `refused`. */
   readonly model?: SecurityModel;
+  /** Which connections pass. Absent: all, or `connectionsRefused`. */
+  readonly connections?: AuthorizationModel;
   /** The policy cannot do what it says of requests: they are answered with 500 rather than let through. */
   readonly refused?: true;
   /** The policy cannot do what it says of connections: they are closed rather than let through. */
@@ -87,6 +91,10 @@ export interface SecurityGroup<Name extends SecurityGroupName> {
   readonly name: Name;
   /** Replaces references by what they lead to. Absent: it has none. */
   follow?(written: NonNullable<WrittenSecurity[Name]>, context: FollowContext): NonNullable<SecuritySettings[Name]>;
-  /** Judges the settings, merged ones too, and says what they mean. With a fault reported the policy is refused. */
-  plan(settings: NonNullable<SecuritySettings[Name]>, report: ReportFault): SecurityModel;
+  /**
+   * Judges the settings, merged ones too, and says what they mean. With a fault reported the policy is refused.
+   *
+   * @param all those of the other groups, which these may refer to
+   */
+  plan(settings: NonNullable<SecuritySettings[Name]>, report: ReportFault, all: SecuritySettings): SecurityModel;
 }

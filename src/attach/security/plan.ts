@@ -6,6 +6,7 @@ import { findUnservedFields } from "../policy-fields.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import { expandShorthands } from "../policy-shorthands.ts";
 import type { ResolveReader } from "../resolve-reader.ts";
+import { findUnseen } from "./authorization.ts";
 import { followReferences, planGroups } from "./groups.ts";
 import type { Security, SecurityModel, SecurityPlan, SecuritySettings, WrittenSecurity } from "./model.ts";
 
@@ -49,12 +50,18 @@ function planSettings(
   { faults, namesConnections }: Pick<SecurityPlan, "faults" | "namesConnections">,
 ): Omit<SecurityPlan, "warnings"> {
   const { model, faults: ofGroups } = planGroups(settings);
-  const refused = [...faults, ...ofGroups];
-  const forConnections = namesConnections || settings.authorization !== undefined;
+  const { authorization } = settings;
+  const unseen = authorization === undefined ? [] : findUnseen(authorization);
+  const refused = [...faults, ...ofGroups, ...(namesConnections ? unseen : [])];
+  const forConnections = namesConnections || authorization !== undefined;
   const security: Security =
     refused.length > 0
       ? { refused: true, ...(forConnections && { connectionsRefused: true }) }
-      : { ...(Object.keys(model).length > 0 && { model: sortKeys(model) as SecurityModel }) };
+      : {
+          ...(Object.keys(model).length > 0 && { model: sortKeys(model) as SecurityModel }),
+          ...(unseen.length > 0 && { connectionsRefused: true }),
+          ...(model.authorization && unseen.length === 0 && { connections: model.authorization }),
+        };
   return { settings, security, faults, namesConnections, refused };
 }
 

@@ -1,6 +1,7 @@
 import type { SecurityModel } from "../../attach/security/model.ts";
 import type { Any } from "../../envoy/any.ts";
 import { configureApiKeyAuth } from "./api-key-auth.ts";
+import { configureAuthorization } from "./authorization.ts";
 import { configureBasicAuth } from "./basic-auth.ts";
 import { configureCors } from "./cors.ts";
 import { configureCsrf } from "./csrf.ts";
@@ -18,6 +19,7 @@ const groupFilters: readonly GroupFilter[] = [
   configureApiKeyAuth,
   configureJwt,
   configureExtAuth,
+  configureAuthorization,
 ];
 
 /** Turns on the listener's filters for what a SecurityPolicy says of a route, and gives them what they need to know. */
