@@ -68,8 +68,10 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     "authorization.defaultAction",
     ...["name", "action", "principal", "operation"].map((field) => `authorization.rules[].${field}`),
     ...["grpc", "headersToExtAuth", "headersToBackend", "bodyToExtAuth"].map((field) => `extAuth.${field}`),
-    ...["failOpen", "statusOnError", "recomputeRoute", "timeout"].map((field) => `extAuth.${field}`),
-    ...["backendRef", "backendRefs", "backendSettings", "path", "headersToBackend"].map(
+    ...["failOpen", "statusOnError", "recomputeRoute", "timeout", "contextExtensions"].map(
+      (field) => `extAuth.${field}`,
+    ),
+    ...["backendRef", "backendRefs", "backendSettings", "path", "pathOverride", "headersToBackend"].map(
       (field) => `extAuth.http.${field}`,
     ),
   ],

@@ -27,6 +27,7 @@ import { type MatchVariant, planVariants } from "./match-variants.ts";
 import { allowsTunnels, configurePolicyFilters, countsRequests } from "./policy/route-filters.ts";
 import { chooseBackends } from "./route-backends.ts";
 import type { RoutePath } from "./route-order.ts";
+import { tellContext } from "./security/ext-auth.ts";
 import { configureSecurityFilters } from "./security/route-filters.ts";
 import { traceRoute } from "./tracing.ts";
 
@@ -139,18 +140,19 @@ function forward(source: RuleSource, common: Route, variants: readonly MatchVari
     const filter = filters[filterIndex]?.requestMirror;
     return filter === undefined || target === undefined ? [] : [mirrorRequests(filter, target.name)];
   });
-  const action: RouteAction = {
+  const asked: RouteAction = {
     ...choice.action,
     ...(choice.resolvesHost ? {} : rewriteHost(rewrite.host, rewrite.keepsOriginalHost)),
     ...(mirrors.length > 0 ? { requestMirrorPolicies: mirrors } : {}),
     ...source.limits,
   };
-  const typedPerFilterConfig = choice.resolvesHost
+  const filterConfig = choice.resolvesHost
     ? sortedMap([
         ...Object.entries(common.typedPerFilterConfig ?? {}),
         [httpFilterNames.dynamicForwardProxy, resolveHost(rewrite.host)],
       ])
-    : common.typedPerFilterConfig;
+    : (common.typedPerFilterConfig ?? {});
+  const { typedPerFilterConfig, action } = tellContext(resolved.security, filterConfig, asked);
   const headers = withoutLoadReports(headerFields(choice.headers), resolved.traffic);
   return {
     clusters: [...new Set([...choice.clusters, ...mirrors.map(({ cluster = "" }) => cluster), ...serversOf(resolved)])],

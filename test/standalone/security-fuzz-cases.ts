@@ -181,9 +181,14 @@ const extAuth = fc
     fc.oneof(
       fc.record({ grpc: extAuthServer }),
       fc
-        .tuple(extAuthServer, seldom(hostile), seldom(fc.array(name, { maxLength: 3 })))
-        .map(([server, path, headersToBackend]) => ({
-          http: { ...server, path: path === undefined ? path : `/${path}`, headersToBackend },
+        .tuple(
+          extAuthServer,
+          fc.constantFrom("path", "pathOverride"),
+          seldom(hostile),
+          seldom(fc.array(name, { maxLength: 3 })),
+        )
+        .map(([server, field, path, headersToBackend]) => ({
+          http: { ...server, [field]: path === undefined ? path : `/${path}`, headersToBackend },
         })),
     ),
     fc.record({
@@ -193,6 +198,12 @@ const extAuth = fc
       statusOnError: seldom(fc.constantFrom(401, 500)),
       recomputeRoute: seldom(fc.boolean()),
       timeout: seldom(fc.constantFrom("0s", "1ms", "99999h99999h99999h99999h")),
+      contextExtensions: seldom(
+        fc.uniqueArray(fc.record({ name: hostile, type: fc.constant("Value"), value: hostile }), {
+          maxLength: 3,
+          selector: (each) => each.name,
+        }),
+      ),
     }),
   )
   .map(([server, rest]): Content => ({ ...server, ...rest }));

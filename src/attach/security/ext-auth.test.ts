@@ -23,6 +23,11 @@ apiVersion: gateway.envoyproxy.io/v1alpha1
 kind: Backend
 metadata: {name: resolver, namespace: a}
 spec: {type: DynamicResolver}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: context, namespace: a}
+data: {a: text}
 `);
 
 function planOf(extAuth: Content, more: Content = {}, namespace = "a"): SecurityPlan {
@@ -39,6 +44,9 @@ function planOf(extAuth: Content, more: Content = {}, namespace = "a"): Security
 const refs = (name = "auth", more: Content = {}) => ({ backendRefs: [{ name, port: 80, ...more }] });
 const grpc = (more: Content = {}, server: Content = refs()) => ({ grpc: server, ...more });
 const http = (server: Content = {}, more: Content = {}) => ({ http: { ...refs(), ...server }, ...more });
+const byRef = (kind: string, name: string) => ({
+  contextExtensions: [{ name: "a", type: "ValueRef", valueRef: { group: "", kind, name, key: "b" } }],
+});
 const many = Array.from({ length: 65 }, (_, index) => `x-${index}`);
 
 describe("refused, and the status says so", () => {
@@ -65,7 +73,7 @@ describe("refused, and the status says so", () => {
       "http.path is no path;",
     ]),
     [http({ path: `/${"a".repeat(1024)}` }), "http.path has more than 1024 characters;"],
-    [http({ pathOverride: "/a" }), "http.pathOverride is not implemented in this version;"],
+    [http({ pathOverride: "a" }), "http.pathOverride is no path;"],
     [http({ headersToBackend: ["x-a", "x b"] }), 'http.headersToBackend[1] is "x b", which is no header name;'],
     [http({ headersToBackend: ["Host"] }), "http.headersToBackend[0] is Host, which says how requests are sent;"],
     [http({}, { headersToBackend: ["Host"] }), "http.headersToBackend[0] is Host,"],
@@ -75,7 +83,27 @@ describe("refused, and the status says so", () => {
     [grpc({ headersToExtAuth: [":path"] }), 'headersToExtAuth[0] is ":path", which is no header name;'],
     [grpc({ bodyToExtAuth: { maxRequestBytes: 2 ** 31 - 1 } }), "bodyToExtAuth.maxRequestBytes is 2147483647,"],
     [grpc({ includeRouteMetadata: true }), "includeRouteMetadata is not implemented in this version;"],
-    [grpc({ contextExtensions: [{ name: "a", value: "b" }] }), "contextExtensions is not implemented in this version;"],
+    [
+      http({}, { contextExtensions: [{ name: "a", type: "Value", value: "b" }] }),
+      "contextExtensions are told by gRPC only;",
+    ],
+    [
+      grpc({ contextExtensions: many.map((name) => ({ name, type: "Value", value: "b" })) }),
+      "contextExtensions lists more than 64 values;",
+    ],
+    [
+      grpc({ contextExtensions: [{ name: "a", type: "Value", value: "b".repeat(4096) }] }),
+      "contextExtensions[0] has more than 4096 characters;",
+    ],
+    [
+      grpc(byRef("ConfigMap", "absent")),
+      "contextExtensions[0].valueRef names ConfigMap a/absent, which does not exist;",
+    ],
+    [
+      grpc(byRef("ConfigMap", "context")),
+      "contextExtensions[0].valueRef names ConfigMap a/context, which has no key b;",
+    ],
+    [grpc(byRef("Secret", "context")), "contextExtensions[0].valueRef names a Secret, and Envoy shows"],
   ])("%j", (extAuth, text) => {
     const { security, refused } = planOf(extAuth);
     expect(security).toEqual({ refused: true });

@@ -1,6 +1,8 @@
+import { compareStrings, objectKey } from "../../base/keys.ts";
 import { secondsOf } from "../duration-seconds.ts";
 import { findTokenFault } from "../header-syntax.ts";
-import type { FollowContext, ReportFault, SecurityGroup, WrittenSecurity } from "./model.ts";
+import { configMapBytes } from "../object-data.ts";
+import type { FollowContext, FollowFault, ReportFault, SecurityGroup, WrittenSecurity } from "./model.ts";
 import { isFault } from "./secrets.ts";
 import { type AskedServer, followBackends, type ServerFault, type ServerReference } from "./servers.ts";
 import { findToldHeaderFault } from "./told-header.ts";
@@ -13,20 +15,26 @@ interface FollowedServer {
   readonly server: AskedServer | ServerFault;
   /** What the server is called in requests to it. */
   readonly authority: string;
-  readonly http?: Pick<NonNullable<Written["http"]>, "path" | "headersToBackend">;
+  readonly http?: Pick<NonNullable<Written["http"]>, "path" | "pathOverride" | "headersToBackend">;
 }
 
-export interface ExtAuthSettings extends Omit<Written, "grpc" | "http"> {
+interface FollowedExtension {
+  readonly name: string;
+  readonly value: string | FollowFault;
+}
+
+export interface ExtAuthSettings extends Omit<Written, "grpc" | "http" | "contextExtensions"> {
   /** One; a list, so that another policy's server is not mixed into it. */
   readonly servers: readonly FollowedServer[];
+  readonly contextExtensions?: readonly FollowedExtension[];
 }
 
 /** How the server among those of the policy that is called `extAuth` is asked whether a request may pass. */
 export interface ExtAuthModel {
   readonly protocol: "grpc" | "http";
   readonly authority: string;
-  /** By HTTP: what stands before the path of the request. */
-  readonly path?: string;
+  /** By HTTP: what stands before the path of the request, or in its place. */
+  readonly path?: { readonly prefix: string } | { readonly whole: string };
   /** Text of a duration; undefined: the usual. */
   readonly timeout?: string;
   readonly retry?: AskedServer["retry"];
@@ -42,9 +50,13 @@ export interface ExtAuthModel {
   /** Status of answers while it cannot be asked; undefined: Envoy's. */
   readonly statusOnError?: number;
   readonly recomputesRoute: boolean;
+  /** What else it is told, by gRPC, of requests that go to backends: values by name. */
+  readonly context?: Readonly<Record<string, string>>;
 }
 
 const HEADERS_MAX = 64;
+const EXTENSIONS_MAX = 64;
+const EXTENSION_LENGTH_MAX = 4096;
 const PATH_LENGTH_MAX = 1024;
 /** Envoy holds all of a body before it asks. */
 const BODY_BYTES_MAX = 64 * 1024 * 1024;
@@ -54,8 +66,9 @@ const pathPattern = /^\/[\x21-\x22\x24-\x3e\x40-\x7e]*$/;
 
 export const extAuth: SecurityGroup<"extAuth"> = {
   name: "extAuth",
-  follow: ({ grpc, http, ...rest }, context) => ({
+  follow: ({ grpc, http, contextExtensions, ...rest }, context) => ({
     ...rest,
+    ...(contextExtensions && { contextExtensions: contextExtensions.map((each) => followExtension(each, context)) }),
     servers: [
       ...(grpc ? [followServer("grpc", grpc, context)] : []),
       ...(http ? [{ ...followServer("http", http, context), http: pickHttp(http) }] : []),
@@ -86,13 +99,12 @@ export const extAuth: SecurityGroup<"extAuth"> = {
       const place = settings.timeout === undefined ? `${field}.backendSettings.timeout.http.requestTimeout` : "timeout";
       report(place, `is ${timeout}, and no answer comes in no time; use more, or leave it out`);
     }
-    const path = http?.path;
-    const pathFault = path === undefined ? undefined : findPathFault(path);
-    if (pathFault !== undefined) report("http.path", pathFault);
+    const path = http && planPath(http, report);
+    const extensions = planExtensions(settings, field, report);
     const model: ExtAuthModel = {
       protocol: field,
       authority,
-      ...(path !== undefined && { path }),
+      ...(path && { path }),
       ...(timeout !== undefined && { timeout }),
       ...(server.retry && { retry: server.retry }),
       ...planHeaders(settings, asked),
@@ -100,13 +112,56 @@ export const extAuth: SecurityGroup<"extAuth"> = {
       failsOpen: failOpen === true,
       ...(statusOnError !== undefined && { statusOnError }),
       recomputesRoute: recomputeRoute === true,
+      ...(extensions && { context: extensions }),
     };
     return { extAuth: model, servers: { extAuth: server.cluster } };
   },
 };
 
-function pickHttp({ path, headersToBackend }: NonNullable<Written["http"]>): FollowedServer["http"] {
-  return { ...(path !== undefined && { path }), ...(headersToBackend && { headersToBackend }) };
+function pickHttp({ path, pathOverride, headersToBackend }: NonNullable<Written["http"]>): FollowedServer["http"] {
+  return {
+    ...(path !== undefined && { path }),
+    ...(pathOverride !== undefined && { pathOverride }),
+    ...(headersToBackend && { headersToBackend }),
+  };
+}
+
+function followExtension(
+  { name, value = "", valueRef }: NonNullable<Written["contextExtensions"]>[number],
+  { namespace, read }: FollowContext,
+): FollowedExtension {
+  if (valueRef === undefined) return { name, value };
+  const { kind, key, name: object } = valueRef;
+  if (kind !== "ConfigMap") {
+    const fault = `names a ${kind}, and Envoy shows in its config dump what it holds; name a ConfigMap, with nothing secret in it`;
+    return { name, value: { fault } };
+  }
+  const configMap = read.configMap(objectKey(namespace, object));
+  const bytes = configMap && configMapBytes(configMap, key);
+  if (bytes !== undefined) return { name, value: bytes.toString("utf8") };
+  const missing = configMap === undefined ? "which does not exist; create it" : `which has no key ${key}; add it`;
+  return { name, value: { fault: `names ConfigMap ${objectKey(namespace, object)}, ${missing}, or name another` } };
+}
+
+function planExtensions(
+  { contextExtensions = [] }: ExtAuthSettings,
+  field: FollowedServer["field"],
+  report: ReportFault,
+): ExtAuthModel["context"] | undefined {
+  if (contextExtensions.length === 0) return undefined;
+  if (field === "http") report("contextExtensions", "are told by gRPC only; remove them, or use grpc");
+  if (contextExtensions.length > EXTENSIONS_MAX) {
+    report("contextExtensions", `lists more than ${EXTENSIONS_MAX} values; use fewer`);
+  }
+  const values = new Map<string, string>();
+  for (const [index, { name, value }] of contextExtensions.entries()) {
+    const at = `contextExtensions[${index}]`;
+    if (isFault(value)) report(`${at}.valueRef`, value.fault);
+    else if (name.length + value.length > EXTENSION_LENGTH_MAX) {
+      report(at, `has more than ${EXTENSION_LENGTH_MAX} characters; shorten it`);
+    } else values.set(name, value);
+  }
+  return Object.fromEntries([...values].sort(([a], [b]) => compareStrings(a, b)));
 }
 
 function followServer(field: FollowedServer["field"], written: WrittenServer, context: FollowContext): FollowedServer {
@@ -127,6 +182,18 @@ function followServer(field: FollowedServer["field"], written: WrittenServer, co
 /** As it is written. */
 function renameField(fault: ServerFault): ServerFault {
   return { ...fault, field: fault.field.replace(/^backendRefs(\[0\])?$/, "backendRef") };
+}
+
+function planPath(
+  { path, pathOverride }: NonNullable<FollowedServer["http"]>,
+  report: ReportFault,
+): ExtAuthModel["path"] {
+  for (const [field, value] of Object.entries({ path, pathOverride })) {
+    const fault = value === undefined ? undefined : findPathFault(value);
+    if (fault !== undefined) report(`http.${field}`, fault);
+  }
+  if (pathOverride !== undefined) return { whole: pathOverride };
+  return path === undefined ? undefined : { prefix: path };
 }
 
 function findPathFault(path: string): string | undefined {
