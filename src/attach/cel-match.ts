@@ -33,8 +33,46 @@ const UNKNOWN_BEGINNINGS = ".`{";
  * then Envoy has the last word. Names are not judged: Envoy takes any, and one that means nothing has no value. O(expression).
  */
 export function findCelFault(expression: string): string | undefined {
+  const parsed = parseCel(expression);
+  return typeof parsed === "string" ? parsed : parsed && findNodeFault(parsed);
+}
+
+/** Levels of a syntax tree: Envoy reads no deeper messages, and each level takes two. */
+const DEPTH_MAX = 40;
+/** What other tools of CEL have, and Envoy not. */
+const unknownOperators: ReadonlySet<string> = new Set([".?", "[?]"]);
+
+/** The syntax tree of an expression that Envoy takes; otherwise why it does not, as {@link findCelFault} says it, but without a doubt. */
+export function readCel(expression: string): { readonly tree: ASTNode } | { readonly fault: string } {
+  const parsed = parseCel(expression);
+  if (parsed === undefined) {
+    return {
+      fault: "begins a name, a number or a message with one of . ` {, which is not taken here; write it in full",
+    };
+  }
+  if (typeof parsed === "string") return { fault: parsed };
+  const fault = findNodeFault(parsed) ?? findTreeFault(parsed, DEPTH_MAX);
+  return fault === undefined ? { tree: parsed } : { fault };
+}
+
+function findTreeFault({ op, args }: ASTNode, levels: number): string | undefined {
+  if (levels === 0) return `is nested deeper than ${DEPTH_MAX} levels; make rules of its parts`;
+  if (unknownOperators.has(op)) return `holds ${op}, which Envoy does not have; use has()`;
+  const isText = args === null || ["string", "boolean"].includes(typeof args);
+  const isNumber = typeof args === "bigint" ? Number.isSafeInteger(Number(args)) : Number.isFinite(args);
+  if (op === "value" && !isText && !isNumber) return "holds a number or bytes that are not taken here; write a text";
+  if (typeof args === "string" && !args.isWellFormed()) return "holds half a character; correct it";
+  for (const child of childrenOf(args)) {
+    const inside = findTreeFault(child, levels - 1);
+    if (inside !== undefined) return inside;
+  }
+  return undefined;
+}
+
+/** A text: why it is no expression. Undefined: that cannot be told. */
+function parseCel(expression: string): ASTNode | string | undefined {
   try {
-    return findNodeFault(parser.parse(expression).ast);
+    return parser.parse(expression).ast;
   } catch (error) {
     if (!(error instanceof ParseError)) throw error;
     const position = error.range?.start ?? -1;

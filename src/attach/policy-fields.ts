@@ -66,7 +66,7 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
   SecurityPolicy: [
     ...["apiKeyAuth", "basicAuth", "cors", "csrf", "jwt"],
     "authorization.defaultAction",
-    ...["name", "action", "principal", "operation"].map((field) => `authorization.rules[].${field}`),
+    ...["name", "action", "principal", "operation", "cel"].map((field) => `authorization.rules[].${field}`),
     ...["grpc", "headersToExtAuth", "headersToBackend", "bodyToExtAuth"].map((field) => `extAuth.${field}`),
     ...["failOpen", "statusOnError", "recomputeRoute", "timeout", "contextExtensions"].map(
       (field) => `extAuth.${field}`,

@@ -189,7 +189,7 @@ test("an edit of a route's SecurityPolicy runs that policy and that route, and s
 
   // Not served: the route answers with 500, and nobody else does.
   pipeline.stage(
-    batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: { rules: [{ action: "Allow", cel: "x" }] } })),
+    batchOf(security("of-7", "HTTPRoute", "route-7", { authorization: { rules: [{ action: "Allow", cel: "a ==" }] } })),
   );
   expect(runsOf(pipeline)).toMatchObject({ ...securityOfPolicy, hostEntries: 1 });
   expect(sent()).toEqual(["RouteConfiguration"]);

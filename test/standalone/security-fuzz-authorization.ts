@@ -36,6 +36,28 @@ const operation = fc.record(
   },
   { requiredKeys: [], noNullPrototype: true },
 );
+const cel = fc.oneof(
+  fc.constantFrom(
+    ...[
+      "true",
+      "a",
+      "request.headers['x']",
+      "1 + 'a'",
+      "size()",
+      "has(a)",
+      "a.matches('(')",
+      "a[",
+      "-'a'",
+      "1 ? 2 : 3",
+    ],
+    ...["a.b.c.d == {'k': [1, 2.5, null]}", "!a || -b in c", "re.capture(a, '(')", "a % 0 == 1 / 0", "duration('x')"],
+    ...["a.matches(b)", "timestamp('x') < 1", "a.getHours('x')", "type(a) == int", "dyn(1)", "bytes('a')", "{a: b}"],
+    Array(38).fill("a").join(" && "),
+    `${"(".repeat(30)}a${")".repeat(30)}`,
+    `${"-".repeat(38)}a`,
+  ),
+  hostile,
+);
 /** What allows nothing to anybody by itself: something else has to ask for credentials where it allows others. */
 export const authorization = fc.record({
   defaultAction: seldom(fc.constantFrom("Deny", "Allow")),
@@ -45,6 +67,7 @@ export const authorization = fc.record({
       name: seldom(name),
       principal,
       operation: seldom(operation),
+      cel: seldom(cel),
     }),
     { maxLength: 3 },
   ),

@@ -1,3 +1,4 @@
+import { readCel } from "../cel-match.ts";
 import { type Cidr, parseCidr } from "../cidr.ts";
 import { findHeaderNameFault, findHeaderValueFault } from "../header-syntax.ts";
 import type { PolicyFinding } from "../policy-model.ts";
@@ -25,6 +26,8 @@ export interface AuthorizationRule {
   readonly claims?: readonly ClaimMatch[];
   readonly methods?: readonly string[];
   readonly path?: PathMatch;
+  /** An expression of CEL that Envoy takes. */
+  readonly cel?: string;
 }
 
 export interface ClaimMatch {
@@ -63,6 +66,7 @@ export const authorization: SecurityGroup<"authorization"> = {
         ...(rule.principal && planPrincipal(rule.principal, providers, at)),
         ...(rule.operation?.methods && { methods: rule.operation.methods }),
         ...planPath(rule.operation?.path),
+        ...(rule.cel !== undefined && { cel: rule.cel }),
       };
     });
     return { authorization: { rules, allowsOthers: defaultAction === "Allow" } };
@@ -162,7 +166,9 @@ function planPath(path: NonNullable<WrittenRule["operation"]>["path"]): Pick<Aut
   return { path: { type: path.type ?? "PathPrefix", value: path.value, inverted: path.invert === true } };
 }
 
-function judgeOperation({ operation }: WrittenRule, report: ReportFault): void {
+function judgeOperation({ operation, cel }: WrittenRule, report: ReportFault): void {
+  const expression = cel === undefined ? undefined : readCel(cel);
+  if (expression && "fault" in expression) report("cel", expression.fault);
   const { type, value = "/" } = operation?.path ?? {};
   const wrong = findIllFormed(value) ?? findPathFault(type, value);
   if (wrong !== undefined) report("operation.path.value", wrong);

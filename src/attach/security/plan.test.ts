@@ -168,7 +168,7 @@ describe.each(["StrategicMerge", "JSONMerge"] as const)("%s", (mergeType) => {
   });
 
   test("refuses what one of both refuses for its fields", () => {
-    const bad = planOf({ authorization: { rules: [{ action: "Allow", cel: "true" }] } });
+    const bad = planOf({ authorization: { rules: [{ action: "Allow", cel: "a ==" }] } });
     expect(mergeSecurity(planOf({ csrf: {} }), bad, mergeType).security).toEqual({
       refused: true,
       connectionsRefused: true,

@@ -27,6 +27,7 @@ import type {
   Matcher_MatcherList_Predicate,
   Matcher_OnMatch,
 } from "../../envoy/generated/xds/type/matcher/v3/matcher.ts";
+import { buildExpression } from "./expression.ts";
 import { securityFilterNames } from "./filters.ts";
 
 export function configureAuthorization({
@@ -75,13 +76,14 @@ function any(predicates: Predicate[]): Predicate {
   return only !== undefined && others.length === 0 ? only : { orMatcher: { predicate: predicates } };
 }
 
-function predicatesOf({ addresses, headers = [], claims = [], methods, path }: AuthorizationRule): Predicate[] {
+function predicatesOf({ addresses, headers = [], claims = [], methods, path, cel }: AuthorizationRule): Predicate[] {
   return [
     ...(addresses ? [matchAddresses(addresses)] : []),
     ...headers.map(({ name, values }) => any(values.map((exact) => matchHeader(name, { exact })))),
     ...claims.map(matchClaim),
     ...(methods ? [any(methods.map((exact) => matchHeader(":method", { exact })))] : []),
     ...(path ? [matchPath(path)] : []),
+    ...(cel === undefined ? [] : [matchExpression(buildExpression(cel))]),
   ];
 }
 
@@ -150,11 +152,16 @@ function quoteRegex(text: string): string {
 function matchWithoutQuery(regex: string): Predicate {
   const path: Expr = { id: 2, selectExpr: { operand: { id: 1, identExpr: { name: "request" } }, field: "url_path" } };
   const args: Expr[] = [{ id: 3, constExpr: { stringValue: regex } }];
-  const celExprParsed = { expr: { id: 4, callExpr: { target: path, function: "matches", args } } };
+  return matchExpression({ id: 4, callExpr: { target: path, function: "matches", args } });
+}
+
+function matchExpression(expr: Expr): Predicate {
   return {
     singlePredicate: {
       input: extension("envoy.matching.inputs.cel_data_input", HttpAttributesCelMatchInput, {}),
-      customMatch: extension("envoy.matching.matchers.cel_matcher", CelMatcher, { exprMatch: { celExprParsed } }),
+      customMatch: extension("envoy.matching.matchers.cel_matcher", CelMatcher, {
+        exprMatch: { celExprParsed: { expr } },
+      }),
     },
   };
 }
