@@ -35,7 +35,7 @@ import { CredentialInjector } from "./generated/envoy/extensions/filters/http/cr
 import { CsrfPolicy } from "./generated/envoy/extensions/filters/http/csrf/v3/csrf.ts";
 import { CustomResponse } from "./generated/envoy/extensions/filters/http/custom_response/v3/custom_response.ts";
 import * as dynamicForwardProxy from "./generated/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.ts";
-import { ExtAuthz } from "./generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz.ts";
+import { ExtAuthz, ExtAuthzPerRoute } from "./generated/envoy/extensions/filters/http/ext_authz/v3/ext_authz.ts";
 import { HTTPFault } from "./generated/envoy/extensions/filters/http/fault/v3/fault.ts";
 import { FilterConfig as GrpcStats } from "./generated/envoy/extensions/filters/http/grpc_stats/v3/config.ts";
 import { GrpcWeb } from "./generated/envoy/extensions/filters/http/grpc_web/v3/grpc_web.ts";
@@ -115,6 +115,7 @@ const messages: readonly PrintableMessage[] = [
   ExecuteFilterAction,
   CsrfPolicy,
   ExtAuthz,
+  ExtAuthzPerRoute,
   JwtAuthentication,
   OAuth2,
   rbac.RBAC,

@@ -199,3 +199,20 @@ test("an edit of a route's SecurityPolicy runs that policy and that route, and s
   ]);
   pipeline.stop();
 });
+
+test("a server that is asked comes, and runs the policy that names it and its route alone", () => {
+  const asks = (name: string) => ({ extAuth: { grpc: { backendRefs: [{ name, port: 80 }] } } });
+  const { pipeline, sent } = load(
+    security("of-7", "HTTPRoute", "route-7", asks("auth")),
+    security("of-8", "HTTPRoute", "route-8", asks("other")),
+  );
+  const service = { apiVersion: "v1", kind: "Service", metadata: { name: "auth", namespace: "default" } };
+  pipeline.stage(batchOf({ ...service, spec: { ports: [{ port: 80 }] } }));
+  expect(runsOf(pipeline)).toEqual({
+    ...{ security: 1, policyReports: 1, ...routeTraffic, clusterAvailability: 1, routeReports: 1 },
+    ...{ clusterUses: 1, clusterSpecs: 1, clusterSecretUses: 1, clusters: 1, endpoints: 1 },
+    ...{ usesByCluster: 2, fleetClusters: 2, fleetsByCluster: 1 },
+  });
+  expect(sent()).toEqual(["Cluster", "ClusterLoadAssignment", "RouteConfiguration"]);
+  pipeline.stop();
+});

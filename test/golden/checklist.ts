@@ -227,6 +227,7 @@ const securityPolicy: readonly ChecklistRow[] = [
   ["Overridden=True/Overridden", "attach/policy-standing.ts", "security-policies"],
   ["Merged=True/Merged", "attach/policy-standing.ts", "security-policies"],
   ["Warning=True/DeprecatedField", "attach/security/plan.ts", "security-policies"],
+  ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "external-authorization"],
 ];
 
 export const checklist: Readonly<Record<string, readonly ChecklistRow[]>> = {
