@@ -1,6 +1,5 @@
 import type { FleetKey } from "../base/keys.ts";
 import type { Acknowledgement } from "../envoy/resource.ts";
-import { isInEveryBucket } from "../translate/host-buckets.ts";
 import type { HostEntries } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 import {
@@ -9,7 +8,7 @@ import {
   createHistory,
   type Entries,
   hashOf,
-  hostOf,
+  isEverywhere,
   noVote,
   overtakenEntries,
   poisonPending,
@@ -143,6 +142,10 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     return true;
   }
 
+  function poison(table: string, history: TableHistory): void {
+    if (poisonPending(history)) awaitTrial(table, history);
+  }
+
   /** The next version is the trial, unless there is none. */
   function awaitTrial(table: string, history: TableHistory): void {
     history.trial = "released";
@@ -177,6 +180,7 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
       // Edited since: the next version tells more.
       const [next] = concerns ? [] : history.pending;
       putBack(next?.entries ?? openOf(table), entries);
+      if (concerns && isEverywhere(entries.keys())) poison(table, history);
       if (history.trial === trial) return false;
       if (next === undefined) awaitTrial(table, history);
       else retryWith(history, next);
@@ -185,9 +189,7 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     const changes = changed.filter(([key, value]) => isSuspect(history, key, value)).map(([key]) => key);
     const suspects = chooseSuspects(history, changes);
     // Of a bucket only what is everywhere says something about the others.
-    if (concerns === undefined || suspects.some((key) => isInEveryBucket(hostOf(key)))) {
-      if (poisonPending(history)) awaitTrial(table, history);
-    }
+    if (concerns === undefined || isEverywhere(changes)) poison(table, history);
     const [culprit] = suspects;
     if (culprit === undefined) return false;
     if (suspects.length < changes.length) putBack(openOf(table), entries);

@@ -1,4 +1,5 @@
 import { contentHash } from "../envoy/hash.ts";
+import { isInEveryBucket } from "../translate/host-buckets.ts";
 import type { HostEntries } from "./routes.ts";
 
 /** Changed entries by key; undefined: removed. */
@@ -179,4 +180,9 @@ export function hostOf(entriesKey: string): string {
 
 export function routeOf(entriesKey: string): string {
   return entriesKey.slice(entriesKey.lastIndexOf("|") + 1);
+}
+
+/** One of them is in every bucket: what they say of a bucket they say of all. */
+export function isEverywhere(keys: Iterable<string>): boolean {
+  return [...keys].some((key) => isInEveryBucket(hostOf(key)));
 }
