@@ -1,4 +1,5 @@
 import { Graph, type Source } from "../dataflow/graph.ts";
+import { Route } from "../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { type EncodedResource, resourceTypes } from "../envoy/resource.ts";
 import { bucketName, bucketOf, HOST_BUCKETS, isInEveryBucket } from "../translate/host-buckets.ts";
 import type { RouteEntry } from "../translate/route-order.ts";
@@ -9,6 +10,7 @@ import { createTableVersions } from "./table-versions.ts";
 
 export const TABLE = "ns/gw/http";
 const GATEWAY = "ns/gw";
+const bytes = Route.encode({ match: { prefix: "/" } }).finish();
 
 /** One Envoy: which texts it refuses, and after how many rounds it answers a version that it was sent. */
 export interface EnvoyKind {
@@ -158,7 +160,7 @@ export function createWorld(
     table: TABLE,
     host: hostOf(route),
     route: `HTTPRoute/ns/${route}`,
-    entries: [{ hash: text } as RouteEntry],
+    entries: [{ hash: text, bytes } as RouteEntry],
   });
   const routeOf = ([key, text]: readonly [string, string]) =>
     [Number(key.slice(key.lastIndexOf("/") + 1)), text] as const;
@@ -174,6 +176,8 @@ export function createWorld(
       tables.left(GATEWAY, envoy.node);
     },
     set: (route: number, text: string) => edits.set(keyOf(route), entriesOf(route, text)),
+    /** With a SecurityPolicy. */
+    guard: (route: number, text: string) => edits.set(keyOf(route), { ...entriesOf(route, text), guarded: true }),
     remove: (route: number) => edits.delete(keyOf(route)),
     rejections: () => [...sources.rejections.entries()].map(([, rejection]) => rejection),
     rejected: () => [...sources.rejections.entries()].map(([, rejection]) => rejection.route).sort(),

@@ -180,6 +180,31 @@ test("a route that turns bad keeps its last accepted version until it is mended"
   expect(world.rejected()).toEqual([]);
 });
 
+test("a route whose new SecurityPolicy is refused is not served without it", () => {
+  const world = createWorld();
+  for (let route = 0; route < 4; route++) world.set(route, "open");
+  world.settle();
+  world.guard(1, "bad");
+  world.guard(2, "guarded");
+  world.set(3, "bad");
+  for (let round = 0; round < 20; round++) {
+    world.step();
+    const served = new Map(world.served());
+    // Until the first commit reaches Envoy it has what it had.
+    if (round > 1) expect([served.get(1), served.get(2)]).not.toContain("open");
+  }
+  const served = new Map(world.served());
+  expect(served.get(1)).not.toMatch(/open|bad/);
+  expect([served.get(0), served.get(2), served.get(3)]).toEqual(["open", "guarded", "open"]);
+  world.guard(1, "mended");
+  world.settle();
+  expect(new Map(world.served()).get(1)).toBe("mended");
+  // What was guarded already keeps its last good version.
+  world.guard(1, "bad again");
+  world.settle();
+  expect(new Map(world.served()).get(1)).toBe("mended");
+});
+
 test("what an Envoy was never asked about is not served in place of what another refuses", () => {
   // The first is slow, and is sent the second version only, which it takes; the other takes the first version and not the second.
   const world = createWorld([

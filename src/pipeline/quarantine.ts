@@ -1,5 +1,6 @@
 import type { FleetKey } from "../base/keys.ts";
 import type { Acknowledgement } from "../envoy/resource.ts";
+import { shutEntry } from "../translate/shut-entry.ts";
 import type { HostEntries } from "./routes.ts";
 import type { Sources } from "./sources.ts";
 import {
@@ -195,10 +196,10 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
     if (suspects.length < changes.length) putBack(openOf(table), entries);
     else if (suspects.length === 1) {
       const hash = hashOf(entries.get(culprit)!);
-      verdicts.convict({ key: culprit, hash, error, replacement: history.confirmed.get(culprit) });
+      verdicts.convict({ key: culprit, hash, error, replacement: standIn(history, culprit) });
       return true;
     }
-    for (const key of suspects) verdicts.hold(key, history.confirmed.get(key));
+    for (const key of suspects) verdicts.hold(key, standIn(history, key));
     history.holding = true;
     const half = suspects.length >> 1;
     history.groups.push(...[suspects.slice(half), suspects.slice(0, half)].filter((group) => group.length > 0));
@@ -212,6 +213,13 @@ export function createQuarantine(sources: Sources, options: QuarantineOptions): 
   function chooseSuspects({ acceptedVersion }: TableHistory, changes: readonly string[]): readonly string[] {
     const known = acceptedVersion === "" ? changes.filter((key) => suspected.has(routeOf(key))) : [];
     return known.length > 0 ? known : changes;
+  }
+
+  /** The last accepted version; where that let pass whom a SecurityPolicy now asks, nobody passes. */
+  function standIn({ confirmed }: TableHistory, key: string): HostEntries | undefined {
+    const accepted = confirmed.get(key);
+    if (accepted === undefined || accepted.guarded || !options.current(key)?.guarded) return accepted;
+    return { ...accepted, guarded: true, entries: accepted.entries.map(shutEntry) };
   }
 
   function isCurrent(key: string, entries: HostEntries | undefined): boolean {

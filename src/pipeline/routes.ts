@@ -38,11 +38,14 @@ export interface HostEntries {
   readonly entries: readonly RouteEntry[];
   /** Requests to the host are counted. */
   readonly counted?: true;
+  /** A SecurityPolicy decides who may pass. */
+  readonly guarded?: true;
 }
 
 function sameHostEntries(a: HostEntries, b: HostEntries): boolean {
   return (
     a.counted === b.counted &&
+    a.guarded === b.guarded &&
     a.entries.length === b.entries.length &&
     a.entries.every((entry, position) => entry.hash === b.entries[position]?.hash)
   );
@@ -189,12 +192,13 @@ function translateAttachment(
         policiesAt(parent, listener),
         () => samplingOf(parent),
       );
+      const guarded = adapted.rules.some(({ security }) => security !== undefined) && { guarded: true as const };
       for (const host of listener.hostnames) {
         const id = flatText(table, "|", host.host, "|", key);
         if (result.has(id)) continue;
         const entries = translateOn(object, adapted, listener, host, shape);
         const counted = routing?.countsHosts && { counted: true as const };
-        result.set(id, { table, host: host.host, route: key, entries, ...counted });
+        result.set(id, { table, host: host.host, route: key, entries, ...counted, ...guarded });
       }
     }
   }
