@@ -1,4 +1,5 @@
 import type { ObjectKey } from "../base/keys.ts";
+import type { SecretUse } from "./cluster-spec.ts";
 import type { ConnectionSettings } from "./connection-settings.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface ClusterSpec {
   readonly family?: "IPv4" | "IPv6" | "DualStack";
   /** Of a server that Envoy itself calls: limits and timeouts of its connections. */
   readonly connection?: ConnectionSettings;
+  /** Of a server that Envoy itself calls: what filters that call it take from xDS, beside what the cluster does. */
+  readonly secrets?: readonly SecretUse[];
   /** What is counted beyond the usual, and the name under which it is (else the cluster's own). */
   readonly stats?: { readonly perEndpoint?: true; readonly sizes?: true; readonly name?: string };
 }

@@ -14,14 +14,17 @@ export interface ClusterSettings {
   readonly family?: ClusterSpec["family"];
   readonly stats?: ClusterSpec["stats"];
   readonly connection?: ClusterSpec["connection"];
+  readonly secrets?: ClusterSpec["secrets"];
 }
 
 /** A Secret resource that a cluster needs, and the object that it is made of. */
 export interface SecretUse {
   /** Name of the xDS resource. One name has one use: a Secret object used in two ways has two resources. */
   readonly name: string;
-  readonly use: "certificate" | "trust" | "credential";
-  readonly source: "secret" | "configmap";
+  readonly use: "certificate" | "trust" | "credential" | "clientSecret" | "loginKey";
+  /** `settings`: made of the settings of this instance. */
+  readonly source: "secret" | "configmap" | "settings";
+  /** Of the object; of what is made of settings, what tells it from others. */
   readonly key: ObjectKey;
   /** Further objects whose authorities belong to the same trust bundle. */
   readonly also?: readonly Pick<SecretUse, "source" | "key">[];
@@ -37,11 +40,13 @@ const noSecrets: readonly SecretUse[] = Object.freeze([]);
  * a `Dns` reach is no part of the name: like EDS endpoints it changes in place, and no route notices.
  */
 export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings): ClusterSpec {
-  const { protocol, tls, credential, family, stats, connection } = settings;
+  const { protocol, tls, credential, family, stats, connection, secrets } = settings;
   const ordered = tls && orderTls(tls);
   const usual = [identify(reach), protocol, ordered, orderCredential(credential)];
-  const isUsual = family === undefined && stats === undefined && connection === undefined;
-  const unusual = isUsual ? [] : [family, orderStats(stats), connection];
+  const isUsual = family === undefined && stats === undefined && connection === undefined && secrets === undefined;
+  const unusual = isUsual
+    ? []
+    : [family, orderStats(stats), connection, ...(secrets ? [secrets.map(({ name }) => name)] : [])];
   const identity = JSON.stringify([...usual, ...unusual]);
   return {
     name: flatText(nameReach(reach), "/", nameHash(identity)),
@@ -52,6 +57,7 @@ export function buildClusterSpec(reach: ClusterReach, settings: ClusterSettings)
     ...(family && { family }),
     ...(stats && { stats }),
     ...(connection && { connection }),
+    ...(secrets && { secrets }),
   };
 }
 
@@ -68,8 +74,8 @@ export function settingsKey({ protocol, tls, credential }: ClusterSettings): str
 
 /** Secrets that a cluster with this description names, sorted by name. */
 export function secretsOf(spec: ClusterSpec): readonly SecretUse[] {
-  if (spec.tls === undefined && spec.credential === undefined) return noSecrets;
-  const uses: SecretUse[] = [];
+  if (spec.tls === undefined && spec.credential === undefined) return spec.secrets ?? noSecrets;
+  const uses: SecretUse[] = [...(spec.secrets ?? [])];
   const { clientCertificate, trust } = spec.tls ?? {};
   if (clientCertificate !== undefined) {
     uses.push({ name: clientCertificate, use: "certificate", source: "secret", key: clientCertificate });

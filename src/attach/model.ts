@@ -40,6 +40,11 @@ export interface Settings {
   readonly backendsRefused?: boolean;
   /** How many listeners a Gateway may have with those of its ListenerSets; default {@link LISTENERS_MAX}. */
   readonly listenersMax?: number;
+  /**
+   * What the cookies of those who have logged in are known by, at least 32 bytes in hexadecimal. Whoever knows it passes every login.
+   * Undefined: policies with oidc are refused.
+   */
+  readonly loginKey?: string;
   /** Undefined: policies with global rate limits are refused. */
   readonly rateLimit?: RateLimitService;
 }

@@ -74,6 +74,16 @@ export const servedFields: Readonly<Record<AttachedPolicyKind, readonly string[]
     ...["backendRef", "backendRefs", "backendSettings", "path", "pathOverride", "headersToBackend"].map(
       (field) => `extAuth.http.${field}`,
     ),
+    ...["issuer", "authorizationEndpoint", "tokenEndpoint", "endSessionEndpoint", "backendRefs", "backendSettings"].map(
+      (field) => `oidc.provider.${field}`,
+    ),
+    ...["clientID", "clientIDRef", "clientSecret", "cookieNames", "cookieConfig", "cookieDomain", "scopes"].map(
+      (field) => `oidc.${field}`,
+    ),
+    ...["resources", "redirectURL", "logoutPath", "forwardAccessToken", "defaultTokenTTL", "refreshToken"].map(
+      (field) => `oidc.${field}`,
+    ),
+    ...["defaultRefreshTokenTTL", "csrfTokenTTL", "disableTokenEncryption"].map((field) => `oidc.${field}`),
   ],
 };
 

@@ -15,7 +15,11 @@ export interface Evaluation {
 export async function evaluateFolder(directory: string, controllerNames: readonly string[]): Promise<Evaluation> {
   await requireDirectory(directory);
   const control = createControlPlane({
-    settings: await readStandaloneSettings(controllerNames, await stateFolderOf(directory)),
+    settings: {
+      ...(await readStandaloneSettings(controllerNames, await stateFolderOf(directory))),
+      // Nobody logs in to what is not served, and what is made of it is not shown.
+      loginKey: "00",
+    },
     log: silentLogger,
     onInfrastructure: () => {},
     onStatuses: () => {},

@@ -6,6 +6,7 @@ import { createHostInfrastructure, type HostInfrastructure } from "../infra/host
 import {
   claimInstance,
   createStateFolder,
+  keepLoginKey,
   readInstance,
   releaseInstance,
   type StateFolder,
@@ -103,7 +104,11 @@ async function assemble(options: StandaloneOptions, around: Surroundings): Promi
   let stopping = false;
   let problems: () => string[] = () => [];
   const control = createControlPlane({
-    settings: { ...(await readStandaloneSettings(options.controllerNames, state)), ...(rateLimit && { rateLimit }) },
+    settings: {
+      ...(await readStandaloneSettings(options.controllerNames, state)),
+      loginKey: await keepLoginKey(state),
+      ...(rateLimit && { rateLimit }),
+    },
     log,
     onInfrastructure(changes) {
       host?.apply(changes);

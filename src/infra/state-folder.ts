@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, realpath, rename, unlink, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
@@ -11,6 +12,7 @@ import { identifyProcess, isRunning, type ProcessIdentity } from "./process-iden
  *     gatehouse.json            the Gatehouse that runs for the folder now
  *     xds.sock                  where its Envoys connect; the same path after a restart
  *     admin-<gateway>.sock      admin interface of an Envoy
+ *     login-key                 what cookies of logins are known by
  *     rate-limit.sock, .json, .log   the rate limit service, where one is started
  *     envoys/<gateway>/         bootstrap.json, process.json, admin-address, envoy.log, access.log
  */
@@ -34,6 +36,7 @@ export interface EnvoyRecord extends ProcessIdentity {
 
 /** Linux takes 107 bytes and macOS 103 as the path of a unix socket. */
 const SOCKET_PATH_BYTES_MAX = 103;
+const LOGIN_KEY_BYTES = 32;
 const READABLE_NAME_LENGTH_MAX = 40;
 const LONGEST_SOCKET_NAME = "/admin-12345678.sock";
 
@@ -75,6 +78,17 @@ export function adminSocketOf(state: StateFolder, gateway: ObjectKey): string {
 /** For the owner alone: who can write here decides what the Envoys serve. */
 export async function createStateFolder(state: StateFolder): Promise<void> {
   await mkdir(join(state.path, "envoys"), { recursive: true, mode: 0o700 });
+}
+
+/** What cookies of logins are known by: made once, so that a restart logs nobody out. In hexadecimal. */
+export async function keepLoginKey(state: StateFolder): Promise<string> {
+  const path = join(state.path, "login-key");
+  const kept = await readFile(path, "utf8").catch(() => "");
+  if (kept.length === LOGIN_KEY_BYTES * 2) return kept;
+  const key = randomBytes(LOGIN_KEY_BYTES).toString("hex");
+  await writeFile(`${path}.new`, key, { mode: 0o600 });
+  await rename(`${path}.new`, path);
+  return key;
 }
 
 export function envoyFolder(state: StateFolder, gateway: ObjectKey): string {

@@ -8,7 +8,7 @@ import type { Collection, Graph, Index } from "../dataflow/graph.ts";
 import { type EncodedResource, sameResource } from "../envoy/resource.ts";
 import { translateCluster, usesEndpoints } from "../translate/cluster.ts";
 import { translateEndpoints } from "../translate/endpoints.ts";
-import { translateSecret } from "../translate/secret.ts";
+import { translateLoginKey, translateSecret } from "../translate/secret.ts";
 import type { ProxyNodes } from "./envoy-proxies.ts";
 import type { ListenerNodes } from "./listeners.ts";
 import { variantsOf } from "./route-variants.ts";
@@ -155,6 +155,10 @@ function createSecrets(
     "secretResources",
     specs,
     (use, _name, read) => {
+      if (use.source === "settings") {
+        const { loginKey } = readSettings(sources, read);
+        return loginKey === undefined ? undefined : translateLoginKey(use, loginKey);
+      }
       const objectOf = ({ source, key }: Pick<SecretUse, "source" | "key">): Secret | ConfigMap | undefined =>
         source === "secret" ? read.get(sources.secrets, key) : read.get(sources.configMaps, key);
       return translateSecret(use, objectOf(use), use.also?.map(objectOf), use.revoked?.map(objectOf));

@@ -1,8 +1,10 @@
+import { createHmac } from "node:crypto";
 import type { ConfigMap, Secret as SecretObject } from "../api/core.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
 import { objectBytes } from "../attach/object-data.ts";
 import { readCertificates } from "../attach/pem.ts";
 import { CRL_KEY } from "../attach/revocation.ts";
+import { CLIENT_SECRET_KEY } from "../attach/security/oidc.ts";
 import { Secret } from "../envoy/generated/envoy/extensions/transport_sockets/tls/v3/secret.ts";
 import { type EncodedResource, encodeResource } from "../envoy/resource.ts";
 import { isStapleOf } from "./ocsp-staple.ts";
@@ -25,6 +27,16 @@ export function translateSecret(
   return content && encodeResource(Secret, use.name, { name: use.name, ...content });
 }
 
+/**
+ * The key of one policy, from which nobody can tell that of another.
+ *
+ * @param loginKey of this installation, in hexadecimal
+ */
+export function translateLoginKey({ name, key }: SecretUse, loginKey: string): EncodedResource {
+  const inlineBytes = createHmac("sha256", Buffer.from(loginKey, "hex")).update(key).digest();
+  return encodeResource(Secret, name, { name, genericSecret: { secret: { inlineBytes } } });
+}
+
 function contentOf(
   use: SecretUse,
   object: SecretObject | ConfigMap,
@@ -36,8 +48,12 @@ function contentOf(
       return certificateContent(object);
     case "trust":
       return trustContent([object, ...others], revoked);
+    case "clientSecret":
+      return genericContent(object, CLIENT_SECRET_KEY);
+    case "loginKey":
+      return undefined;
     case "credential":
-      return credentialContent(object);
+      return genericContent(object, "credential");
   }
 }
 
@@ -82,8 +98,8 @@ function concat(parts: readonly Buffer[]): Buffer {
   return parts.length === 1 && only ? only : Buffer.concat(parts.flatMap((pem) => [pem, Buffer.from("\n")]));
 }
 
-function credentialContent(object: SecretObject | ConfigMap): Secret | undefined {
-  const credential = objectBytes(object, "credential");
+function genericContent(object: SecretObject | ConfigMap, key: string): Secret | undefined {
+  const credential = objectBytes(object, key);
   if (credential === undefined) return undefined;
   // `echo secret | base64` leaves a line feed that no header may carry.
   const text = credential.toString("latin1").replace(/[\r\n]+$/, "");

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { authorization } from "./security-fuzz-authorization.ts";
+import { fuzzedLogins } from "./security-fuzz-logins.ts";
 import { hostile, name, seldom, usual } from "./security-fuzz-texts.ts";
 import { createIssuer } from "./tokens.ts";
 
@@ -42,6 +43,7 @@ const key = fc.oneof({ weight: 4, arbitrary: fc.uuid() }, hostile);
 const secret = fc.oneof(
   { weight: 4, arbitrary: htpasswd.map((users): Record<string, string> => ({ ".htpasswd": users })) },
   { weight: 4, arbitrary: fc.dictionary(client, key, { maxKeys: 4 }) },
+  { weight: 4, arbitrary: key.map((text): Record<string, string> => ({ "client-secret": text })) },
   { weight: 1, arbitrary: fc.constant(undefined) },
 );
 
@@ -208,6 +210,8 @@ const extAuth = fc
   )
   .map(([server, rest]): Content => ({ ...server, ...rest }));
 
+const oidc = fuzzedLogins({ hostile, uri, name, reference, own: { name: secretName(1) } });
+
 const origin = fc.oneof(
   fc.constantFrom("*", "https://*", "https://*.a.test", "http://a.test:81", "x+y.z://a_b", "https://*:65535"),
   fc.tuple(fc.constantFrom("http", "https", "a-b"), fc.domain()).map(([scheme, host]) => `${scheme}://${host}`),
@@ -248,8 +252,10 @@ const spec = fc
       ["basicAuth", "authorization"],
       ["extAuth"],
       ["extAuth", "apiKeyAuth"],
+      ["oidc"],
+      ["oidc", "jwt"],
     ),
-    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt, extAuth, authorization }),
+    fc.record({ basicAuth, apiKeyAuth, cors, csrf, jwt, openJwt, extAuth, authorization, oidc }),
     seldom(fc.constantFrom<Content>({ mergeType: "StrategicMerge" }, { mergeType: "JSONMerge" })),
   )
   .map(

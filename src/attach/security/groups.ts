@@ -15,11 +15,12 @@ import type {
   SecuritySettings,
   WrittenSecurity,
 } from "./model.ts";
+import { oidc } from "./oidc.ts";
 
 type AnyGroup = { readonly [Name in SecurityGroupName]: SecurityGroup<Name> }[SecurityGroupName];
 
 /** The groups that are served. What each of them serves is listed in `servedFields`. */
-const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt, extAuth, authorization];
+const groups: readonly AnyGroup[] = [cors, csrf, basicAuth, apiKeyAuth, jwt, extAuth, authorization, oidc];
 
 /** The settings with the references of all groups followed. */
 export function followReferences(written: WrittenSecurity, context: FollowContext): SecuritySettings {

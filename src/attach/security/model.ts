@@ -9,6 +9,7 @@ import type { CorsModel } from "./cors.ts";
 import type { CsrfModel } from "./csrf.ts";
 import type { ExtAuthModel, ExtAuthSettings } from "./ext-auth.ts";
 import type { JwtModel, JwtSettings } from "./jwt.ts";
+import type { LoginModel, LoginSettings } from "./oidc.ts";
 
 /** The settings of a SecurityPolicy as they are written, without where it belongs: one field for each group. */
 export type WrittenSecurity = Omit<
@@ -24,10 +25,12 @@ export type SecurityGroupName = keyof WrittenSecurity;
  * texts too; what must not be mixed with another policy's has to be one of these. A group that has references says here what becomes
  * of them.
  */
-export interface SecuritySettings extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth" | "jwt" | "extAuth"> {
+export interface SecuritySettings
+  extends Omit<WrittenSecurity, "basicAuth" | "apiKeyAuth" | "jwt" | "extAuth" | "oidc"> {
   readonly basicAuth?: BasicAuthSettings;
   readonly apiKeyAuth?: ApiKeySettings;
   readonly jwt?: JwtSettings;
+  readonly oidc?: LoginSettings;
   readonly extAuth?: ExtAuthSettings;
 }
 
@@ -44,6 +47,7 @@ export interface SecurityModel {
   readonly apiKeyAuth?: ApiKeyModel;
   readonly jwt?: JwtModel;
   readonly authorization?: AuthorizationModel;
+  readonly oidc?: LoginModel;
   readonly extAuth?: ExtAuthModel;
   /**
    * Servers that Envoy asks on behalf of the groups, each under a name that its group knows. They become clusters of the gateways that
@@ -83,6 +87,8 @@ export type ReportFault = (field: string, text: string) => void;
 /** Whose references are followed. */
 export interface FollowContext {
   readonly namespace: string;
+  /** Key of the policy. */
+  readonly policy: string;
   readonly read: ResolveReader;
 }
 

@@ -1,4 +1,5 @@
 import type { SecurityPolicy } from "../../api/securitypolicy.ts";
+import { objectKey } from "../../base/keys.ts";
 import { sortKeys } from "../connection-settings.ts";
 import { type MergeType, mergeObjects } from "../object-merge.ts";
 import { findSelectorFaults } from "../policy-claims.ts";
@@ -14,6 +15,7 @@ import type { Security, SecurityModel, SecurityPlan, SecuritySettings, WrittenSe
 export function planSecurity(policy: SecurityPolicy, read: ResolveReader): SecurityPlan {
   const { targetRef, targetRefs = [], targetSelectors = [], mergeType: _, ...fields } = policy.spec;
   const { spec: written, refused, warnings } = expandShorthands<WrittenSecurity>("SecurityPolicy", fields);
+  const namespace = policy.metadata.namespace ?? "";
   const targets = [...(targetRef ? [targetRef] : []), ...targetRefs, ...targetSelectors];
   const namesConnections = targets.some(({ kind }) => kind === "TCPRoute");
   const faults = [
@@ -23,10 +25,13 @@ export function planSecurity(policy: SecurityPolicy, read: ResolveReader): Secur
   ];
   const deprecated = { field: "spec.targetRef", text: "is deprecated; write spec.targetRefs instead" };
   return {
-    ...planSettings(followReferences(written, { namespace: policy.metadata.namespace ?? "", read }), {
-      faults,
-      namesConnections,
-    }),
+    ...planSettings(
+      followReferences(written, { namespace, policy: objectKey(namespace, policy.metadata.name), read }),
+      {
+        faults,
+        namesConnections,
+      },
+    ),
     warnings: [...(targetRef ? [{ ...deprecated, reason: "DeprecatedField" }] : []), ...warnings],
   };
 }

@@ -1,5 +1,5 @@
 import { findHostnameFault, findIpFault, isIpAddress } from "../address.ts";
-import { buildClusterSpec, type ClusterSettings, HOST_GROUP } from "../cluster-spec.ts";
+import { buildClusterSpec, type ClusterSettings, HOST_GROUP, type SecretUse } from "../cluster-spec.ts";
 import { type CollectorReference, findServer } from "../collector.ts";
 import { type BackendSettings, planConnection, valuesOf } from "../connection-settings.ts";
 import type { ClusterReach, ClusterSpec } from "../model.ts";
@@ -46,15 +46,21 @@ export function readAddress(text: string): URL | FollowFault {
   return url;
 }
 
-/** The server at an address or, where backendRefs say so, behind them. */
+/**
+ * The server at an address or, where backendRefs say so, behind them.
+ *
+ * @param secrets that Envoy needs whenever it asks this server
+ */
 export function followServer(
   url: URL,
   { backendRefs = [], backendSettings }: ServerReference,
-  { namespace, read }: FollowContext,
+  context: FollowContext,
+  secrets: readonly SecretUse[] = [],
 ): AskedServer | ServerFault {
-  const found = backendRefs.length === 0 ? findHost(url, read) : findBackends(url, backendRefs, { namespace, read });
+  const found = backendRefs.length === 0 ? findHost(url, context.read) : findBackends(url, backendRefs, context);
   if ("fault" in found) return found;
-  const { reach, settings } = found;
+  const { reach } = found;
+  const settings = { ...found.settings, ...(secrets.length > 0 && { secrets }) };
   if (backendSettings === undefined) return { cluster: buildClusterSpec(reach, settings) };
   return ask(reach, settings, backendSettings);
 }

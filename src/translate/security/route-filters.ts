@@ -7,6 +7,7 @@ import { configureCors } from "./cors.ts";
 import { configureCsrf } from "./csrf.ts";
 import { configureExtAuth } from "./ext-auth.ts";
 import { configureJwt } from "./jwt.ts";
+import { configureOidc } from "./oidc.ts";
 
 /** What a group puts into the `typedPerFilterConfig` of a rule's routes; undefined: the policy has none of it. */
 type GroupFilter = (security: SecurityModel) => readonly [filter: string, config: Any] | undefined;
@@ -18,6 +19,7 @@ const groupFilters: readonly GroupFilter[] = [
   configureBasicAuth,
   configureApiKeyAuth,
   configureJwt,
+  configureOidc,
   configureExtAuth,
   configureAuthorization,
 ];
