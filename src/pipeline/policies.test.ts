@@ -3,6 +3,7 @@ import type { ResourceChange } from "../envoy/resource.ts";
 import { batchOf } from "./batch.test-support.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
 import type { PolicyReport } from "./policy-reports.ts";
+import { routeTraffic, settingsOfPolicy } from "./work-counts.test-support.ts";
 
 /** What an edit of a policy costs, in exact numbers of calls, and what it sends. */
 
@@ -78,23 +79,6 @@ function load(...policies: object[]) {
 }
 
 const runsOf = (pipeline: Pipeline) => Object.fromEntries(pipeline.commitNow().runs);
-
-/** What becomes of one route whose traffic changes. */
-const routeTraffic = {
-  routePolicies: 1,
-  clusterUses: 1,
-  hostEntries: 1,
-  servedEntries: 1,
-  entriesByHost: 1,
-  virtualHosts: 1,
-  routeOverlaps: 1,
-  hostsByTable: 1,
-  routeConfigurations: 1,
-  tableShapes: 1,
-  routeReports: 1,
-};
-/** What an edit of a policy runs of the policy itself. */
-const settingsOfPolicy = { headsOfBackendTrafficPolicy: 1, backendTraffic: 1, policyReports: 1 };
 
 test("an edit of a route's policy runs that policy and that route, and sends no Listener and no cluster", () => {
   const { pipeline, sent } = load(

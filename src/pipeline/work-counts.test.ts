@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import type { ResourceChange } from "../envoy/resource.ts";
 import { batchOf } from "./batch.test-support.ts";
 import { createPipeline, type Pipeline } from "./pipeline.ts";
+import { changedEntries, routeTraffic, settingsOfPolicy } from "./work-counts.test-support.ts";
 
 const settings = { controllerNames: ["example.com/c"], hostInfrastructure: true, privilegedPortOffset: 0 };
 
@@ -111,15 +112,7 @@ const routeEdit = {
   selectionsOfHTTPRoute: 1,
   attachments: 1,
   resolvedRoutes: 1,
-  hostEntries: 1,
-  servedEntries: 1,
-  entriesByHost: 1,
-  virtualHosts: 1,
-  routeOverlaps: 1,
-  hostsByTable: 1,
-  routeConfigurations: 1,
-  tableShapes: 1,
-  routeReports: 1,
+  ...changedEntries,
 };
 /** Runs of each node for a new route with a Service and an EndpointSlice of its own. */
 const routeAddition = {
@@ -185,22 +178,7 @@ const trafficPolicy = (index: number, requestTimeout: string, maxConnections: nu
   },
 });
 /** What an edit of a policy runs: the policy, and its route from where it takes policies over. */
-const trafficEdit = {
-  headsOfBackendTrafficPolicy: 1,
-  backendTraffic: 1,
-  policyReports: 1,
-  routePolicies: 1,
-  clusterUses: 1,
-  hostEntries: 1,
-  servedEntries: 1,
-  entriesByHost: 1,
-  virtualHosts: 1,
-  routeOverlaps: 1,
-  hostsByTable: 1,
-  routeConfigurations: 1,
-  tableShapes: 1,
-  routeReports: 1,
-};
+const trafficEdit = { ...settingsOfPolicy, ...routeTraffic };
 
 test.each([10, 300])("with %i routes and policies, an edit of one policy runs the same few functions", (count) => {
   const { pipeline, changes } = createLoaded(count);
@@ -249,15 +227,7 @@ const policyRuns = { tlsPolicies: 1, tlsPoliciesByTarget: 1, tlsClaims: 1, tlsPo
 /** A route is led to another cluster than before. */
 const movedRoute = {
   resolvedRoutes: 1,
-  hostEntries: 1,
-  servedEntries: 1,
-  entriesByHost: 1,
-  virtualHosts: 1,
-  routeOverlaps: 1,
-  hostsByTable: 1,
-  routeConfigurations: 1,
-  tableShapes: 1,
-  routeReports: 1,
+  ...changedEntries,
   tlsTargetUses: 1,
   acceptedAttachments: 1,
   clusterUses: 1,

@@ -33,6 +33,11 @@ export interface AdminAccess {
   stats(filter: string): Promise<Map<string, number>>;
 }
 
+/** How often Envoy has taken, changed and dropped a Listener, as a text to compare. */
+export function listenerChanges({ admin }: Pick<AdminAccess, "admin">): Promise<string> {
+  return admin("/stats?filter=listener_manager.listener_(added|modified|removed)");
+}
+
 export interface EnvoyProcess extends MeasuredProcess, AdminAccess {
   readonly adminPort: number;
 }

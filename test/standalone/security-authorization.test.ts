@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
 import { good } from "../../src/attach/cel-match.test-support.ts";
 import { readCel } from "../../src/attach/cel-match.ts";
 import { exchangeBytes } from "./exchange-bytes.ts";
-import { documented, type SecurityCase, type SecurityWorld, serveSecurityCases } from "./security-world.ts";
-import { createIssuer, documentedIssuer, keySetOf } from "./tokens.ts";
+import { documented, type SecurityCase, testSecurityCases } from "./security-world.ts";
+import { bearer, createIssuer, documentedIssuer, keySetOf } from "./tokens.ts";
 import { toYaml } from "./traffic-world.ts";
 
 /** Which requests pass by what they are and whom they come from. The first rule that matches decides. */
@@ -16,7 +16,7 @@ const jwt = {
     { name: "q", issuer: "j", localJWKS: { type: "Inline", inline: keySetOf(issuer) } },
   ],
 };
-const bearer = (claims: object) => ({ authorization: `Bearer ${issuer.issue({ iss: "i", ...claims })}` });
+const claiming = (claims: object) => bearer(issuer.issue({ iss: "i", ...claims }));
 const from = (address: string) => ({ "x-forwarded-for": address });
 const everybody = { clientCIDRs: ["0.0.0.0/0", "::/0"] };
 const allow = (rule: object) => ({ authorization: { rules: [{ action: "Allow", ...rule }] } });
@@ -144,7 +144,7 @@ const cases: readonly SecurityCase[] = [
       ...allow({ principal: { jwt: { provider: "p", claims: [{ name: "sub", values: ["a", "b"] }] } } }),
     },
     async check({ status }) {
-      const ask = (claims: object) => status({ headers: bearer(claims) });
+      const ask = (claims: object) => status({ headers: claiming(claims) });
       expect(await ask({ sub: "b" })).toBe(200);
       for (const claims of [{ sub: "c" }, { sub: "B" }, { sub: "" }, {}, { sub: "b", iss: "j" }]) {
         expect([claims, await ask(claims)]).toEqual([claims, 403]);
@@ -212,7 +212,7 @@ const cases: readonly SecurityCase[] = [
       expect(await status({ path: "/other" })).toBe(200);
       for (const path of ["/admin", "/admin/\xff", "/admin/\xc3\x28?a", "/admin/\u00fc"]) {
         const asked = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`;
-        const answer = await exchangeBytes(world.port, Buffer.from(asked, "latin1"));
+        const answer = await exchangeBytes(world().port, Buffer.from(asked, "latin1"));
         expect(answer).toMatch(/^HTTP\/1\.1 40[03] /);
       }
     },
@@ -225,11 +225,10 @@ const cases: readonly SecurityCase[] = [
   },
 ];
 
-let world: SecurityWorld;
+const world = testSecurityCases(cases);
 
 beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-  world.files.writeAtomically(
+  world().files.writeAtomically(
     "clients.yaml",
     toYaml([
       {
@@ -243,16 +242,14 @@ beforeAll(async () => {
       },
     ]),
   );
-  await world.until({ host: world.placeOf("office").host, headers: from("10.1.2.3") }, ({ status }) => status === 200);
+  await world().until(
+    { host: world().placeOf("office").host, headers: from("10.1.2.3") },
+    ({ status }) => status === 200,
+  );
 }, 60_000);
-afterAll(async () => {
-  await world?.stop();
-}, 30_000);
 
 test("Envoy refuses no expression that is taken", async () => {
-  const envoy = await world.gatehouse().envoyAdmin();
+  const envoy = await world().gatehouse().envoyAdmin();
   const rejected = await envoy.admin("/stats?filter=update_rejected&usedonly");
   expect(rejected.split("\n").filter((line) => !/: 0$|^$/.test(line))).toEqual([]);
 });
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);

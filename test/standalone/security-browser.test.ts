@@ -1,10 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
+import { listenerChanges } from "../harness/envoy.ts";
 import {
   documented,
   type SecurityCase,
   type SecurityPlace,
   type SecurityWorld,
-  serveSecurityCases,
+  testSecurityCases,
 } from "./security-world.ts";
 
 /** CORS and CSRF: what Envoy answers to requests of web pages. */
@@ -135,7 +136,7 @@ const cases: readonly SecurityCase[] = [
     name: "csrf that only counts",
     spec: { csrf: { shadowFraction: { numerator: 1, denominator: 1 } } },
     async check(place) {
-      const envoy = await world.gatehouse().envoyAdmin();
+      const envoy = await world().gatehouse().envoyAdmin();
       const before = await invalidRequests(envoy);
       expect(await postsFrom(place, ["http://evil.test"])).toEqual(["http://evil.test"]);
       expect(await invalidRequests(envoy)).toBe(before + 1);
@@ -159,27 +160,18 @@ async function invalidRequests(envoy: Admin): Promise<number> {
   return Number(/request_invalid: (\d+)/.exec(await envoy.admin("/stats?filter=csrf.request_invalid"))?.[1] ?? 0);
 }
 
-let world: SecurityWorld;
-
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
-afterAll(async () => {
-  await world?.stop();
-}, 30_000);
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);
+const world = testSecurityCases(cases);
 
 test("an edit of a policy changes no Listener", async () => {
-  const envoy = await world.gatehouse().envoyAdmin();
-  const changes = () => envoy.admin("/stats?filter=listener_manager.listener_(added|modified|removed)");
+  const envoy = await world().gatehouse().envoyAdmin();
+  const changes = () => listenerChanges(envoy);
   const before = await changes();
-  const place = world.placeOf("cors that allows nobody");
-  world.replace(
+  const place = world().placeOf("cors that allows nobody");
+  world().replace(
     "cors that allows nobody",
-    world.objectsOf("cors that allows nobody", { spec: { csrf: {}, cors: { allowOrigins: ["http://x.test"] } } }),
+    world().objectsOf("cors that allows nobody", { spec: { csrf: {}, cors: { allowOrigins: ["http://x.test"] } } }),
   );
-  await world.until({ host: place.host, method: "POST" }, ({ status }) => status === 403);
+  await world().until({ host: place.host, method: "POST" }, ({ status }) => status === 403);
   expect(await allowedOf(place, ["http://x.test"])).toEqual(["http://x.test"]);
   expect(await changes()).toBe(before);
 }, 30_000);

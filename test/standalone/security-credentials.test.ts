@@ -3,15 +3,10 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
+import { listenerChanges } from "../harness/envoy.ts";
 import { waitFor } from "../harness/waiting.ts";
-import {
-  documented,
-  type SecurityCase,
-  type SecurityPlace,
-  type SecurityWorld,
-  serveSecurityCases,
-} from "./security-world.ts";
+import { documented, type SecurityCase, type SecurityPlace, testSecurityCases } from "./security-world.ts";
 
 /** Users with passwords and clients with keys, whose Secrets come, change and go while Envoy serves. */
 
@@ -160,33 +155,26 @@ const cases: readonly SecurityCase[] = [
     objects: [users("apr1", `frank:${hashOf("fine")}\ngrace:$apr1$Kd0$ok.tell-nobody-1\nheidi:$2y$05$tell-nobody-2\n`)],
     async check(place) {
       expect(await status(place, basic("frank", "fine"))).toBe(500);
-      expect(await world.gatehouse().statusText()).toMatch(/apr1, whose \.htpasswd has in line 2 an MD5 hash \(apr1\)/);
+      expect(await world().gatehouse().statusText()).toMatch(
+        /apr1, whose \.htpasswd has in line 2 an MD5 hash \(apr1\)/,
+      );
     },
   },
 ];
 
-let world: SecurityWorld;
-
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
-afterAll(async () => {
-  await world?.stop();
-}, 30_000);
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);
+const world = testSecurityCases(cases);
 
 const untilAnswered = (place: SecurityPlace, headers: Readonly<Record<string, string>>, wanted: number) =>
   waitFor(`an answer ${wanted} on ${place.host}`, async () => (await place.status({ headers })) === wanted);
 
 test("users come and go at once, and no Listener changes", async () => {
   const name = "users whom the backend is not told of, in a file with comments and line ends of its own";
-  const place = world.placeOf(name);
-  const envoy = await world.gatehouse().envoyAdmin();
-  const changes = () => envoy.admin("/stats?filter=listener_manager.listener_(added|modified|removed)");
+  const place = world().placeOf(name);
+  const envoy = await world().gatehouse().envoyAdmin();
+  const changes = () => listenerChanges(envoy);
   const before = await changes();
   const dora = basic("dora", "p:w:with colons");
-  world.replace(name, world.objectsOf(name, { objects: [users("plain-users", `ivan:${hashOf("new")}`)] }));
+  world().replace(name, world().objectsOf(name, { objects: [users("plain-users", `ivan:${hashOf("new")}`)] }));
   await untilAnswered(place, basic("ivan", "new"), 200);
   expect(await place.status({ headers: dora })).toBe(401);
   expect(await changes()).toBe(before);
@@ -194,7 +182,7 @@ test("users come and go at once, and no Listener changes", async () => {
 
 test("a Secret that goes or is broken closes its routes and no other, and its return opens them", async () => {
   const name = "keys that the backend may see, of two Secrets, the first of which counts";
-  const [place, other] = [world.placeOf(name), world.placeOf("keys")];
+  const [place, other] = [world().placeOf(name), world().placeOf("keys")];
   const good = key("key-of-a");
   const own = cases.find((each) => each.name === name)?.objects ?? [];
   const [first] = own;
@@ -204,11 +192,11 @@ test("a Secret that goes or is broken closes its routes and no other, and its re
     [first, secret("second", { b: "key with a line break\n" })],
     [first, secret("second", { b: "key-of-a" })],
   ]) {
-    world.replace(name, world.objectsOf(name, { objects: objects as object[] }));
+    world().replace(name, world().objectsOf(name, { objects: objects as object[] }));
     await untilAnswered(place, good, 500);
     expect(await other.status({ headers: key("0b56c7f0-open-sesame") })).toBe(200);
     expect(await other.status()).toBe(401);
-    world.replace(name, world.objectsOf(name));
+    world().replace(name, world().objectsOf(name));
     await untilAnswered(place, good, 200);
     expect(await place.status()).toBe(401);
   }
@@ -222,12 +210,12 @@ const hidden = [
 ];
 
 test("nothing of it is to be found anywhere", async () => {
-  const gatehouse = world.gatehouse();
+  const gatehouse = world().gatehouse();
   const envoy = await gatehouse.envoyAdmin();
   const stateHome = gatehouse.env["XDG_STATE_HOME"] as string;
   const main = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
   const translated = await new Promise<string>((resolve) => {
-    const args = [main, "translate", world.files.path];
+    const args = [main, "translate", world().files.path];
     execFile(process.execPath, args, { maxBuffer: 64 * 1024 * 1024 }, (_, out, errors) => resolve(out + errors));
   });
   expect(translated).toContain("envoy.filters.http.basic_auth");

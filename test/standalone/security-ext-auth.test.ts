@@ -1,17 +1,11 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, expect } from "@jest/globals";
 import { startBackend } from "../harness/backend.ts";
 import { createAuthority } from "../harness/certificates.ts";
 import { freePort } from "../harness/ports.ts";
 import { waitFor } from "../harness/waiting.ts";
 import { no, says, startGrpcAuthorization, startHttpAuthorization } from "./authorization-servers.ts";
 import { policyOfRoute, routeOf } from "./policy-objects.ts";
-import {
-  documented,
-  type SecurityCase,
-  type SecurityPlace,
-  type SecurityWorld,
-  serveSecurityCases,
-} from "./security-world.ts";
+import { documented, type SecurityCase, type SecurityPlace, testSecurityCases } from "./security-world.ts";
 import { serviceObjects } from "./traffic-world.ts";
 
 /** Servers by gRPC and HTTP that are asked whether requests may pass, which are also slow, dead, missing, and not to be named. */
@@ -193,7 +187,7 @@ const cases: readonly SecurityCase[] = [
     spec: { extAuth: { http: httpServer, headersToBackend: ["x-user"] } },
     async check(place) {
       expect(await told(place, by(says.yes, spoofed), "x-user", "x-other")).toEqual(["alice", "root"]);
-      expect(await world.gatehouse().statusText()).toMatch(/write spec\.extAuth\.http\.headersToBackend instead/);
+      expect(await world().gatehouse().statusText()).toMatch(/write spec\.extAuth\.http\.headersToBackend instead/);
     },
   },
   ...(["grpc", "http"] as const).flatMap((protocol): SecurityCase[] => {
@@ -231,11 +225,14 @@ const cases: readonly SecurityCase[] = [
         spec: { extAuth: { [protocol]: { backendRefs: [{ name: `later-${protocol}`, port: 80 }] } } },
         async check(place) {
           expect(await place.status(by(says.yes))).toBe(500);
-          expect(await world.gatehouse().statusText()).toMatch(
+          expect(await world().gatehouse().statusText()).toMatch(
             new RegExp(`extAuth\\.${protocol}\\.backendRefs\\[0\\].*later-${protocol}, which does not exist`),
           );
           const port = protocol === "grpc" ? grpc.port : http.port;
-          world.replace(missing, world.objectsOf(missing, { objects: serviceObjects(`later-${protocol}`, [port]) }));
+          world().replace(
+            missing,
+            world().objectsOf(missing, { objects: serviceObjects(`later-${protocol}`, [port]) }),
+          );
           await waitFor("the server to be asked", async () => (await place.status(by(says.yes))) === 200);
           await expectNo(place);
         },
@@ -269,7 +266,7 @@ const cases: readonly SecurityCase[] = [
     spec: { extAuth: { grpc: { backendRefs: [{ name: "grpc-kept", namespace: "kept", port: 80 }] } } },
     async check(place) {
       expect(await place.status(by(says.yes))).toBe(500);
-      expect(await world.gatehouse().statusText()).toMatch(
+      expect(await world().gatehouse().statusText()).toMatch(
         /kept\/grpc-kept in another namespace, and no ReferenceGrant/,
       );
     },
@@ -285,14 +282,8 @@ const cases: readonly SecurityCase[] = [
   },
 ];
 
-let world: SecurityWorld;
+const world = testSecurityCases(cases);
 
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
 afterAll(async () => {
-  await world?.stop();
   await Promise.all([grpc.stop(), http.stop(), secure.stop(), otherApp.stop()]);
 }, 30_000);
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);

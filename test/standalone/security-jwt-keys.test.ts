@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { afterAll, expect } from "@jest/globals";
 import { pause, waitFor } from "../harness/waiting.ts";
-import {
-  documented,
-  type SecurityCase,
-  type SecurityPlace,
-  type SecurityWorld,
-  serveSecurityCases,
-} from "./security-world.ts";
-import { createIssuer, keySetOf, startKeyServer } from "./tokens.ts";
+import { documented, type SecurityCase, type SecurityPlace, testSecurityCases } from "./security-world.ts";
+import { bearer, createIssuer, keySetOf, startKeyServer } from "./tokens.ts";
 import { serviceObjects } from "./traffic-world.ts";
 
 /** Keys of tokens that Envoy fetches, and their servers as they change and die. */
@@ -18,7 +12,6 @@ const keyServer = await startKeyServer(keySetOf(one));
 const brokenServer = await startKeyServer(keySetOf(two));
 const aheadServer = await startKeyServer(keySetOf(two));
 
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const remote = (name: string, more: object = {}) => ({
   uri: `http://${name}/jwks.json`,
   backendRefs: [{ group: "", kind: "Service", name, port: 80 }],
@@ -56,7 +49,7 @@ const cases: readonly SecurityCase[] = [
       await pause(KEYS_KEPT_MS);
       expect(await statuses(place, token)).toEqual(refused);
       expect((await place.send({ headers: bearer(token) })).received).toBeUndefined();
-      expect(await status(world.placeOf("a server of keys by its address alone"), good)).toBe(200);
+      expect(await status(world().placeOf("a server of keys by its address alone"), good)).toBe(200);
       // Other keys take their place as soon as they can be had.
       brokenServer.serve(keySetOf(three));
       expect(await statuses(place, three.issue({ iss: "i", aud: "a" }))).toEqual(refused.map(() => 200));
@@ -101,14 +94,8 @@ const cases: readonly SecurityCase[] = [
   },
 ];
 
-let world: SecurityWorld;
+const world = testSecurityCases(cases);
 
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
 afterAll(async () => {
-  await world?.stop();
   await Promise.all([keyServer.stop(), brokenServer.stop(), aheadServer.stop()]);
 }, 30_000);
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);

@@ -1,22 +1,15 @@
-import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { waitFor } from "../harness/waiting.ts";
 import { exchangeBytes } from "./exchange-bytes.ts";
 import { policyOfRoute } from "./policy-objects.ts";
-import {
-  documented,
-  type SecurityCase,
-  type SecurityPlace,
-  type SecurityWorld,
-  serveSecurityCases,
-} from "./security-world.ts";
-import { createIssuer, documentedIssuer, keySetOf } from "./tokens.ts";
+import { documented, type SecurityCase, type SecurityPlace, testSecurityCases } from "./security-world.ts";
+import { bearer, createIssuer, documentedIssuer, keySetOf } from "./tokens.ts";
 
 /** Tokens that are good, and all that is not, with keys that are written down and change while Envoy serves. */
 
 const [one, two, three] = [createIssuer("one"), createIssuer("two", "RS256"), createIssuer("three", "EdDSA")];
 const stranger = createIssuer("one");
 
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
 const local = (...issuers: readonly (typeof one)[]) => ({ type: "Inline", inline: keySetOf(...issuers) });
 const configMap = (name: string, jwks: string) => ({
   apiVersion: "v1",
@@ -98,8 +91,8 @@ const cases: readonly SecurityCase[] = [
       expect(place.host).toBe("case-2.example.com");
       const asked = `CONNECT ${place.host}:80 HTTP/1.1\r\nhost: ${place.host}:80\r\nconnection: close\r\n`;
       const inside = "GET / HTTP/1.1\r\nhost: inside.test\r\nconnection: close\r\n\r\n";
-      expect(await exchangeBytes(world.port, `${asked}\r\n`, inside)).toMatch(/^HTTP\/1\.1 401 /);
-      const taken = await exchangeBytes(world.port, `${asked}authorization: Bearer ${good}\r\n\r\n`, inside);
+      expect(await exchangeBytes(world().port, `${asked}\r\n`, inside)).toMatch(/^HTTP\/1\.1 401 /);
+      const taken = await exchangeBytes(world().port, `${asked}authorization: Bearer ${good}\r\n\r\n`, inside);
       expect(taken).toMatch(/^HTTP\/1\.1 200 .*"inside.test"/s);
     },
   },
@@ -220,21 +213,12 @@ const cases: readonly SecurityCase[] = [
   },
 ];
 
-let world: SecurityWorld;
-
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
-afterAll(async () => {
-  await world?.stop();
-}, 30_000);
-
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 30_000);
+const world = testSecurityCases(cases);
 
 test("keys of a ConfigMap are changed and broken, and heal", async () => {
   const name = "keys of a ConfigMap";
-  const [place, other] = [world.placeOf(name), world.placeOf("what is no good token")];
-  const replace = (...objects: object[]) => world.replace(name, world.objectsOf(name, { objects }));
+  const [place, other] = [world().placeOf(name), world().placeOf("what is no good token")];
+  const replace = (...objects: object[]) => world().replace(name, world().objectsOf(name, { objects }));
   const next = two.issue({ iss: "i", aud: "a" });
   const until = (token: string, wanted: number) =>
     waitFor(`an answer ${wanted}`, async () => (await status(place, token)) === wanted);
@@ -255,7 +239,7 @@ test("keys of a ConfigMap are changed and broken, and heal", async () => {
 }, 60_000);
 
 test("no token is to be found in statuses, and no Envoy refused anything", async () => {
-  const gatehouse = world.gatehouse();
+  const gatehouse = world().gatehouse();
   const envoy = await gatehouse.envoyAdmin();
   const signature = good.slice(good.lastIndexOf(".") + 1);
   for (const text of [

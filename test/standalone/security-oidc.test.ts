@@ -1,13 +1,7 @@
-import { afterAll, beforeAll, expect, jest, test } from "@jest/globals";
+import { afterAll, expect, jest, test } from "@jest/globals";
 import { waitFor } from "../harness/waiting.ts";
 import { createCookieJar, logIn, startOpenIdProvider } from "./openid-provider.ts";
-import {
-  documented,
-  type SecurityCase,
-  type SecurityPlace,
-  type SecurityWorld,
-  serveSecurityCases,
-} from "./security-world.ts";
+import { documented, type SecurityCase, type SecurityPlace, testSecurityCases } from "./security-world.ts";
 import { serviceObjects } from "./traffic-world.ts";
 
 /** Logins at a real OpenID provider, followed as a browser follows them. */
@@ -142,7 +136,7 @@ const cases: readonly SecurityCase[] = [
         }
       }
       const suffix = /OauthHMAC-(\w+)/.exec(jar.header())?.[1] ?? "";
-      const there = world.placeOf("of the same client, by another policy");
+      const there = world().placeOf("of the same client, by another policy");
       const foreign = /OauthHMAC-(\w+)/.exec((await enter(there)).jar.header())?.[1] ?? "";
       expect(foreign).not.toBe(suffix);
       const renamed = jar.header().replaceAll(`-${suffix}`, `-${foreign}`);
@@ -174,7 +168,7 @@ const cases: readonly SecurityCase[] = [
     objects: [secret("changing", { "client-secret": SECRETS.shop })],
     async check(place) {
       const name = "a Secret that comes, goes and changes";
-      const set = (...objects: object[]) => world.replace(name, world.objectsOf(name, { objects }));
+      const set = (...objects: object[]) => world().replace(name, world().objectsOf(name, { objects }));
       const { send } = await enter(place);
       expect((await send("/")).status).toBe(200);
       for (const objects of [
@@ -184,7 +178,7 @@ const cases: readonly SecurityCase[] = [
       ]) {
         set(...objects);
         await waitFor("a closed door", async () => (await send("/")).status === 500);
-        expect(await world.placeOf("what nobody has been given by Envoy").status()).toBe(302);
+        expect(await world().placeOf("what nobody has been given by Envoy").status()).toBe(302);
         set(secret("changing", { "client-secret": SECRETS.shop }));
         await waitFor("an open door", async () => (await send("/")).status === 200);
         expect(await place.status()).toBe(302);
@@ -209,26 +203,20 @@ const cases: readonly SecurityCase[] = [
   })),
 ];
 
-let world: SecurityWorld;
+const world = testSecurityCases(cases, 60_000);
 
-beforeAll(async () => {
-  world = await serveSecurityCases(cases);
-}, 60_000);
 afterAll(async () => {
-  await world?.stop();
   await openId.stop();
 }, 30_000);
 
-test.each(cases)("$name", async ({ name, check }) => check(world.placeOf(name)), 60_000);
-
 test("logins outlive a restart, and no secret is to be found anywhere", async () => {
-  const place = world.placeOf("what nobody has been given by Envoy");
+  const place = world().placeOf("what nobody has been given by Envoy");
   const { send } = await enter(place);
   expect((await send("/")).status).toBe(200);
-  await world.gatehouse().kill9();
-  await world.restart();
+  await world().gatehouse().kill9();
+  await world().restart();
   await waitFor("the same login to be good", async () => (await send("/")).status === 200);
-  const gatehouse = world.gatehouse();
+  const gatehouse = world().gatehouse();
   const envoy = await gatehouse.envoyAdmin();
   for (const text of [
     await gatehouse.statusText(),

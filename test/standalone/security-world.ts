@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, test } from "@jest/globals";
 import { parseAllDocuments } from "yaml";
 import { waitFor } from "../harness/waiting.ts";
 import { policyOfRoute, routeOf } from "./policy-objects.ts";
@@ -40,8 +41,19 @@ export interface SecurityWorld extends World {
   objectsOf(name: string, changes?: Partial<Pick<SecurityCase, "spec" | "objects">>): readonly object[];
 }
 
+/** A test for each case. Answers the world for tests of their own, which is there when they run. */
+export function testSecurityCases(cases: readonly SecurityCase[], limitMs = 30_000): () => SecurityWorld {
+  let world: SecurityWorld;
+  beforeAll(async () => {
+    world = await serveSecurityCases(cases);
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+  test.each(cases)("$name", ({ name, check }) => check(world.placeOf(name)), limitMs);
+  return () => world;
+}
+
 /** All cases are served by one Envoy and reach one backend, which echoes. */
-export async function serveSecurityCases(cases: readonly SecurityCase[]): Promise<SecurityWorld> {
+async function serveSecurityCases(cases: readonly SecurityCase[]): Promise<SecurityWorld> {
   const world = await createWorld();
   const { port } = await world.backend("app");
   world.files.writeAtomically("app.yaml", toYaml(serviceObjects("app", [port])));

@@ -35,6 +35,9 @@ function generateKey(alg: string): KeyObject {
 
 export const keySetOf = (...issuers: readonly TokenIssuer[]) => JSON.stringify({ keys: issuers.map(({ key }) => key) });
 
+/** Headers of a request that shows a token. */
+export const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
 /** Whose public key docs/policies/securitypolicy.md shows. It is of no other use. */
 export const documentedIssuer = createIssuer(
   "2026",

@@ -1,24 +1,16 @@
 import { generateKeyPairSync } from "node:crypto";
 import { expect, test } from "@jest/globals";
-import { validateObject } from "../../api/kinds.ts";
-import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import { problemAt } from "../../base/problems.ts";
 import { explained, readObjects } from "../objects.test-support.ts";
-import { mergeSecurity, planSecurity } from "./plan.ts";
+import { planWritten } from "./plan.test-support.ts";
+import { mergeSecurity } from "./plan.ts";
 
 type Content = Record<string, unknown>;
 
 const objects = readObjects("");
 
 function planOf(spec: Content, kind = "HTTPRoute") {
-  const { object, problems } = validateObject({
-    apiVersion: "gateway.envoyproxy.io/v1alpha1",
-    kind: "SecurityPolicy",
-    metadata: { name: "p", namespace: "a" },
-    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind, name: "r" }], ...spec },
-  });
-  if (object === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  return planSecurity(object as unknown as SecurityPolicy, objects);
+  return planWritten(spec, objects, { kind });
 }
 
 const { publicKey } = generateKeyPairSync("ed25519");

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { validateObject } from "../../api/kinds.ts";
-import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import { problemAt } from "../../base/problems.ts";
 import { explained, readObjects } from "../objects.test-support.ts";
 import type { SecurityPlan } from "./model.ts";
-import { mergeSecurity, planSecurity } from "./plan.ts";
+import { planWritten } from "./plan.test-support.ts";
+import { mergeSecurity } from "./plan.ts";
 
 type Content = Record<string, unknown>;
 
@@ -31,14 +30,7 @@ data: {a: text}
 `);
 
 function planOf(extAuth: Content, more: Content = {}, namespace = "a"): SecurityPlan {
-  const { object, problems } = validateObject({
-    apiVersion: "gateway.envoyproxy.io/v1alpha1",
-    kind: "SecurityPolicy",
-    metadata: { name: "p", namespace },
-    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], extAuth, ...more },
-  });
-  if (object === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  return planSecurity(object as unknown as SecurityPolicy, objects);
+  return planWritten({ extAuth, ...more }, objects, { namespace });
 }
 
 const refs = (name = "auth", more: Content = {}) => ({ backendRefs: [{ name, port: 80, ...more }] });

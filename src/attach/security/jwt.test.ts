@@ -1,12 +1,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { validateObject } from "../../api/kinds.ts";
-import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import { problemAt } from "../../base/problems.ts";
 import { explained, readObjects } from "../objects.test-support.ts";
 import { readJwks } from "./jwks.ts";
 import type { SecurityPlan } from "./model.ts";
-import { mergeSecurity, planSecurity } from "./plan.ts";
+import { planWritten } from "./plan.test-support.ts";
+import { mergeSecurity } from "./plan.ts";
 
 type Content = Record<string, unknown>;
 
@@ -65,14 +64,7 @@ spec: {endpoints: [{fqdn: {hostname: keys.example.com, port: 443}}], tls: {wellK
 );
 
 function planOf(spec: Content, namespace = "a"): SecurityPlan {
-  const { object, problems } = validateObject({
-    apiVersion: "gateway.envoyproxy.io/v1alpha1",
-    kind: "SecurityPolicy",
-    metadata: { name: "p", namespace },
-    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
-  });
-  if (object === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  return planSecurity(object as unknown as SecurityPolicy, objects);
+  return planWritten(spec, objects, { namespace });
 }
 
 const inline = (text = keySet) => ({ localJWKS: { type: "Inline", inline: text } });

@@ -1,9 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
-import { validateObject } from "../../api/kinds.ts";
-import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import { readObjects } from "../objects.test-support.ts";
 import type { SecurityPlan } from "./model.ts";
-import { mergeSecurity, planSecurity } from "./plan.ts";
+import { planWritten } from "./plan.test-support.ts";
+import { mergeSecurity } from "./plan.ts";
 
 type Content = Record<string, unknown>;
 
@@ -32,14 +31,7 @@ stringData: {client-secret: "\\n"}
 const objects = { ...read, settings: { ...read.settings, loginKey: "00" } };
 
 function planOf(oidc: Content, name = "p", namespace = "a", reader = objects): SecurityPlan {
-  const { object, problems } = validateObject({
-    apiVersion: "gateway.envoyproxy.io/v1alpha1",
-    kind: "SecurityPolicy",
-    metadata: { name, namespace },
-    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], oidc },
-  });
-  if (object === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  return planSecurity(object as unknown as SecurityPolicy, reader);
+  return planWritten({ oidc }, reader, { name, namespace });
 }
 
 const provider = {

@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { validateObject } from "../../api/kinds.ts";
-import type { SecurityPolicy } from "../../api/securitypolicy.ts";
 import { problemAt } from "../../base/problems.ts";
 import { explained, readObjects } from "../objects.test-support.ts";
 import { readHtpasswd } from "./htpasswd.ts";
 import type { SecurityPlan } from "./model.ts";
-import { mergeSecurity, planSecurity } from "./plan.ts";
+import { planWritten } from "./plan.test-support.ts";
+import { mergeSecurity } from "./plan.ts";
 
 type Content = Record<string, unknown>;
 
@@ -50,14 +49,7 @@ spec: {from: [{group: gateway.envoyproxy.io, kind: BackendTrafficPolicy, namespa
 );
 
 function planOf(spec: Content, namespace = "a"): SecurityPlan {
-  const { object, problems } = validateObject({
-    apiVersion: "gateway.envoyproxy.io/v1alpha1",
-    kind: "SecurityPolicy",
-    metadata: { name: "p", namespace },
-    spec: { targetRefs: [{ group: "gateway.networking.k8s.io", kind: "HTTPRoute", name: "r" }], ...spec },
-  });
-  if (object === undefined || problems.length > 0) throw new Error(JSON.stringify(problems));
-  return planSecurity(object as unknown as SecurityPolicy, objects);
+  return planWritten(spec, objects, { namespace });
 }
 
 const basic = (name: string, more: Content = {}) => ({ basicAuth: { users: { name }, ...more } });

@@ -1,4 +1,5 @@
 import { expect, test } from "@jest/globals";
+import { listenerChanges } from "../../harness/envoy.ts";
 import { waitFor } from "../../harness/waiting.ts";
 import { type Content, testTrafficCases } from "./world.ts";
 
@@ -62,7 +63,7 @@ const world = testTrafficCases([
 test("an edit of any group of fields loses no request and changes no Listener", async () => {
   const { admin, edit, placeOf } = world();
   const { send } = placeOf(NAME);
-  const changedListeners = () => admin("/stats?filter=listener_manager.listener_(added|modified|removed)");
+  const changedListeners = () => listenerChanges({ admin });
   const before = await changedListeners();
   let done = false;
   const statuses = new Map<number, number>();
