@@ -159,31 +159,37 @@ export function createListenerResources(
   streamParts: Collection<ListenerPart>,
   tableShapes: Collection<TableShape>,
 ): Collection<EnvoyListener> {
+  type Client = Parameters<typeof withClients>[1];
+  const shapeWith = (
+    place: Pick<FleetPort, "fleet" | "gateway">,
+    first: ListenerPlan | undefined,
+    client: Client,
+    read: Reader,
+  ) => withTable(withClients(readShape(proxies, place.fleet, place.gateway, read), client), first, tableShapes, read);
+  /** Of filter chains that are one listener's. */
+  const shapeOf = ({ fleet, listener }: ServedListener, read: Reader) =>
+    shapeWith({ fleet, gateway: listener.gateway }, listener, clientsOf(listener, clients, read), read);
   const httpsParts = graph.map(
     "httpsParts",
     served,
-    ({ fleet, port, listener }, key, read): ListenerPart | undefined => {
+    (own, key, read): ListenerPart | undefined => {
+      const { port, listener } = own;
       if (listener.protocol !== "HTTPS") return undefined;
-      const usual = readShape(proxies, fleet, listener.gateway, read);
-      const shape = withTable(withClients(usual, clientsOf(listener, clients, read)), listener, tableShapes, read);
-      return translateHttpsPart(port, listener, read.get(certificates, key), shape);
+      return translateHttpsPart(port, listener, read.get(certificates, key), shapeOf(own, read));
     },
     { equals: sameListenerPart },
   );
   const quicParts = graph.flatMap(
     "quicParts",
     http3.served,
-    ({ fleet, port, listener }, key, read): [string, ListenerPart][] => {
-      const usual = readShape(proxies, fleet, listener.gateway, read);
-      const shape = withTable(withClients(usual, clientsOf(listener, clients, read)), listener, tableShapes, read);
-      const part = translateQuicPart(port, listener, read.get(certificates, key), shape);
+    (own, key, read): [string, ListenerPart][] => {
+      const { port, listener } = own;
+      const part = translateQuicPart(port, listener, read.get(certificates, key), shapeOf(own, read));
       return part === undefined ? [] : [[quicShare(key), part]];
     },
     { equals: sameListenerPart },
   );
   const parts = graph.union("listenerParts", httpsParts, streamParts, quicParts);
-  const readHttpShape = ({ fleet, gateway, port }: FleetPort, client: ClientPort | undefined, read: Reader) =>
-    withTable(withClients(readShape(proxies, fleet, gateway, read), client), port.listeners[0], tableShapes, read);
   const partsByPort = graph.index("partsByPort", parts, ({ port }) => port);
   const equals = (a: EnvoyListener, b: EnvoyListener) => sameFleetResource(a, b) && sameData(a.shares, b.shares);
   const overTcp = graph.map(
@@ -193,7 +199,9 @@ export function createListenerResources(
       const settings = read.get(proxies.listenerSettings, place.gateway);
       const client = read.get(clientPorts, name);
       const own =
-        place.port.protocol === "HTTP" ? translateHttpPart(place.port, readHttpShape(place, client, read)) : undefined;
+        place.port.protocol === "HTTP"
+          ? translateHttpPart(place.port, shapeWith(place, place.port.listeners[0], client, read))
+          : undefined;
       const all = own === undefined ? read.lookup(partsByPort, name).values() : [own];
       // In a pod the port is its Envoy's alone, and every worker can have a socket of its own.
       const exclusivePort = readSettings(sources, read).hostInfrastructure;

@@ -47,6 +47,13 @@ export function createTableVersions(quarantine: Quarantine): TableVersions {
   const tables = new Map<string, Table>();
   const tableOf = new Map<string, string>();
 
+  /** Whose RouteConfiguration it is. */
+  function find(name: string): { readonly key: string; readonly table: Table } | undefined {
+    const key = tableOf.get(name);
+    const table = key === undefined ? undefined : tables.get(key);
+    return key === undefined || table === undefined ? undefined : { key, table };
+  }
+
   function publish(name: string, table: Table, changes: Map<string, string>): boolean {
     const version = versionOf(table, name);
     table.versions.push({ version, changes });
@@ -115,27 +122,17 @@ export function createTableVersions(quarantine: Quarantine): TableVersions {
       return staged;
     },
     sent(fleet, node, name) {
-      const key = tableOf.get(name);
-      const table = key === undefined ? undefined : tables.get(key);
-      if (key === undefined || table === undefined) return;
-      voterOf(table, fleet, node);
-      quarantine.sent(fleet, node, key);
+      const found = find(name);
+      if (found === undefined) return;
+      voterOf(found.table, fleet, node);
+      quarantine.sent(fleet, node, found.key);
     },
     answered(answer) {
-      const key = answer.type === resourceTypes.route ? tableOf.get(answer.name) : undefined;
-      const table = key === undefined ? undefined : tables.get(key);
-      if (key === undefined || table === undefined) return false;
-      const { gateway, node, name, version, accepted, error } = answer;
-      if (name === key) {
-        return quarantine.answered({
-          gateway,
-          node,
-          table: key,
-          version,
-          accepted,
-          ...(error !== undefined && { error }),
-        });
-      }
+      const found = answer.type === resourceTypes.route ? find(answer.name) : undefined;
+      if (found === undefined) return false;
+      const { key, table } = found;
+      const { gateway, node, name, version, accepted } = answer;
+      if (name === key) return quarantine.answered({ ...answer, table: key });
       const voter = voterOf(table, gateway, node);
       if (accepted) {
         voter.taken.set(name, version);

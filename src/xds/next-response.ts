@@ -57,7 +57,7 @@ function nextOfType(session: Session, subscription: Subscription, now: number): 
 function displace(session: Session, subscription: Subscription, now: number): Response {
   const removed = takeRemovals(subscription, [...subscription.displaced]);
   for (const { name } of removed) markChanged(subscription, name);
-  return send(session, subscription, { resources: [], missing: [], bytes: 0 }, removed, now);
+  return sendRemovals(session, subscription, removed, now);
 }
 
 function hasRoom(session: Session, subscription: Subscription, now: number): boolean {
@@ -159,7 +159,7 @@ function mayRemoveListeners({ type, pending, alone }: Subscription): boolean {
 function removeListeners(session: Session, listeners: Subscription, now: number): Response | undefined {
   if (listeners.removals.size === 0 || !mayRemoveListeners(listeners)) return undefined;
   if (!hasRoom(session, listeners, now)) return undefined;
-  return send(session, listeners, { resources: [], missing: [], bytes: 0 }, takeRemovals(listeners), now);
+  return sendRemovals(session, listeners, takeRemovals(listeners), now);
 }
 
 function removeClusters(session: Session, now: number): Response | undefined {
@@ -178,25 +178,28 @@ function removeClusters(session: Session, now: number): Response | undefined {
   };
   const names = removableClusters(order, isRefused, now);
   if (names.length > 0) {
-    const draft: Draft = { resources: [], missing: [], bytes: 0 };
-    return send(session, order.clusters, draft, takeRemovals(order.clusters, names), now);
+    return sendRemovals(session, order.clusters, takeRemovals(order.clusters, names), now);
   }
   wake(session, order.removalDeadline);
   return undefined;
 }
 
-/** O(scopes to be removed). */
+/** O(scopes that are due). */
 function removeScopes(session: Session, now: number): Response | undefined {
   const scopes = session.subscriptions.get(resourceTypes.scope)!;
   if (scopes.removals.size === 0 || !hasRoom(session, scopes, now)) return undefined;
   const due: string[] = [];
+  // In the order in which they were removed.
   for (const [name, since] of scopes.removals) {
     const at = since + session.limits.scopeWaitMilliseconds;
-    if (at <= now) due.push(name);
-    else wake(session, at);
+    if (at > now) {
+      wake(session, at);
+      break;
+    }
+    due.push(name);
   }
   if (due.length === 0) return undefined;
-  return send(session, scopes, { resources: [], missing: [], bytes: 0 }, takeRemovals(scopes, due), now);
+  return sendRemovals(session, scopes, takeRemovals(scopes, due), now);
 }
 
 /** Forgets the names and returns what the Envoy had under them. */
@@ -208,6 +211,16 @@ function takeRemovals(subscription: Subscription, names: readonly string[] = [..
     forget(subscription, name);
   }
   return removed;
+}
+
+/** A response that only removes. */
+function sendRemovals(
+  session: Session,
+  subscription: Subscription,
+  removed: readonly ClientResource[],
+  now: number,
+): Response {
+  return send(session, subscription, { resources: [], missing: [], bytes: 0 }, removed, now);
 }
 
 function send(
