@@ -31,10 +31,8 @@ export async function locateEnvoy(explicit?: string, environment: NodeJS.Process
     if (await isExecutableFile(absolute)) return realBinary(absolute);
     throw new Error(`${origin} names ${absolute}, which is not an executable file; give the path of an envoy binary`);
   }
-  for (const folder of (environment["PATH"] ?? "").split(delimiter)) {
-    const candidate = join(folder, "envoy");
-    if (folder !== "" && (await isExecutableFile(candidate))) return realBinary(candidate);
-  }
+  const onPath = await findOnPath("envoy", environment);
+  if (onPath !== undefined) return realBinary(onPath);
   const installed = join(toolFolder(environment), `envoy-${ENVOY_VERSION}`, "bin", "envoy");
   if (await isExecutableFile(installed)) return realBinary(installed);
   throw new Error(
@@ -57,7 +55,16 @@ async function realBinary(path: string): Promise<string> {
   return path;
 }
 
-async function isExecutableFile(path: string): Promise<boolean> {
+/** The program of that name on PATH. */
+export async function findOnPath(program: string, environment: NodeJS.ProcessEnv): Promise<string | undefined> {
+  for (const folder of (environment["PATH"] ?? "").split(delimiter)) {
+    const candidate = join(folder, program);
+    if (folder !== "" && (await isExecutableFile(candidate))) return candidate;
+  }
+  return undefined;
+}
+
+export async function isExecutableFile(path: string): Promise<boolean> {
   try {
     await access(path, constants.X_OK);
     return (await stat(path)).isFile();

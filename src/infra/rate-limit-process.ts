@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, constants, openSync } from "node:fs";
-import { access, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { delimiter, join, resolve } from "node:path";
+import { closeSync, openSync } from "node:fs";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Logger } from "../base/log.ts";
-import { toolFolder } from "./envoy-binary.ts";
+import { findOnPath, isExecutableFile, toolFolder } from "./envoy-binary.ts";
 import { identifyProcess, isRunning, type ProcessIdentity } from "./process-identity.ts";
 import { redisEnvironment, xdsEnvironment } from "./rate-limit-environment.ts";
 import type { StateFolder } from "./state-folder.ts";
@@ -40,26 +40,20 @@ export function rateLimitSocket(state: StateFolder): string {
 export async function locateRateLimit(explicit: string | undefined): Promise<string> {
   if (explicit !== undefined) {
     const path = resolve(explicit);
-    if (await isExecutable(path)) return path;
+    if (await isExecutableFile(path)) return path;
     throw new Error(`--rate-limit-command names ${path}, which is not an executable file; give the path of ratelimit`);
   }
-  const folders = (process.env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
+  const onPath = await findOnPath("ratelimit", process.env);
+  if (onPath !== undefined) return onPath;
   const tools = await readdir(toolFolder()).catch((): string[] => []);
   const installed = tools.filter((name) => name.startsWith("ratelimit-")).sort();
-  for (const folder of [...folders, ...installed.reverse().map((name) => join(toolFolder(), name))]) {
-    const candidate = join(folder, "ratelimit");
-    if (await isExecutable(candidate)) return candidate;
+  for (const folder of installed.reverse()) {
+    const candidate = join(toolFolder(), folder, "ratelimit");
+    if (await isExecutableFile(candidate)) return candidate;
   }
   throw new Error(
     `no rate limit service found: there is no ratelimit on PATH and none in ${toolFolder()}; ` +
       "run `make ratelimit` to install it, or name one with --rate-limit-command",
-  );
-}
-
-async function isExecutable(path: string): Promise<boolean> {
-  return access(path, constants.X_OK).then(
-    () => true,
-    () => false,
   );
 }
 

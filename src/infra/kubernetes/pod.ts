@@ -32,7 +32,7 @@ const FIRST_UNPRIVILEGED_PORT = 1024;
 const ZONE_ANNOTATION = "topology.kubernetes.io/zone";
 
 /** Nothing beyond what a process needs that reads files and opens ports. */
-const confined: ISecurityContext = {
+export const confined: ISecurityContext = {
   allowPrivilegeEscalation: false,
   capabilities: { drop: ["ALL"] },
   privileged: false,
@@ -63,7 +63,9 @@ export function renderPod(
     containers: [renderEnvoy(gateway, environment, workload, mounts), renderShutdown(gateway, environment)],
     volumes: [{ name: SOCKETS, emptyDir: {} }, ...mounts.map(({ volume }) => volume), ...(pod.volumes ?? [])],
   };
-  const scraping = settings.telemetry?.metrics?.prometheus?.disable ? {} : scrapeAnnotations;
+  const scraping = settings.telemetry?.metrics?.prometheus?.disable
+    ? {}
+    : scrapeAnnotations(METRICS_PATH, podPorts.stats);
   const { labels, annotations } = metadataOf(gateway, identity, {
     labels: pod.labels,
     annotations: { ...scraping, ...pod.annotations },
@@ -71,11 +73,12 @@ export function renderPod(
   return { metadata: { labels, annotations }, spec };
 }
 
-const scrapeAnnotations = {
+/** By which Prometheus finds the figures of a pod. */
+export const scrapeAnnotations = (path: string, port: number) => ({
   "prometheus.io/scrape": "true",
-  "prometheus.io/path": METRICS_PATH,
-  "prometheus.io/port": String(podPorts.stats),
-};
+  "prometheus.io/path": path,
+  "prometheus.io/port": String(port),
+});
 
 function schedulingOf(pod: PodSettings): Partial<IPodSpec> {
   const { affinity, tolerations, imagePullSecrets, nodeSelector, topologySpreadConstraints, priorityClassName } = pod;

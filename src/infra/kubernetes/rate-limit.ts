@@ -5,6 +5,7 @@ import { TRUST_CONFIG_MAP } from "../../envoy/control-plane.ts";
 import type { KubeObject } from "../../kube/resource-type.ts";
 import { redisEnvironment, xdsEnvironment } from "../rate-limit-environment.ts";
 import { type ObjectPatch, patchObject } from "./patch.ts";
+import { confined, scrapeAnnotations } from "./pod.ts";
 
 /** The rate limit service of an installation, as the leader has it run beside Gatehouse. */
 export interface RateLimitWorkload {
@@ -35,7 +36,6 @@ const METRICS_PORT = 19_001;
 /** Of the commit that tools/ratelimit/go.mod pins, which the tests run. */
 export const RATE_LIMIT_IMAGE = "docker.io/envoyproxy/ratelimit:3fb70258";
 
-const NOBODY = 65_532;
 const REQUESTS = { cpu: "100m", memory: "128Mi" };
 
 const selector = {
@@ -83,11 +83,6 @@ export function renderRateLimit(workload: RateLimitWorkload, expires: string): r
       ports: [{ name: "grpc", port: RATE_LIMIT_PORT, targetPort: RATE_LIMIT_PORT, protocol: "TCP" }],
     },
   };
-  const scraping = {
-    "prometheus.io/scrape": "true",
-    "prometheus.io/path": "/metrics",
-    "prometheus.io/port": String(METRICS_PORT),
-  };
   const deployment: IDeployment = {
     apiVersion: "apps/v1",
     kind: "Deployment",
@@ -100,7 +95,10 @@ export function renderRateLimit(workload: RateLimitWorkload, expires: string): r
       template: {
         metadata: {
           labels: { ...selector },
-          annotations: { ...(workload.prometheus && scraping), [CERTIFICATE_ANNOTATION]: expires },
+          annotations: {
+            ...(workload.prometheus && scrapeAnnotations("/metrics", METRICS_PORT)),
+            [CERTIFICATE_ANNOTATION]: expires,
+          },
         },
         spec: {
           serviceAccountName: RATE_LIMIT_NAME,
@@ -133,16 +131,7 @@ function renderContainer(workload: RateLimitWorkload): IContainer {
       ...(workload.prometheus ? [{ name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" as const }] : []),
     ],
     resources: { requests: REQUESTS },
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ["ALL"] },
-      privileged: false,
-      readOnlyRootFilesystem: true,
-      runAsGroup: NOBODY,
-      runAsNonRoot: true,
-      runAsUser: NOBODY,
-      seccompProfile: { type: "RuntimeDefault" },
-    },
+    securityContext: { ...confined, readOnlyRootFilesystem: true },
     startupProbe: { ...probe, failureThreshold: 60, periodSeconds: 1 },
     readinessProbe: { ...probe, periodSeconds: 5 },
     volumeMounts: mounted.map((name) => ({ name, mountPath: folders[name], readOnly: true })),
