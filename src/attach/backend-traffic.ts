@@ -4,6 +4,7 @@ import { warnOfRounding } from "./bandwidth-units.ts";
 import { type ConnectionSettings, sortKeys } from "./connection-settings.ts";
 import { type MergeType, mergeObjects } from "./object-merge.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
+import { warnOfDeprecated } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
 import {
@@ -85,11 +86,6 @@ export function planBackendTraffic(
   const { settings: own, faults } = readBodies(written, policy.metadata.namespace, read);
   const { spec, refused, warnings } = expandShorthands<BackendTrafficSettings>("BackendTrafficPolicy", own);
   const { compression, ...settings } = spec;
-  const deprecated = (field: string, to: string): PolicyFinding => ({
-    field: `spec.${field}`,
-    text: `is deprecated; write spec.${to} instead`,
-    reason: "DeprecatedField",
-  });
   const domain = objectKey(policy.metadata.namespace, policy.metadata.name);
   return planSettings(compression === undefined ? settings : { ...settings, compressor: compression }, domain, {
     refused: [
@@ -99,8 +95,8 @@ export function planBackendTraffic(
       ...findMissingService(settings, service),
     ],
     warnings: [
-      ...(targetRef === undefined ? [] : [deprecated("targetRef", "targetRefs")]),
-      ...(compression === undefined ? [] : [deprecated("compression", "compressor")]),
+      ...(targetRef === undefined ? [] : [warnOfDeprecated("targetRef", "targetRefs")]),
+      ...(compression === undefined ? [] : [warnOfDeprecated("compression", "compressor")]),
       ...warnings,
       ...warnOfStreams(policy, settings),
       ...warnOfRounding(settings),

@@ -92,12 +92,7 @@ function lackList(authority: string): PolicyFinding {
 
 /** Envoy compares names and hashes with nothing where no certificate is, and finds that they differ. */
 function findDemand(context: Context, mode: Mode, names: readonly ClientName[]): readonly PolicyFinding[] {
-  const { certificateHashes = [], spkiHashes = [] } = context;
-  const [field] = [
-    ...(certificateHashes.length > 0 ? ["certificateHashes"] : []),
-    ...(spkiHashes.length > 0 ? ["spkiHashes"] : []),
-    ...(names.length > 0 ? ["subjectAltNames"] : []),
-  ];
+  const [field] = identifyingFields(context, names);
   if (mode !== "VerifyIfGiven" || field === undefined) return [];
   const text = `has clients without a certificate refused, whom mode ${mode} would serve; remove it, or write mode RequireAndVerify`;
   return [{ field: `${FIELD}.${field}`, text, reason: "NoEffect" }];
@@ -157,12 +152,7 @@ function judgeNames({ subjectAltNames }: Context, report: Report): void {
 /** What of the fields cannot stand beside another, or without it. */
 function judgeTogether(context: Context, mode: Mode, names: readonly ClientName[], report: Report): void {
   const { caCertificateRefs = [], certificateHashes = [], spkiHashes = [], crl } = context;
-  const demanding = [
-    ...(certificateHashes.length > 0 ? ["certificateHashes"] : []),
-    ...(spkiHashes.length > 0 ? ["spkiHashes"] : []),
-    ...(names.length > 0 ? ["subjectAltNames"] : []),
-    ...(crl === undefined ? [] : ["crl"]),
-  ];
+  const demanding = [...identifyingFields(context, names), ...(crl === undefined ? [] : ["crl"])];
   if (!modes[mode].verified) {
     const verifying = mode === "Request" ? "VerifyIfGiven" : "RequireAndVerify";
     for (const field of demanding) {
@@ -183,6 +173,18 @@ function judgeTogether(context: Context, mode: Mode, names: readonly ClientName[
     "",
     `has mode ${mode} and nothing to verify certificates by; name authorities in caCertificateRefs, or hashes`,
   );
+}
+
+/** Fields that say which certificates it must be. */
+function identifyingFields(
+  { certificateHashes = [], spkiHashes = [] }: Context,
+  names: readonly ClientName[],
+): readonly string[] {
+  return [
+    ...(certificateHashes.length > 0 ? ["certificateHashes"] : []),
+    ...(spkiHashes.length > 0 ? ["spkiHashes"] : []),
+    ...(names.length > 0 ? ["subjectAltNames"] : []),
+  ];
 }
 
 function identityOf(

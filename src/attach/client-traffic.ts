@@ -3,7 +3,7 @@ import { type PlannedClientTls, planClientTls } from "./client-tls.ts";
 import { judgeClientTraffic } from "./client-traffic-judge.ts";
 import type { ClientValidationReader } from "./client-validation.ts";
 import { findSelectorFaults } from "./policy-claims.ts";
-import { findUnservedFields } from "./policy-fields.ts";
+import { refuseUnserved, warnOfDeprecated } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { expandShorthands } from "./policy-shorthands.ts";
 
@@ -39,19 +39,16 @@ export function planClientTraffic(policy: ClientTrafficPolicy, read: ClientValid
   const faults = [
     ...findSelectorFaults("ClientTrafficPolicy", policy),
     ...refused,
-    ...findUnservedFields("ClientTrafficPolicy", spec).map((field) => ({
-      field: `spec.${field}`,
-      text: "is not implemented in this version; remove it",
-    })),
+    ...refuseUnserved("ClientTrafficPolicy", spec),
     ...judgeClientTraffic(spec),
   ];
   const tlsFaults = tls?.refused ?? [];
   const deprecated = [
-    ...(targetRef === undefined ? [] : [findDeprecated("targetRef", "targetRefs")]),
-    ...(spec.enableProxyProtocol === undefined ? [] : [findDeprecated("enableProxyProtocol", "proxyProtocol")]),
+    ...(targetRef === undefined ? [] : [warnOfDeprecated("targetRef", "targetRefs")]),
+    ...(spec.enableProxyProtocol === undefined ? [] : [warnOfDeprecated("enableProxyProtocol", "proxyProtocol")]),
     ...(spec.headers?.preserveXRequestID === undefined
       ? []
-      : [findDeprecated("headers.preserveXRequestID", "headers.requestID")]),
+      : [warnOfDeprecated("headers.preserveXRequestID", "headers.requestID")]),
   ];
   return {
     ...(faults.length === 0 && { settings: spec }),
@@ -80,7 +77,3 @@ export function portPart(settings: ClientTrafficSettings): PortTraffic | undefin
 
 /** A worker takes one connection, then serves what it has: a burst spreads over the workers. */
 export const ACCEPTS_PER_EVENT_USUAL = 1;
-
-function findDeprecated(field: string, to: string): PolicyFinding {
-  return { field: `spec.${field}`, text: `is deprecated; write spec.${to} instead`, reason: "DeprecatedField" };
-}

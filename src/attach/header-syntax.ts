@@ -4,6 +4,11 @@ const MAX_HEADER_NAME_LENGTH = 256;
 const MAX_HEADER_VALUE_LENGTH_BYTES = 16 * 1024;
 const forbiddenInValue = /[\0\r\n]/;
 
+/** Completes a sentence that begins with the field. */
+export function findLengthFault(text: string, lengthMax: number): string | undefined {
+  return text.length > lengthMax ? `has more than ${lengthMax} characters; shorten it` : undefined;
+}
+
 /** Why Envoy would refuse a header name; completes a sentence that begins with the field. */
 export function findHeaderNameFault(name: string): string | undefined {
   return findTokenFault(name, "header name");
@@ -11,7 +16,8 @@ export function findHeaderNameFault(name: string): string | undefined {
 
 /** The same for what else has the syntax of a header name (RFC 9110, token). */
 export function findTokenFault(name: string, what: string): string | undefined {
-  if (name.length > MAX_HEADER_NAME_LENGTH) return `has more than ${MAX_HEADER_NAME_LENGTH} characters; shorten it`;
+  const fault = findLengthFault(name, MAX_HEADER_NAME_LENGTH);
+  if (fault !== undefined) return fault;
   return tokenPattern.test(name) ? undefined : `is "${name}", which is no ${what}; use letters, digits and hyphens`;
 }
 

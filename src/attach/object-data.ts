@@ -20,3 +20,8 @@ export function configMapBytes(configMap: ConfigMap, key: string): Buffer | unde
 export function objectBytes(object: Secret | ConfigMap, key: string): Buffer | undefined {
   return object.kind === "Secret" ? secretBytes(object, key) : configMapBytes(object, key);
 }
+
+/** A value of one line: `echo value | base64` leaves a line feed. */
+export function lineOf(bytes: Buffer): string {
+  return bytes.toString("latin1").replace(/[\r\n]+$/, "");
+}

@@ -1,5 +1,5 @@
 import { isRecord } from "../api/field.ts";
-import type { AttachedPolicyKind } from "./policy-model.ts";
+import type { AttachedPolicyKind, PolicyFinding } from "./policy-model.ts";
 
 /**
  * The fields of each kind of policy that are served. A path stands for itself and everything inside of it; `[]` is any item of a list. A
@@ -93,6 +93,23 @@ const targetFields = ["targetRef", "targetRefs", "targetSelectors", "mergeType"]
 const served: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries(servedFields).map(([kind, fields]) => [kind, new Set([...targetFields, ...fields])]),
 );
+
+/** A field that is in effect and better written otherwise. Both below `spec`. */
+export function warnOfDeprecated(field: string, to: string): PolicyFinding {
+  return { field: `spec.${field}`, text: `is deprecated; write spec.${to} instead`, reason: "DeprecatedField" };
+}
+
+/** @param reasons why, by field, where there is more to say */
+export function refuseUnserved(
+  kind: AttachedPolicyKind,
+  spec: object,
+  reasons: ReadonlyMap<string, string> = new Map(),
+): PolicyFinding[] {
+  return findUnservedFields(kind, spec).map((field) => ({
+    field: `spec.${field}`,
+    text: reasons.get(field) ?? "is not implemented in this version; remove it",
+  }));
+}
 
 /** Paths below `spec` of fields that are not served, each as far as it can be named; items of lists count together. */
 export function findUnservedFields(kind: AttachedPolicyKind, spec: object): readonly string[] {

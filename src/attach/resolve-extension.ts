@@ -3,7 +3,7 @@ import type { HTTPRouteFilter } from "../api/httproutefilter.ts";
 import { compareStrings, objectKey } from "../base/keys.ts";
 import { findHeaderNameFault, findHeaderValueFault, findModifiedHeaderFault } from "./header-syntax.ts";
 import type { ClusterSpec, ResolvedExtension } from "./model.ts";
-import { objectBytes } from "./object-data.ts";
+import { lineOf, objectBytes } from "./object-data.ts";
 import { findRegexFault, findSubstitutionFault } from "./regex.ts";
 import type { ReferenceFault } from "./resolve-backend.ts";
 import type { ResolveReader } from "./resolve-reader.ts";
@@ -178,7 +178,7 @@ function findCredential(
     return fail(`names Secret ${secretKey}, which does not exist; create it or correct the reference`);
   const credential = objectBytes(secret, "credential");
   if (credential === undefined) return fail(`names Secret ${secretKey}, which has no key credential; add it`);
-  const fault = findHeaderValueFault(credential.toString("latin1").replace(/[\r\n]+$/, ""));
+  const fault = findHeaderValueFault(lineOf(credential));
   if (fault !== undefined) return fail(`names Secret ${secretKey}, whose key credential ${fault}`);
   return { secret: secretKey, header: injection.header ?? "Authorization", overwrite: injection.overwrite === true };
 }

@@ -1,7 +1,7 @@
 import type { BackendTrafficSettings } from "./backend-traffic.ts";
 import { parseCidr } from "./cidr.ts";
 import { findValueFault, valuesOf } from "./connection-settings.ts";
-import { findUnservedFields } from "./policy-fields.ts";
+import { refuseUnserved } from "./policy-fields.ts";
 import type { PolicyFinding } from "./policy-model.ts";
 import { judgeGlobalRules, judgeLocalRules } from "./rate-limit-judge.ts";
 import { unitSeconds } from "./rate-limit-units.ts";
@@ -24,10 +24,7 @@ const reasons: ReadonlyMap<string, string> = new Map([
 
 /** Values of a BackendTrafficPolicy that its schema allows and Envoy, or sense, does not. They hold for merged policies too. */
 export function judgeTraffic(settings: BackendTrafficSettings): readonly PolicyFinding[] {
-  const findings: PolicyFinding[] = findUnservedFields("BackendTrafficPolicy", settings).map((field) => ({
-    field: `spec.${field}`,
-    text: reasons.get(field) ?? "is not implemented in this version; remove it",
-  }));
+  const findings = refuseUnserved("BackendTrafficPolicy", settings, reasons);
   const report = (field: string, text: string) => findings.push({ field: `spec.${field}`, text });
   for (const [place, value] of valuesOf(settings)) {
     const text = findValueFault(place, value) ?? findZeroTime(place, value);

@@ -1,7 +1,7 @@
 import { createHmac } from "node:crypto";
 import type { ConfigMap, Secret as SecretObject } from "../api/core.ts";
 import type { SecretUse } from "../attach/cluster-spec.ts";
-import { objectBytes } from "../attach/object-data.ts";
+import { lineOf, objectBytes } from "../attach/object-data.ts";
 import { readCertificates } from "../attach/pem.ts";
 import { CRL_KEY } from "../attach/revocation.ts";
 import { CLIENT_SECRET_KEY } from "../attach/security/oidc.ts";
@@ -101,7 +101,6 @@ function concat(parts: readonly Buffer[]): Buffer {
 function genericContent(object: SecretObject | ConfigMap, key: string): Secret | undefined {
   const credential = objectBytes(object, key);
   if (credential === undefined) return undefined;
-  // `echo secret | base64` leaves a line feed that no header may carry.
-  const text = credential.toString("latin1").replace(/[\r\n]+$/, "");
-  return { genericSecret: { secret: { inlineBytes: Buffer.from(text, "latin1") } } };
+  // No header may carry the line feed.
+  return { genericSecret: { secret: { inlineBytes: Buffer.from(lineOf(credential), "latin1") } } };
 }

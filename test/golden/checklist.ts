@@ -203,7 +203,7 @@ const backendTrafficPolicy: readonly ChecklistRow[] = [
   ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "policies"],
   ["Overridden=True/Overridden", "attach/policy-standing.ts", "policies"],
   ["Merged=True/Merged", "attach/policy-standing.ts", "policies"],
-  ["Warning=True/DeprecatedField", "attach/backend-traffic.ts", "policies"],
+  ["Warning=True/DeprecatedField", "attach/policy-fields.ts", "policies"],
   ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "policies"],
   ["Warning=True/NoEffect", "attach/backend-traffic.ts", "policies"],
   ["Warning=True/Rounded", "attach/bandwidth-units.ts", "policies"],
@@ -214,7 +214,7 @@ const clientTrafficPolicy: readonly ChecklistRow[] = [
   ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "policies"],
   ["Overridden=True/Overridden", "attach/policy-standing.ts", "client-traffic"],
   ["Warning=True/NoEffect", "attach/client-traffic-ports.ts", "client-traffic"],
-  ["Warning=True/DeprecatedField", "attach/client-traffic.ts", "policies"],
+  ["Warning=True/DeprecatedField", "attach/policy-fields.ts", "policies"],
   ["Warning=True/UnsupportedHTTP3ClientValidation", "attach/http3.ts", "http3"],
   ["Warning=True/MissingRevocationList", "attach/client-certificates.ts", "client-tls"],
 ];
@@ -226,7 +226,7 @@ const securityPolicy: readonly ChecklistRow[] = [
   ["Accepted=False/Invalid", "pipeline/policy-reports.ts", "security-policies"],
   ["Overridden=True/Overridden", "attach/policy-standing.ts", "security-policies"],
   ["Merged=True/Merged", "attach/policy-standing.ts", "security-policies"],
-  ["Warning=True/DeprecatedField", "attach/security/plan.ts", "security-policies"],
+  ["Warning=True/DeprecatedField", "attach/policy-fields.ts", "security-policies"],
   ["Warning=True/Shorthand", "attach/policy-shorthands.ts", "external-authorization"],
 ];
 

@@ -1,6 +1,6 @@
 import type { Secret } from "../../api/core.ts";
 import { type ObjectKey, objectKey } from "../../base/keys.ts";
-import { findTokenFault } from "../header-syntax.ts";
+import { findLengthFault, findTokenFault } from "../header-syntax.ts";
 import { secretBytes } from "../object-data.ts";
 import type { FollowFault, ReportFault, SecurityGroup, WrittenSecurity } from "./model.ts";
 import { followSecret, isFault, SECRET_BYTES_MAX } from "./secrets.ts";
@@ -118,11 +118,8 @@ function listPlaces(extractFrom: Written["extractFrom"], report: ReportFault): r
     };
     judge("headers", headers, "header name");
     for (const [position, name] of params.entries()) {
-      if (name.length <= PARAMETER_LENGTH_MAX) continue;
-      report(
-        `extractFrom[${index}].params[${position}]`,
-        `has more than ${PARAMETER_LENGTH_MAX} characters; shorten it`,
-      );
+      const fault = findLengthFault(name, PARAMETER_LENGTH_MAX);
+      if (fault !== undefined) report(`extractFrom[${index}].params[${position}]`, fault);
     }
     judge("cookies", cookies, "name of a cookie");
     return [

@@ -1,6 +1,6 @@
 import { readCel } from "../cel-match.ts";
 import { type Cidr, parseCidr } from "../cidr.ts";
-import { findHeaderNameFault, findHeaderValueFault } from "../header-syntax.ts";
+import { findHeaderNameFault, findHeaderValueFault, findLengthFault } from "../header-syntax.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import { findRegexFault } from "../regex.ts";
 import type { ReportFault, SecurityGroup, SecuritySettings, WrittenSecurity } from "./model.ts";
@@ -115,7 +115,7 @@ function planPrincipal(
     const fault = findHeaderNameFault(name);
     if (fault !== undefined) report(`principal.headers[${index}].name`, fault);
     for (const [position, value] of values.entries()) {
-      const wrong = findHeaderValueFault(value) ?? findLengthFault(value);
+      const wrong = findHeaderValueFault(value) ?? findLengthFault(value, VALUE_LENGTH_MAX);
       if (wrong !== undefined) report(`principal.headers[${index}].values[${position}]`, wrong);
     }
   }
@@ -150,7 +150,7 @@ function planClaims(
     if (path.includes("")) at("name", "has nothing before, behind or between its dots; write a name there");
     if (name === SCOPE_CLAIM && !isList) at("name", "is scope, which is taken apart into a list; use scopes");
     for (const [position, value] of values.entries()) {
-      const fault = findLengthFault(value);
+      const fault = findLengthFault(value, VALUE_LENGTH_MAX);
       if (fault !== undefined) at(`values[${position}]`, fault);
     }
     return { provider, path, isList, values };
@@ -184,8 +184,4 @@ function findPathFault(type: string | undefined, value: string): string | undefi
 /** Half a character is nothing that Envoy could be told. */
 function findIllFormed(text: string): string | undefined {
   return text.isWellFormed() ? undefined : "holds half a character; correct it";
-}
-
-function findLengthFault(text: string): string | undefined {
-  return text.length > VALUE_LENGTH_MAX ? `has more than ${VALUE_LENGTH_MAX} characters; shorten it` : undefined;
 }

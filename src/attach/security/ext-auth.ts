@@ -1,6 +1,6 @@
 import { compareStrings, objectKey } from "../../base/keys.ts";
 import { secondsOf } from "../duration-seconds.ts";
-import { findTokenFault } from "../header-syntax.ts";
+import { findLengthFault, findTokenFault } from "../header-syntax.ts";
 import { configMapBytes } from "../object-data.ts";
 import type { FollowContext, FollowFault, ReportFault, SecurityGroup, WrittenSecurity } from "./model.ts";
 import { isFault } from "./secrets.ts";
@@ -156,10 +156,13 @@ function planExtensions(
   const values = new Map<string, string>();
   for (const [index, { name, value }] of contextExtensions.entries()) {
     const at = `contextExtensions[${index}]`;
-    if (isFault(value)) report(`${at}.valueRef`, value.fault);
-    else if (name.length + value.length > EXTENSION_LENGTH_MAX) {
-      report(at, `has more than ${EXTENSION_LENGTH_MAX} characters; shorten it`);
-    } else values.set(name, value);
+    if (isFault(value)) {
+      report(`${at}.valueRef`, value.fault);
+      continue;
+    }
+    const fault = findLengthFault(name + value, EXTENSION_LENGTH_MAX);
+    if (fault === undefined) values.set(name, value);
+    else report(at, fault);
   }
   return Object.fromEntries([...values].sort(([a], [b]) => compareStrings(a, b)));
 }
@@ -197,8 +200,8 @@ function planPath(
 }
 
 function findPathFault(path: string): string | undefined {
-  if (path.length > PATH_LENGTH_MAX) return `has more than ${PATH_LENGTH_MAX} characters; shorten it`;
-  if (pathPattern.test(path)) return undefined;
+  const fault = findLengthFault(path, PATH_LENGTH_MAX);
+  if (fault !== undefined || pathPattern.test(path)) return fault;
   return "is no path; write one that begins with /, without spaces, queries and fragments";
 }
 

@@ -1,6 +1,6 @@
 import { objectKey } from "../../base/keys.ts";
 import { secondsOf } from "../duration-seconds.ts";
-import { findHeaderValueFault, findTokenFault } from "../header-syntax.ts";
+import { findHeaderValueFault, findLengthFault, findTokenFault } from "../header-syntax.ts";
 import { configMapBytes } from "../object-data.ts";
 import { readJwks } from "./jwks.ts";
 import type {
@@ -211,5 +211,5 @@ function judgeProvider(provider: JwtProviderSettings, report: ReportFault): void
 
 function findTextFault(text: string, lengthMax = TEXT_LENGTH_MAX): string | undefined {
   if (text === "") return "is empty; write something, or leave it out";
-  return text.length > lengthMax ? `has more than ${lengthMax} characters; shorten it` : undefined;
+  return findLengthFault(text, lengthMax);
 }

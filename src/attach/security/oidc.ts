@@ -3,7 +3,7 @@ import { nameHash } from "../../envoy/hash.ts";
 import type { SecretUse } from "../cluster-spec.ts";
 import { findTokenFault } from "../header-syntax.ts";
 import type { ClusterSpec } from "../model.ts";
-import { secretBytes } from "../object-data.ts";
+import { lineOf, secretBytes } from "../object-data.ts";
 import { nameLoginKey } from "./login-key.ts";
 import type { FollowContext, FollowFault, ReportFault, SecurityGroup, WrittenSecurity } from "./model.ts";
 import { judgeLogin, planRedirect } from "./oidc-settings.ts";
@@ -185,10 +185,8 @@ function followText(
   const secret = followSecret(reference, context);
   if (isFault(secret)) return secret;
   const name = objectKey(secret.metadata.namespace, secret.metadata.name);
-  // `echo secret | base64` leaves a line feed.
-  const text = secretBytes(secret, key)
-    ?.toString("latin1")
-    .replace(/[\r\n]+$/, "");
+  const bytes = secretBytes(secret, key);
+  const text = bytes && lineOf(bytes);
   if (text === undefined || text === "")
     return { fault: `names Secret ${name}, which has nothing under the key ${key}; put it there` };
   return visible.test(text) && text.length <= SECRET_LENGTH_MAX

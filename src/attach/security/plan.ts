@@ -3,7 +3,7 @@ import { objectKey } from "../../base/keys.ts";
 import { sortKeys } from "../connection-settings.ts";
 import { type MergeType, mergeObjects } from "../object-merge.ts";
 import { findSelectorFaults } from "../policy-claims.ts";
-import { findUnservedFields } from "../policy-fields.ts";
+import { refuseUnserved, warnOfDeprecated } from "../policy-fields.ts";
 import type { PolicyFinding } from "../policy-model.ts";
 import { expandShorthands } from "../policy-shorthands.ts";
 import type { ResolveReader } from "../resolve-reader.ts";
@@ -23,7 +23,6 @@ export function planSecurity(policy: SecurityPolicy, read: ResolveReader): Secur
     ...refused,
     ...judgeFields(written, namesConnections),
   ];
-  const deprecated = { field: "spec.targetRef", text: "is deprecated; write spec.targetRefs instead" };
   return {
     ...planSettings(
       followReferences(written, { namespace, policy: objectKey(namespace, policy.metadata.name), read }),
@@ -32,7 +31,7 @@ export function planSecurity(policy: SecurityPolicy, read: ResolveReader): Secur
         namesConnections,
       },
     ),
-    warnings: [...(targetRef ? [{ ...deprecated, reason: "DeprecatedField" }] : []), ...warnings],
+    warnings: [...(targetRef ? [warnOfDeprecated("targetRef", "targetRefs")] : []), ...warnings],
   };
 }
 
@@ -77,10 +76,7 @@ function planSettings(
 function judgeFields(written: WrittenSecurity, namesConnections: boolean): readonly PolicyFinding[] {
   const { authorization, ...ofRequests } = written;
   const judged = namesConnections ? { ...(authorization && { authorization }) } : written;
-  const unserved = findUnservedFields("SecurityPolicy", judged).map((field) => ({
-    field: `spec.${field}`,
-    text: "is not implemented in this version; remove it",
-  }));
+  const unserved = refuseUnserved("SecurityPolicy", judged);
   if (!namesConnections) return unserved;
   const misplaced = Object.keys(ofRequests).map((group) => ({
     field: `spec.${group}`,

@@ -8,7 +8,7 @@ import { CustomResponse } from "../../envoy/generated/envoy/extensions/filters/h
 import { HTTPFault } from "../../envoy/generated/envoy/extensions/filters/http/fault/v3/fault.ts";
 import { LocalRateLimit } from "../../envoy/generated/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.ts";
 import type { HttpFilter } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
-import { placeFor } from "../security/whole-filter.ts";
+import { placeFor } from "../whole-filter.ts";
 
 /** Filters that policies turn on for routes. What stands behind a filter's usual name tells apart several of a kind. */
 export const policyFilterNames = {

@@ -5,6 +5,7 @@ import type {
   RateLimit_HitsAddend,
 } from "../../envoy/generated/envoy/config/route/v3/route_components.ts";
 import type { StringMatcher } from "../../envoy/generated/envoy/type/matcher/v3/string.ts";
+import { quoteRegex } from "../match.ts";
 
 export type LimitRule = NonNullable<
   NonNullable<NonNullable<BackendTrafficSettings["rateLimit"]>["local"]>["rules"]
@@ -78,7 +79,7 @@ function matchMethods(methods: NonNullable<Selector["methods"]>, key: string): C
 
 /** The header holds the query too. */
 function matchPath({ type, value, invert }: NonNullable<Selector["path"]>, key: string): Condition {
-  const literal = value.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+  const literal = quoteRegex(value);
   const regex = {
     Exact: `${literal}(\\?.*)?`,
     PathPrefix: `${literal.replace(/\/$/, "")}([/?].*)?`,

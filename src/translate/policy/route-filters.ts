@@ -4,7 +4,7 @@ import { type Any, pack } from "../../envoy/any.ts";
 import type { RouteAction } from "../../envoy/generated/envoy/config/route/v3/route_components.ts";
 import { BufferPerRoute } from "../../envoy/generated/envoy/extensions/filters/http/buffer/v3/buffer.ts";
 import { Compressor } from "../../envoy/generated/envoy/extensions/filters/http/compressor/v3/compressor.ts";
-import { runFilter } from "../security/whole-filter.ts";
+import { runFilter } from "../whole-filter.ts";
 import { controlAdmission } from "./admission-control.ts";
 import { limitRequests, limitResponses } from "./bandwidth.ts";
 import { injectFault } from "./fault.ts";

@@ -27,6 +27,7 @@ import type {
   Matcher_MatcherList_Predicate,
   Matcher_OnMatch,
 } from "../../envoy/generated/xds/type/matcher/v3/matcher.ts";
+import { quoteRegex } from "../match.ts";
 import { buildExpression } from "./expression.ts";
 import { securityFilterNames } from "./filters.ts";
 
@@ -142,10 +143,6 @@ function matchPath({ type, value, inverted }: PathMatch): Predicate {
 
 function prefix(value: string): string {
   return `${quoteRegex(value.replace(/\/+$/, ""))}(/.*)?${QUERY}`;
-}
-
-function quoteRegex(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 }
 
 /** `request.url_path.matches(regex)`, in the syntax tree of CEL; Envoy wants every node to have a number. */

@@ -13,22 +13,18 @@ import {
 import { HeaderMutation } from "../../envoy/generated/envoy/extensions/filters/http/header_mutation/v3/header_mutation.ts";
 import type { ListStringMatcher } from "../../envoy/generated/envoy/type/matcher/v3/string.ts";
 import type { StatusCode } from "../../envoy/generated/envoy/type/v3/http_status.ts";
-import { parseDuration, toDuration } from "../duration.ts";
+import { BUCKET_HEADER } from "../host-buckets.ts";
+import { runFilters } from "../whole-filter.ts";
+import { askTime, planRetries } from "./asked-server.ts";
 import { securityFilterNames } from "./filters.ts";
-import { runFilters } from "./whole-filter.ts";
 
 type FilterConfigs = NonNullable<Route["typedPerFilterConfig"]>;
 
-/** What a server has for its answer (Envoy Gateway). */
-const TIMEOUT_MS = 10_000;
 /** When it is asked again, where it is: it has not answered. */
 const retryOn = {
   grpc: "connect-failure,refused-stream,unavailable,cancelled",
   http: "connect-failure,refused-stream,gateway-error",
 };
-/** Chooses the routes of a request inside of Envoy, and is nobody else's matter. */
-const ROUTE_TABLE_HEADER = "x-gatehouse-route-table";
-
 /** Envoy takes most of it of listeners only. */
 export function configureExtAuth(security: SecurityModel): readonly [filter: string, config: Any] | undefined {
   const { extAuth, servers = {} } = security;
@@ -38,7 +34,7 @@ export function configureExtAuth(security: SecurityModel): readonly [filter: str
     ...buildServer(extAuth, servers["extAuth"]?.name ?? ""),
     transportApiVersion: ApiVersion.V3,
     ...(toldHeaders && { allowedHeaders: matchNames(toldHeaders) }),
-    disallowedHeaders: matchNames([ROUTE_TABLE_HEADER]),
+    disallowedHeaders: matchNames([BUCKET_HEADER]),
     failureModeAllow: extAuth.failsOpen,
     clearRouteCache: extAuth.recomputesRoute,
     ...(bodyBytesMax !== undefined && { withRequestBody: { maxRequestBytes: bodyBytesMax } }),
@@ -94,7 +90,7 @@ export function tellContext(
 
 function buildServer(extAuth: ExtAuthModel, cluster: string): Pick<ExtAuthz, "grpcService" | "httpService"> {
   const { protocol, authority, path, backendHeaders = [] } = extAuth;
-  const timeout = toDuration(parseDuration(extAuth.timeout) ?? TIMEOUT_MS);
+  const timeout = askTime(extAuth.timeout);
   const retryPolicy = buildRetryPolicy(extAuth);
   if (protocol === "grpc") {
     return {
@@ -114,24 +110,12 @@ function buildServer(extAuth: ExtAuthModel, cluster: string): Pick<ExtAuthz, "gr
 }
 
 function buildRetryPolicy({ protocol, retry }: ExtAuthModel): RetryPolicy | undefined {
-  if (retry === undefined) return undefined;
-  const pause = parseDuration(retry.pause);
-  const pauseMax = parseDuration(retry.pauseMax);
-  return {
-    retryOn: retryOn[protocol],
-    numRetries: retry.times,
-    ...(pause !== undefined && {
-      retryBackOff: {
-        baseInterval: toDuration(pause),
-        ...(pauseMax !== undefined && { maxInterval: toDuration(Math.max(pause, pauseMax)) }),
-      },
-    }),
-  };
+  return retry && { retryOn: retryOn[protocol], ...planRetries(retry) };
 }
 
 /** By gRPC a server can change any header where nothing says which ones it may. */
 function buildMutationRules({ protocol, backendHeaders }: ExtAuthModel): HeaderMutationRules {
-  const disallowExpression = { regex: ROUTE_TABLE_HEADER };
+  const disallowExpression = { regex: BUCKET_HEADER };
   if (protocol === "http" || backendHeaders === undefined) {
     return { allowAllRouting: true, allowEnvoy: true, disallowExpression };
   }

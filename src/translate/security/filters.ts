@@ -3,7 +3,7 @@ import { ApiKeyAuth } from "../../envoy/generated/envoy/extensions/filters/http/
 import { CsrfPolicy } from "../../envoy/generated/envoy/extensions/filters/http/csrf/v3/csrf.ts";
 import { RBAC } from "../../envoy/generated/envoy/extensions/filters/http/rbac/v3/rbac.ts";
 import type { HttpFilter } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
-import { placeFor } from "./whole-filter.ts";
+import { placeFor } from "../whole-filter.ts";
 
 /** Filters that SecurityPolicies turn on for routes, beside that of CORS. */
 export const securityFilterNames = {

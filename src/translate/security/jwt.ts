@@ -8,11 +8,11 @@ import {
   type RemoteJwks,
 } from "../../envoy/generated/envoy/extensions/filters/http/jwt_authn/v3/config.ts";
 import { parseDuration, toDuration } from "../duration.ts";
+import { runFilter } from "../whole-filter.ts";
+import { askTime, planRetries } from "./asked-server.ts";
 import { securityFilterNames } from "./filters.ts";
-import { runFilter } from "./whole-filter.ts";
 
-/** How long keys may take to come, and how long they are good for (Envoy Gateway; the catalogue of fields). */
-const FETCH_TIMEOUT_MS = 10_000;
+/** How long keys are good for (the catalogue of fields). */
 const CACHE_MS = 300_000;
 /** A claim that no token has. */
 const NO_CLAIM = "gatehouse.dev/no-claim";
@@ -76,27 +76,14 @@ function buildRemote(
   cluster: string,
   { timeout, retry }: NonNullable<Provider["asked"]> = {},
 ): RemoteJwks {
-  const durationOf = (text: string | undefined, usual: number) => toDuration(parseDuration(text) ?? usual);
-  const pause = parseDuration(retry?.pause);
+  const { cacheDuration, failedRefetchDuration } = remote;
   return {
-    httpUri: { uri: remote.uri, cluster, timeout: durationOf(timeout, FETCH_TIMEOUT_MS) },
-    cacheDuration: durationOf(remote.cacheDuration, CACHE_MS),
+    httpUri: { uri: remote.uri, cluster, timeout: askTime(timeout) },
+    cacheDuration: toDuration(parseDuration(cacheDuration) ?? CACHE_MS),
     // Ahead only where it is asked for: Envoy would fetch for each route, used or not, whenever a table changes.
-    ...(remote.failedRefetchDuration !== undefined && {
-      asyncFetch: { fastListener: true, failedRefetchDuration: durationOf(remote.failedRefetchDuration, 0) },
+    ...(failedRefetchDuration !== undefined && {
+      asyncFetch: { fastListener: true, failedRefetchDuration: toDuration(parseDuration(failedRefetchDuration) ?? 0) },
     }),
-    ...(retry && {
-      retryPolicy: {
-        numRetries: retry.times,
-        ...(pause !== undefined && {
-          retryBackOff: {
-            baseInterval: toDuration(pause),
-            ...(retry.pauseMax !== undefined && {
-              maxInterval: toDuration(Math.max(pause, parseDuration(retry.pauseMax) ?? pause)),
-            }),
-          },
-        }),
-      },
-    }),
+    ...(retry && { retryPolicy: planRetries(retry) }),
   };
 }

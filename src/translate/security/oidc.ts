@@ -9,11 +9,9 @@ import {
   CookieConfig_SameSite as SameSite,
 } from "../../envoy/generated/envoy/extensions/filters/http/oauth2/v3/oauth.ts";
 import { parseDuration, toDuration } from "../duration.ts";
+import { runFilter } from "../whole-filter.ts";
+import { askTime } from "./asked-server.ts";
 import { securityFilterNames } from "./filters.ts";
-import { runFilter } from "./whole-filter.ts";
-
-/** How long the provider may take to answer (Envoy Gateway). */
-const TOKEN_TIMEOUT_MS = 10_000;
 
 /** Envoy answers 503 for as long as it has not been given the secrets, so nobody passes ahead of them. */
 export function configureOidc({
@@ -27,7 +25,7 @@ export function configureOidc({
       tokenEndpoint: {
         uri: oidc.tokenEndpoint,
         cluster: servers[oidc.use]?.name ?? "",
-        timeout: toDuration(parseDuration(oidc.timeout) ?? TOKEN_TIMEOUT_MS),
+        timeout: askTime(oidc.timeout),
       },
       authorizationEndpoint: oidc.authorizationEndpoint,
       ...(oidc.endSessionEndpoint !== undefined && { endSessionEndpoint: oidc.endSessionEndpoint }),

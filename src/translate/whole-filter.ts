@@ -1,13 +1,13 @@
-import { type Any, pack } from "../../envoy/any.ts";
+import { type Any, pack } from "../envoy/any.ts";
 import {
   ExtensionWithMatcher,
   ExtensionWithMatcherPerRoute,
-} from "../../envoy/generated/envoy/extensions/common/matching/v3/extension_matcher.ts";
+} from "../envoy/generated/envoy/extensions/common/matching/v3/extension_matcher.ts";
 import {
   Composite,
   ExecuteFilterAction,
-} from "../../envoy/generated/envoy/extensions/filters/http/composite/v3/composite.ts";
-import type { HttpFilter } from "../../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
+} from "../envoy/generated/envoy/extensions/filters/http/composite/v3/composite.ts";
+import type { HttpFilter } from "../envoy/generated/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.ts";
 
 /**
  * Some filters can be configured in the listener only, all of them or in part. In their place stands a composite filter under their
